@@ -1,0 +1,7 @@
+"""The only room that knows boto3."""
+
+from reconciler.aws.reader import AwsReader
+from reconciler.aws.sessions import Connections
+from reconciler.aws.writer import AwsWriter
+
+__all__ = ["AwsReader", "AwsWriter", "Connections"]

@@ -1,0 +1,84 @@
+"""botocore's exceptions as AwsError, with what to do about each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from reconciler.errors import AwsError
+
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_LOGIN = "log in again, then run the same command"
+
+_CODE_HINTS = {
+    "InvalidClientTokenId": "the credentials are not valid; log in again or choose another profile",
+    "SignatureDoesNotMatch": "the secret key does not fit the access key; check the credentials",
+    "LimitExceeded": "a quota of the account is reached; remove something or ask AWS to raise it",
+    "MalformedPolicyDocument": "AWS refuses the policy; check that each principal that it names exists",
+    "Throttling": "AWS throttles this account; run the same command again later",
+    "UnmodifiableEntity": "only AWS itself can change this role",
+    "EntityAlreadyExists": "somebody made it since the plan; plan again",
+    "DeleteConflict": "something was hung on it since the plan; plan again",
+    **dict.fromkeys(_EXPIRED, f"the credentials have expired; {_LOGIN}"),
+}
+
+
+@contextmanager
+def aws_errors(account: str, operation: str, *, denied: str = "") -> Iterator[None]:
+    """Turn what botocore raises inside the block into an AwsError of this account.
+
+    `operation` names the API operation where the exception does not; `denied` is the hint for AccessDenied.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise from_client_error(account, error, denied=denied) from error
+    except BotoCoreError as error:
+        raise AwsError(account, operation, type(error).__name__, _one_line(error), hint=_hint(error)) from error
+
+
+def from_client_error(account: str, error: ClientError, *, denied: str = "") -> AwsError:
+    """Return the AwsError that says what a service's error says."""
+    code = error.response["Error"].get("Code", "Unknown")
+    hint = _CODE_HINTS.get(code.removesuffix("Exception"), "")
+    if code.startswith("AccessDenied"):
+        hint = denied or f"allow iam:{error.operation_name} to the identity that xgrant uses in this account"
+    return AwsError(
+        account,
+        error.operation_name,
+        code,
+        " ".join(error.response["Error"].get("Message", "").split()),
+        request_id=error.response.get("ResponseMetadata", {}).get("RequestId", ""),
+        hint=hint,
+    )
+
+
+def _hint(error: BotoCoreError) -> str:
+    match error:
+        case NoCredentialsError() | PartialCredentialsError():
+            return "no credentials were found; log in, set AWS_PROFILE, or give the account a `profile`"
+        case ProfileNotFound():
+            return "name a profile that the AWS configuration files have"
+        case NoRegionError():
+            return "set AWS_DEFAULT_REGION"
+        case EndpointConnectionError() | HTTPClientError():
+            return "check the network, and AWS_ENDPOINT_URL if it is set"
+    # The classes of the sign-in errors are many, and not all of them are in older releases of botocore.
+    if any(word in type(error).__name__ for word in ("SSO", "Token", "Login", "Credential")):
+        return _LOGIN
+    return ""
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,155 @@
+"""Reads accounts in bulk: GetAccountAuthorizationDetails and ListRoles, whatever the number of grants.
+
+GetAccountAuthorizationDetails leaves out a role's MaxSessionDuration and Description, ListRoles its tags, boundary
+and policies: it takes both (facts sheet 2.1, 2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from reconciler.aws.errors import aws_errors
+from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections, attempt, gather
+from reconciler.model import (
+    Account,
+    AccountFacts,
+    Address,
+    CallerPolicy,
+    Kind,
+    Live,
+    PrincipalKind,
+    Resource,
+    Role,
+    Scope,
+)
+from reconciler.ownership import (
+    GRANT_TAG,
+    REVOKED_SESSIONS_POLICY,
+    owned_by,
+    parse_caller_policy_name,
+)
+from reconciler.policy.document import PolicyDocument
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+
+# The most that both operations take; the default of 100 is ten times the calls.
+_PAGE = {"PageSize": 1000}
+
+_Detail = Mapping[str, Any]
+
+
+class AwsReader:
+    """Reads the accounts of a scope, several at a time."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def read(self, scope: Scope) -> Live:
+        """Read every managed account; see `ports.Reader`."""
+        managed = [account for account in scope.accounts if account.managed]
+        clients = self._connections.open(managed)
+        with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "read") as pool:
+            read = gather(pool.map(lambda a: attempt(lambda: _read_account(a, clients[a.name], scope)), managed))
+        state: dict[Address, Resource] = {}
+        facts = {account.name: AccountFacts(account) for account in scope.accounts}
+        for part, found in read:
+            state.update(part)
+            facts[found.account.name] = found
+        return Live(state, facts)
+
+
+def _read_account(account: Account, iam: IAMClient, scope: Scope) -> tuple[dict[Address, Resource], AccountFacts]:
+    with aws_errors(account.name, "GetAccountAuthorizationDetails"):
+        details: dict[str, list[Any]] = {"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": []}
+        paginator = iam.get_paginator("get_account_authorization_details")
+        for page in paginator.paginate(Filter=["User", "Group", "Role"], PaginationConfig=_PAGE):
+            for key, collected in details.items():
+                collected.extend(page.get(key, []))  # type: ignore[call-overload]
+    with aws_errors(account.name, "ListRoles"):
+        pages = iam.get_paginator("list_roles").paginate(PaginationConfig=_PAGE)
+        listed = {role["RoleName"]: role for page in pages for role in page["Roles"]}
+
+    state, facts = _caller_policies(account, details, scope.stack)
+    for detail in details["RoleDetailList"]:
+        address = Address(account.name, Kind.ROLE, detail["RoleName"])
+        if owned_by(_tags(detail), scope.stack) or address.slot() in scope.role_slots:
+            rest = listed.get(detail["RoleName"]) or _get_role(account, iam, detail["RoleName"])
+            if rest is not None:
+                state[address] = _role(detail, rest)
+    return state, facts
+
+
+def _caller_policies(
+    account: Account, details: Mapping[str, list[_Detail]], stack: str
+) -> tuple[dict[Address, Resource], AccountFacts]:
+    state: dict[Address, Resource] = {}
+    principals: dict[tuple[PrincipalKind, str], str] = {}
+    foreign: dict[str, tuple[str, ...]] = {}
+    for kind, entity in _entities(details):
+        name = entity[f"{kind.capitalize()}Name"]
+        principals[kind, name.casefold()] = entity["Arn"]
+        for policy in entity.get(f"{kind.capitalize()}PolicyList", []):
+            marked = parse_caller_policy_name(policy["PolicyName"])
+            if marked is not None and marked[0] == stack:
+                address = Address(account.name, Kind.CALLER_POLICY, marked[1], (kind, name))
+                state[address] = CallerPolicy(marked[1], PolicyDocument.read(policy["PolicyDocument"]))
+            elif marked is not None and kind is PrincipalKind.ROLE:
+                foreign[name] = (*foreign.get(name, ()), policy["PolicyName"])
+    return state, AccountFacts(account, principals, foreign)
+
+
+def _entities(details: Mapping[str, Iterable[_Detail]]) -> Iterator[tuple[PrincipalKind, _Detail]]:
+    for kind, key in (
+        (PrincipalKind.USER, "UserDetailList"),
+        (PrincipalKind.GROUP, "GroupDetailList"),
+        (PrincipalKind.ROLE, "RoleDetailList"),
+    ):
+        for entity in details[key]:
+            yield kind, entity
+
+
+def _get_role(account: Account, iam: IAMClient, name: str) -> _Detail | None:
+    """Read a role that was made or removed between the two bulk reads; None if it is gone."""
+    with aws_errors(account.name, "GetRole"):
+        try:
+            return iam.get_role(RoleName=name)["Role"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "NoSuchEntity":
+                return None
+            raise
+
+
+def _role(detail: _Detail, listed: _Detail) -> Role:
+    tags = _tags(detail)
+    return Role(
+        grant=tags.get(GRANT_TAG, ""),
+        arn=detail["Arn"],
+        path=detail["Path"],
+        trust_policy=PolicyDocument.read(detail["AssumeRolePolicyDocument"]),
+        description=listed.get("Description", ""),
+        inline_policies={
+            policy["PolicyName"]: PolicyDocument.read(policy["PolicyDocument"])
+            for policy in detail.get("RolePolicyList", [])
+            if parse_caller_policy_name(policy["PolicyName"]) is None
+            and policy["PolicyName"] != REVOKED_SESSIONS_POLICY
+        },
+        managed_policies=frozenset(policy["PolicyArn"] for policy in detail.get("AttachedManagedPolicies", [])),
+        permissions_boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+        max_session_duration=listed.get("MaxSessionDuration", 3600),
+        tags=tags,
+        instance_profiles=frozenset(
+            profile["InstanceProfileName"] for profile in detail.get("InstanceProfileList", [])
+        ),
+        sessions_revoked=any(
+            policy["PolicyName"] == REVOKED_SESSIONS_POLICY for policy in detail.get("RolePolicyList", [])
+        ),
+    )
+
+
+def _tags(detail: _Detail) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in detail.get("Tags", [])}

@@ -1,0 +1,170 @@
+"""One boto3 Session, and an IAM client for each account with that account's credentials.
+
+A Session for each account would cost ten times the memory and time (facts sheet 5.4). Sessions and the making of
+clients are not safe for threads, so clients are made here, one after the other; clients themselves are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+from reconciler import __version__
+from reconciler.aws.errors import aws_errors
+from reconciler.errors import AwsError, SeveralAccountsError, XgrantError
+from reconciler.model import Account
+from reconciler.policy.arn import split_path
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+    from types_boto3_sts import STSClient
+
+T = TypeVar("T")
+
+PARALLEL_ACCOUNTS = 8
+
+# `standard` retries throttling and 5xx; its default of three tries is few for IAM (facts sheet 5.2).
+CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 10},
+    connect_timeout=10,
+    read_timeout=60,
+    max_pool_connections=10,
+    user_agent_extra=f"xgrant/{__version__}",
+)
+
+# IAM is one service for each partition; any region of the partition leads to it (facts sheet 5.3).
+_REGIONS = {
+    "aws": "us-east-1",
+    "aws-cn": "cn-north-1",
+    "aws-us-gov": "us-gov-west-1",
+    "aws-iso": "us-iso-east-1",
+    "aws-iso-b": "us-isob-east-1",
+    "aws-iso-e": "eu-isoe-west-1",
+    "aws-iso-f": "us-isof-south-1",
+    "aws-eusc": "eusc-de-east-1",
+}
+
+Keys = Mapping[str, str]
+
+
+class Connections:
+    """The IAM clients of a run, made once for each account and checked to be of that account."""
+
+    def __init__(self, stack: str) -> None:
+        self._stack = stack
+        self._session: boto3.Session | None = None
+        self._profiles: dict[str, Keys] = {}
+        self._clients: dict[str, IAMClient] = {}
+
+    def open(self, accounts: Iterable[Account]) -> Mapping[str, IAMClient]:
+        """Return a client for each account, by its name. Nothing is read of any before all are checked.
+
+        Raises:
+            AwsError, SeveralAccountsError: an account cannot be reached, or the credentials are of another account.
+
+        """
+        missing = [account for account in accounts if account.name not in self._clients]
+        if missing:
+            stses = {account.name: self._sts(account) for account in missing}
+            with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "connect") as pool:
+                keys = gather(pool.map(lambda a: attempt(lambda: self._keys(a, stses[a.name])), missing))
+            checks = [self._client("sts", account, keys[i]) for i, account in enumerate(missing)]
+            with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "check") as pool:
+                gather(pool.map(lambda pair: attempt(lambda: _check(*pair)), zip(missing, checks, strict=True)))
+            for account, found in zip(missing, keys, strict=True):
+                self._clients[account.name] = self._client("iam", account, found)
+        return self._clients
+
+    def _sts(self, account: Account) -> STSClient:
+        client: STSClient = self._client("sts", account, self._caller_keys(account))
+        return client
+
+    def _caller_keys(self, account: Account) -> Keys:
+        profile = account.access.profile
+        if profile is None:
+            return {}
+        if profile not in self._profiles:
+            with aws_errors(account.name, "profile"):
+                # botocore's own session is light: it only finds the credentials, and makes no client of ours.
+                found = botocore.session.Session(profile=profile).get_credentials()
+                if found is None:
+                    raise AwsError(
+                        account.name, "profile", "NoCredentials", f"the profile {profile} holds no credentials",
+                        hint="log in to that profile",
+                    )  # fmt: skip
+                frozen = found.get_frozen_credentials()
+            self._profiles[profile] = _client_keys(frozen.access_key, frozen.secret_key, frozen.token)
+        return self._profiles[profile]
+
+    def _keys(self, account: Account, sts: STSClient) -> Keys:
+        access = account.access
+        if access.role is None:
+            return self._caller_keys(account)
+        path, name = split_path(access.role)
+        arn = f"arn:{account.partition}:iam::{account.id}:role{path}{name}"
+        external = {"ExternalId": access.external_id} if access.external_id else {}
+        denied = f"the role {arn} has to exist, trust these credentials, and they need sts:AssumeRole on it"
+        with aws_errors(account.name, "AssumeRole", denied=denied):
+            # One hour: what role chaining allows, and never 900 seconds (facts sheet 1.4, 5.5).
+            found = sts.assume_role(
+                RoleArn=arn, RoleSessionName=f"xgrant-{self._stack}", DurationSeconds=3600, **external
+            )["Credentials"]
+        return _client_keys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+
+    def _client(self, service: str, account: Account, keys: Keys) -> Any:
+        with aws_errors(account.name, "client"):
+            if self._session is None:
+                self._session = boto3.Session()
+            region = self._session.region_name or ""
+            if service == "iam" or self._session.get_partition_for_region(region or "us-east-1") != account.partition:
+                region = _REGIONS[account.partition]
+            return self._session.client(
+                service,  # type: ignore[call-overload]
+                region_name=region or _REGIONS[account.partition],
+                config=CONFIG,
+                **keys,
+            )
+
+
+def attempt(call: Callable[[], T]) -> T | XgrantError:
+    """Return what the call returns, or the error that it raises: a thread's failure is a value."""
+    try:
+        return call()
+    except XgrantError as error:
+        return error
+
+
+def gather(results: Iterable[T | XgrantError]) -> list[T]:
+    """Return all results, or raise every error among them, each once."""
+    found = list(results)
+    unique = {str(result): result for result in found if isinstance(result, XgrantError)}
+    errors = tuple(unique.values())
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise SeveralAccountsError(errors)
+    return [result for result in found if not isinstance(result, XgrantError)]
+
+
+def _check(account: Account, sts: STSClient) -> None:
+    with aws_errors(account.name, "GetCallerIdentity"):
+        identity = sts.get_caller_identity()
+    if identity["Account"] != account.id:
+        raise AwsError(
+            account.name,
+            "GetCallerIdentity",
+            "WrongAccount",
+            f"the manifest says that {account.name} is {account.id}, but its credentials are of {identity['Account']} "
+            f"({identity['Arn']})",
+            hint="mend the account's id, `profile` or `assume_role`; nothing was read or changed",
+        )
+
+
+def _client_keys(access_key: str, secret_key: str, token: str | None) -> Keys:
+    keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
+    return {**keys, "aws_session_token": token} if token else keys

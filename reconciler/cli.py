@@ -1,0 +1,124 @@
+"""The command line: arguments, and exit codes. Imports nothing heavy, so that --help is quick."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from reconciler import __version__
+
+EXIT_CODES = """\
+exit codes:
+  0   done; nothing to change, or changes and no --detailed-exitcode
+  1   error
+  2   the plan has changes (plan --detailed-exitcode)
+  3   the manifests are invalid, or the plan is refused
+  4   AWS is no longer as it was when the plan was approved
+  6   applied in part: a change failed or was skipped
+  64  wrong usage
+  130 interrupted"""
+
+DEFAULT_PATH = "manifests"
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        # 2 would say that there are changes.
+        self.exit(64, f"{self.prog}: error: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    top = _Parser(
+        prog="xgrant",
+        description="Declare cross-account access on AWS in YAML; plan it, apply it, take it back.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"xgrant {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    _manifest_command(commands, "validate", "check the manifests, offline")
+
+    plan = _manifest_command(commands, "plan", "show what apply would change; changes nothing")
+    _only(plan)
+    _colour(plan)
+    plan.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    plan.add_argument(
+        "--detailed-exitcode", action="store_true", help="exit 2 when there are changes, 0 when there are none"
+    )
+
+    for name, summary in (
+        ("apply", "bring AWS to what the manifests say"),
+        ("destroy", "remove all that the stack owns"),
+    ):
+        command = _manifest_command(commands, name, summary)
+        _only(command)
+        _colour(command)
+        command.add_argument("--auto-approve", action="store_true", help="do not ask; needed where nobody can answer")
+
+    sandbox = _command(commands, "sandbox", "serve an emulated AWS on loopback to try things on")
+    sandbox.add_argument("--port", type=int, default=0, help="default: a free one")
+    _colour(_command(commands, "demo", "run the whole example against an emulated AWS, step by step"))
+    return top
+
+
+def _command(commands: argparse._SubParsersAction[_Parser], name: str, summary: str) -> _Parser:
+    return commands.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False
+    )
+
+
+def _manifest_command(commands: argparse._SubParsersAction[_Parser], name: str, summary: str) -> _Parser:
+    command = _command(commands, name, summary)
+    command.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        default=[DEFAULT_PATH],
+        help=f"manifest files, or directories of them; default: {DEFAULT_PATH}",
+    )
+    return command
+
+
+def _only(command: _Parser) -> None:
+    command.add_argument(
+        "--only", action="append", default=[], metavar="GRANT", help="leave all other grants alone; may be repeated"
+    )
+
+
+def _colour(command: _Parser) -> None:
+    command.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="default: auto, which respects NO_COLOR"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code. No traceback reaches a user for what `errors` knows."""
+    arguments = parser().parse_args(argv)
+    from importlib import import_module
+
+    from reconciler.errors import XgrantError
+
+    try:
+        # Each command is a module of the same name with one function `run`.
+        code: int = import_module(f"reconciler.commands.{arguments.command}").run(arguments)
+        sys.stdout.flush()
+    except XgrantError as error:
+        from reconciler.commands.output import print_error
+
+        print_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; the interpreter must not complain at its end.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code

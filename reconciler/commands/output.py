@@ -1,0 +1,45 @@
+"""What the commands share in speaking to the terminal: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reconciler.errors import ManifestError, UsageError, XgrantError
+from reconciler.render.escape import escape
+from reconciler.render.text import Painter
+
+
+def painter(choice: str) -> Painter:
+    """Return the painter for `--color`: `auto` is colour on a terminal, unless NO_COLOR is set to anything."""
+    if choice == "auto":
+        return Painter(sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+    return Painter(choice == "always")
+
+
+def print_error(error: XgrantError) -> None:
+    """Print an error to stderr, escaped line by line."""
+    prefix = "" if isinstance(error, ManifestError) else "xgrant: "
+    for line in str(error).split("\n"):
+        print(prefix + escape(line), file=sys.stderr)
+    if isinstance(error, ManifestError):
+        count = len(error.problems)
+        print(f"{count} problem{'s' if count != 1 else ''}; nothing was read or changed", file=sys.stderr)
+
+
+def interactive() -> bool:
+    """Return whether somebody can answer a question."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+@contextmanager
+def needs_sandbox() -> Iterator[None]:
+    """Turn a missing module inside the block into a UsageError that names the extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{error.name} is not installed; the sandbox needs an extra: pip install 'xgrant[sandbox]'"
+        ) from error

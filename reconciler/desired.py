@@ -1,0 +1,99 @@
+"""Grants to the desired state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reconciler.model import (
+    Account,
+    Address,
+    CallerPolicy,
+    Grant,
+    Kind,
+    Principal,
+    PrincipalKind,
+    Resource,
+    Role,
+    State,
+)
+from reconciler.ownership import INLINE_POLICY, role_tags
+from reconciler.policy.arn import iam_arn, root_arn
+from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
+
+
+def desired_state(grants: Iterable[Grant], accounts: Mapping[str, Account], *, stack: str) -> State:
+    """Return every resource that the grants want, those of unmanaged accounts included.
+
+    Of each grant: a role in the target account and a caller policy on every named principal of the source
+    account. `entire_account` makes no caller policy: whoever in that account may assume roles may assume this one.
+    In an account that is not managed it stands for the policy that the other side has to attach.
+    """
+    state: dict[Address, Resource] = {}
+    for grant in grants:
+        source, target = accounts[grant.source], accounts[grant.target]
+        state[role_address(grant)] = _role(grant, source, target, stack)
+        policy = CallerPolicy(grant.name, caller_policy(grant, target))
+        for principal in _policy_holders(grant, source):
+            holder = (principal.kind, principal.name)
+            state[Address(source.name, Kind.CALLER_POLICY, grant.name, holder)] = policy
+    return state
+
+
+def role_address(grant: Grant) -> Address:
+    """Return the address of the grant's role."""
+    return Address(grant.target, Kind.ROLE, grant.role_name)
+
+
+def trust_policy(grant: Grant, source: Account) -> PolicyDocument:
+    """Return the trust policy: exactly the named users and roles, the account root for groups or an entire account.
+
+    A group cannot be a principal of a trust policy (facts sheet 6).
+    """
+    named = {principal.arn(source) for principal in grant.principals}
+    if grant.entire_account:
+        named = {root_arn(source.partition, source.id)}
+    statement: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": {"AWS": _one_or_list(sorted(named))},
+        "Action": "sts:AssumeRole",
+    }
+    if grant.conditions:
+        statement["Condition"] = {
+            operator: {key: _one_or_list(list(values)) for key, values in keys.items()}
+            for operator, keys in grant.conditions.items()
+        }
+    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
+
+
+def caller_policy(grant: Grant, target: Account) -> PolicyDocument:
+    """Return the policy that lets its holder assume the grant's role."""
+    role = iam_arn(target.partition, target.id, "role", grant.role_path, grant.role_name)
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}
+    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
+
+
+def _role(grant: Grant, source: Account, target: Account, stack: str) -> Role:
+    return Role(
+        grant=grant.name,
+        arn=iam_arn(target.partition, target.id, "role", grant.role_path, grant.role_name),
+        path=grant.role_path,
+        trust_policy=trust_policy(grant, source),
+        description=grant.description,
+        inline_policies={} if grant.permissions is None else {INLINE_POLICY: grant.permissions},
+        managed_policies=grant.managed_policies,
+        permissions_boundary=grant.permissions_boundary,
+        max_session_duration=grant.max_session_duration,
+        tags={**grant.tags, **role_tags(stack, grant.name)},
+    )
+
+
+def _policy_holders(grant: Grant, source: Account) -> tuple[Principal, ...]:
+    if grant.entire_account:
+        return () if source.managed else (Principal(PrincipalKind.ACCOUNT, source.id),)
+    return grant.principals
+
+
+def _one_or_list(values: list[str]) -> str | list[str]:
+    # As people write it, and as AWS gives it back.
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,106 @@
+"""The errors that xgrant raises, each with the exit code that it ends a command with.
+
+All of them carry data; the text is made from the data. No other exception is meant to reach a user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A position in a manifest: file as the user named it, line and column counted from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a manifest: a stable code (`XG0nn`), the message with what to do, and where."""
+
+    code: str
+    message: str
+    place: Place
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.code} {self.message}"
+
+
+class XgrantError(Exception):
+    """The root of the family. `exit_code` is what the command ends with."""
+
+    exit_code = 1
+
+
+class UsageError(XgrantError):
+    """The command line asks for something that cannot be asked."""
+
+    exit_code = 64
+
+
+class ManifestError(XgrantError):
+    """The manifests are wrong; carries every `Problem` found, in the order of file, line and column."""
+
+    exit_code = 3
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        ordered = sorted(problems, key=lambda p: (p.place.file, p.place.line, p.place.column, p.code, p.message))
+        self.problems = tuple(dict.fromkeys(ordered))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class PolicyError(XgrantError):
+    """A text is no policy document."""
+
+    exit_code = 3
+
+
+class StaleError(XgrantError):
+    """AWS is no longer as it was when the plan was reviewed."""
+
+    exit_code = 4
+
+
+class AwsError(XgrantError):
+    """AWS refused or could not be reached.
+
+    `account` is the manifest's name for the account, `operation` the API operation, `code` AWS's error code,
+    `hint` what to do about it.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        operation: str,
+        code: str,
+        message: str,
+        *,
+        request_id: str = "",
+        hint: str = "",
+    ) -> None:
+        self.account = account
+        self.operation = operation
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+        self.hint = hint
+        text = f"account {account}: {operation}: {code}: {message}"
+        if request_id:
+            text += f" (request {request_id})"
+        if hint:
+            text += f"; {hint}"
+        super().__init__(text)
+
+
+class SeveralAccountsError(XgrantError):
+    """More than one account failed; carries every error."""
+
+    def __init__(self, errors: tuple[XgrantError, ...]) -> None:
+        self.errors = errors
+        super().__init__("\n".join(str(error) for error in errors))

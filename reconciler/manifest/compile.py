@@ -1,0 +1,330 @@
+"""One grant of a manifest, as the schema allows it, to a `Grant`; what the schema cannot say is checked here."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import ManifestError, Problem
+from reconciler.manifest.schema import problems_of
+from reconciler.manifest.source import PathTo, Source, read_source
+from reconciler.model import Account, Grant, Principal, PrincipalKind, Require
+from reconciler.ownership import RESERVED_TAG_PREFIX, role_tags
+from reconciler.policy.arn import (
+    action_error,
+    description_error,
+    managed_policy_error,
+    name_error,
+    path_error,
+    resource_error,
+    split_path,
+    tag_text_error,
+)
+from reconciler.policy.conditions import Conditions, joined, overlaps
+from reconciler.policy.document import CURRENT_VERSION, PolicyDocument, listed
+
+MAX_TAGS = 50
+"""Tags on one role (IAM quotas)."""
+
+_ELEMENTS = {
+    "sid": "Sid", "effect": "Effect", "actions": "Action", "not_actions": "NotAction",
+    "resources": "Resource", "not_resources": "NotResource", "conditions": "Condition",
+}  # fmt: skip
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?")
+
+
+class GrantCompiler:
+    """Compiles the grants of one file; appends what is wrong to `problems`."""
+
+    def __init__(
+        self,
+        source: Source,
+        root: Path,
+        defaults: Mapping[str, Any],
+        accounts: Mapping[str, Account],
+        problems: list[Problem],
+    ) -> None:
+        self._source = source
+        self._root = root
+        self._defaults = defaults
+        self._accounts = accounts
+        self._problems = problems
+        self._at: PathTo = ()
+
+    def compile(self, name: str, raw: Mapping[str, Any]) -> Grant | None:
+        """Return the grant, or None where something is wrong with it."""
+        before = len(self._problems)
+        self._at = ("grants", name)
+        source, target = self._account(raw, "from"), self._account(raw, "to")
+        if source and target:
+            self._check_pair(source, target)
+        role_name = raw["to"].get("role", name)
+        if error := name_error("role", role_name):
+            self._problem("XG029", ("to", "role"), f"{error}; this is {role_name!r}")
+        if error := description_error(raw.get("description", "")):
+            self._problem("XG031", ("description",), f"{error}; write it without")
+        principals = self._principals(raw["from"])
+        arguments: dict[str, Any] = {
+            "role_path": self._path(raw),
+            "permissions": self._permissions(raw, target),
+            "managed_policies": self._managed_policies(raw, target),
+            "permissions_boundary": self._boundary(raw, target),
+            "conditions": self._conditions(raw),
+            "max_session_duration": self._duration(raw),
+            "tags": self._tags(raw),
+        }
+        if len(self._problems) > before or source is None or target is None:
+            return None
+        return Grant(
+            name=name,
+            place=self._source.key_place(self._at),
+            source=source.name,
+            target=target.name,
+            role_name=role_name,
+            description=raw.get("description", ""),
+            principals=principals,
+            entire_account=raw["from"].get("entire_account", False),
+            **arguments,
+        )
+
+    def _problem(self, code: str, path: PathTo, message: str, *, key: bool = False) -> None:
+        find = self._source.key_place if key else self._source.place
+        self._problems.append(Problem(code, message, find((*self._at, *path))))
+
+    def _inherited(self, raw: Mapping[str, Any], key: str) -> dict[str, Any]:
+        return {**self._defaults.get(key, {}), **raw.get(key, {})}
+
+    def _account(self, raw: Mapping[str, Any], end: str) -> Account | None:
+        name = raw[end]["account"]
+        account = self._accounts.get(name)
+        if account is None:
+            known = ", ".join(sorted(self._accounts)) or "none"
+            self._problem(
+                "XG024", (end, "account"), f"unknown account {name!r}; declare it under accounts (declared: {known})"
+            )
+        return account
+
+    def _check_pair(self, source: Account, target: Account) -> None:
+        if source.id and source.id == target.id:
+            self._problem(
+                "XG025", ("to", "account"),
+                f"source and target are one account, {target.name}; a grant goes from one account to another",
+            )  # fmt: skip
+        elif source.partition != target.partition:
+            self._problem(
+                "XG035", ("to", "account"),
+                f"{source.name} is in partition {source.partition} and {target.name} in {target.partition}; "
+                "AWS lets no role be assumed across partitions",
+            )  # fmt: skip
+        elif not source.managed and not target.managed:
+            self._problem(
+                "XG036", ("to", "account"),
+                f"neither {source.name} nor {target.name} is managed here, so nothing could be done; remove the grant",
+            )  # fmt: skip
+
+    def _principals(self, raw: Mapping[str, Any]) -> tuple[Principal, ...]:
+        found: dict[tuple[str, str], Principal] = {}
+        for key, kind in (
+            ("users", PrincipalKind.USER), ("groups", PrincipalKind.GROUP), ("roles", PrincipalKind.ROLE),
+        ):  # fmt: skip
+            for index, text in enumerate(raw.get(key, ())):
+                path, name = split_path(text)
+                if error := path_error(path) or name_error(kind, name):
+                    self._problem("XG029", ("from", key, index), f"{error}; this is {text!r}")
+                elif (kind, name.casefold()) in found:
+                    self._problem(
+                        "XG029", ("from", key, index), f"the {kind} {name} is named twice; IAM ignores case and path"
+                    )
+                else:
+                    found[kind, name.casefold()] = Principal(kind, name, path)
+        if raw.get("entire_account") and any(key in raw for key in ("users", "groups", "roles")):
+            self._problem(
+                "XG033", ("from", "entire_account"),
+                "entire_account trusts everybody that account lets in; name principals or trust all, not both",
+            )  # fmt: skip
+        elif not raw.get("entire_account") and not any(key in raw for key in ("users", "groups", "roles")):
+            self._problem(
+                "XG033", ("from",),
+                "nobody is named; name users, groups or roles, or say entire_account: true", key=True,
+            )  # fmt: skip
+        return tuple(found.values())
+
+    def _path(self, raw: Mapping[str, Any]) -> str:
+        path: str = raw["to"].get("path", self._defaults.get("path", "/"))
+        if error := path_error(path):
+            self._problem("XG029", ("to", "path"), f"{error}; this is {path!r}")
+        return path
+
+    def _permissions(self, raw: Mapping[str, Any], target: Account | None) -> PolicyDocument | None:
+        if "policy" in raw:
+            return self._policy(raw["policy"])
+        if "permissions" in raw:
+            for index, statement in enumerate(raw["permissions"]):
+                self._check_statement(statement, self._source, (*self._at, "permissions", index))
+            statements = [
+                {element: stated[key] for key, element in _ELEMENTS.items() if key in stated}
+                for stated in ({"effect": "Allow", **statement} for statement in raw["permissions"])
+            ]
+            self._check_sids(statements, self._source, (*self._at, "permissions"), "sid")
+            return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": statements})
+        if not raw.get("managed_policies") and (target is None or target.managed):
+            self._problem(
+                "XG033", (), "the grant permits nothing; add permissions, policy or managed_policies", key=True
+            )
+        return None
+
+    def _policy(self, raw: Mapping[str, Any]) -> PolicyDocument | None:
+        source, path, data = self._source, (*self._at, "policy"), raw
+        if "file" in raw:
+            loaded = self._policy_file(raw["file"])
+            if loaded is None:
+                return None
+            source, path, data = loaded, (), loaded.data
+        statements = listed(data["Statement"])
+        inside = isinstance(data["Statement"], list)
+        for index, statement in enumerate(statements):
+            at = (*path, "Statement", index) if inside else (*path, "Statement")
+            self._check_statement(statement, source, at)
+        self._check_sids(statements, source, (*path, "Statement"), "Sid")
+        return PolicyDocument.parse(data)
+
+    def _policy_file(self, name: str) -> Source | None:
+        path = Path(self._source.file).parent / name
+        # A manifest of a pull request must not make the tool read other files of the machine.
+        if Path(name).is_absolute() or not path.resolve().is_relative_to(self._root.resolve()):
+            self._problem(
+                "XG032", ("policy", "file"), f"{name!r} is outside {self._root}; keep policy files with the manifests"
+            )
+            return None
+        if path.suffix != ".json":
+            self._problem("XG032", ("policy", "file"), f"a policy file is JSON and named *.json; this is {name!r}")
+            return None
+        if not path.is_file():
+            self._problem("XG032", ("policy", "file"), f"there is no file {str(path)!r}; mend the name")
+            return None
+        try:
+            source = read_source(path, str(path))
+        except ManifestError as error:
+            self._problems.extend(error.problems)
+            return None
+        found = problems_of(source, "#/$defs/policyDocument")
+        self._problems.extend(problem for _, problem in found)
+        return None if found else source
+
+    def _check_statement(self, statement: Mapping[str, Any], source: Source, at: PathTo) -> None:
+        for key, value in statement.items():
+            element = _ELEMENTS.get(key, key)
+            if element in ("Action", "NotAction"):
+                check, code = action_error, "XG027"
+            elif element in ("Resource", "NotResource"):
+                check, code = resource_error, "XG028"
+            else:
+                continue
+            for index, text in enumerate(listed(value)):
+                if error := check(text):
+                    path = (*at, key, index) if isinstance(value, list) else (*at, key)
+                    self._problems.append(Problem(code, f"{error}; this is {text!r}", source.place(path)))
+
+    def _check_sids(self, statements: list[Any], source: Source, at: PathTo, key: str) -> None:
+        seen: set[str] = set()
+        for index, statement in enumerate(statements):
+            sid = statement.get("Sid")
+            if sid and sid in seen:
+                message = f"the Sid {sid} stands twice; it is unique inside one policy"
+                self._problems.append(Problem("XG033", message, source.place((*at, index, key))))
+            seen.add(sid)
+
+    def _managed_policies(self, raw: Mapping[str, Any], target: Account | None) -> frozenset[str]:
+        arns = raw.get("managed_policies", [])
+        for index, arn in enumerate(arns):
+            self._check_policy_arn(arn, target, ("managed_policies", index))
+        return frozenset(arns)
+
+    def _boundary(self, raw: Mapping[str, Any], target: Account | None) -> str | None:
+        arn = raw.get("permissions_boundary", self._defaults.get("permissions_boundary"))
+        if arn is not None:
+            self._check_policy_arn(arn, target, ("permissions_boundary",))
+        return arn
+
+    def _check_policy_arn(self, arn: str, target: Account | None, path: PathTo) -> None:
+        if target is None or not target.id:
+            return
+        if error := managed_policy_error(arn, partition=target.partition, account_id=target.id):
+            self._problem("XG028", path, f"{error}; this is {arn!r}")
+
+    def _conditions(self, raw: Mapping[str, Any]) -> Conditions:
+        stated = self._inherited(raw, "require")
+        for index, network in enumerate(stated.get("source_ip", ())):
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                self._problem("XG034", ("require", "source_ip", index), f"{error}; write it like 203.0.113.0/24")
+        require = Require(
+            mfa=stated.get("mfa", False),
+            external_id=stated.get("external_id"),
+            source_org=stated.get("source_org"),
+            source_ip=tuple(stated.get("source_ip", ())),
+        ).conditions()
+        own: Conditions = {
+            operator: {key: tuple(_text(value) for value in listed(values)) for key, values in keys.items()}
+            for operator, keys in raw.get("trust_conditions", {}).items()
+        }
+        twice = overlaps(require, own)
+        for operator, key in twice:
+            self._problem(
+                "XG034", ("trust_conditions", operator, key),
+                f"`require` demands {operator} {key} already, and IAM would take either; state it once", key=True,
+            )  # fmt: skip
+        return {} if twice else joined(require, own)
+
+    def _duration(self, raw: Mapping[str, Any]) -> int:
+        text = self._inherited(raw, "session").get("max_duration", "1h")
+        match = _DURATION.fullmatch(text)
+        assert match is not None  # the schema has the same pattern
+        seconds = int(match.group(1) or 0) * 3600 + int(match.group(2) or 0) * 60
+        if not 3600 <= seconds <= 43200:
+            self._problem("XG037", ("session", "max_duration"), f"a session lasts from 1h to 12h; this is {text!r}")
+        return seconds
+
+    def _tags(self, raw: Mapping[str, Any]) -> dict[str, str]:
+        tags: dict[str, str] = self._inherited(raw, "tags")
+        spelt: dict[str, str] = {}
+        for key, value in tags.items():
+            if error := _tag_error(key, value):
+                self._problem("XG030", ("tags", key), error, key=True)
+            if key.casefold() in spelt:
+                other = spelt[key.casefold()]
+                self._problem(
+                    "XG030", ("tags", key),
+                    f"the tag keys {other!r} and {key!r} differ only in case, which IAM ignores; keep one", key=True,
+                )  # fmt: skip
+            spelt[key.casefold()] = key
+        ours = len(role_tags("", ""))
+        if len(tags) + ours > MAX_TAGS:
+            self._problem(
+                "XG030", ("tags",),
+                f"a role has at most {MAX_TAGS} tags and xgrant needs {ours} of them; this grant has {len(tags)}",
+                key=True,
+            )  # fmt: skip
+        return tags
+
+
+def _tag_error(key: str, value: str) -> str | None:
+    if not 1 <= len(key) <= 128:
+        return f"a tag's key has 1 to 128 characters; this has {len(key)}"
+    if len(value) > 256:
+        return f"a tag's value has at most 256 characters; this has {len(value)}"
+    if key.lower().startswith("aws:"):
+        return "tag keys that start with aws: are AWS's own; use another"
+    if key.lower().startswith(RESERVED_TAG_PREFIX):
+        return f"tag keys that start with {RESERVED_TAG_PREFIX} are xgrant's own; use another"
+    return tag_text_error(key) or tag_text_error(value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

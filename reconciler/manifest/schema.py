@@ -1,0 +1,109 @@
+"""The JSON Schema of a manifest file, and its errors as problems with places."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+
+from reconciler.data import data_path
+from reconciler.errors import Problem
+from reconciler.manifest.source import PathTo, Source
+
+CODES = {
+    "additionalProperties": "XG010",
+    "required": "XG011",
+    "type": "XG012",
+}
+"""By the schema's keyword; every other keyword is XG013."""
+
+
+@functools.cache
+def _validator(pointer: str) -> jsonschema.Draft202012Validator:
+    schema = json.loads(data_path("schemas/manifest.schema.json").read_text(encoding="utf-8"))
+    if pointer:
+        schema = {"$ref": pointer, "$defs": schema["$defs"]}
+    return jsonschema.Draft202012Validator(schema)
+
+
+def problems_of(source: Source, pointer: str = "") -> tuple[tuple[PathTo, Problem], ...]:
+    """Return what the schema has against a file, each with the path to where it is wrong.
+
+    `pointer` names a definition of the schema instead of the whole, like `#/$defs/policyDocument`.
+    """
+    found: list[tuple[PathTo, Problem]] = []
+    for error in _validator(pointer).iter_errors(source.data):
+        for leaf in _leaves(error):
+            found.extend(_problems(source, leaf))
+    return tuple(found)
+
+
+def _leaves(error: jsonschema.ValidationError) -> Iterator[jsonschema.ValidationError]:
+    """Yield the errors below `if` and `allOf`; those of oneOf and not stay whole, since a hint explains them."""
+    if error.validator in ("if", "allOf") and error.context:
+        for inner in error.context:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+def _problems(source: Source, error: jsonschema.ValidationError) -> Iterator[tuple[PathTo, Problem]]:
+    path: PathTo = tuple(error.absolute_path)
+    keyword = str(error.validator)
+    code = CODES.get(keyword, "XG013")
+    if keyword == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        for key in sorted(set(error.instance) - set(known)):
+            near = difflib.get_close_matches(key, known, n=1)
+            what_to_do = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+            yield (*path, key), Problem(code, f"unknown key {key!r}; {what_to_do}", source.key_place((*path, key)))
+    elif keyword == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        # jsonschema yields one error for each missing key, and names it only in its message.
+        key = next(key for key in missing if error.message.startswith(repr(key)))
+        yield path, Problem(code, f"the key {key!r} is missing{_within(path)}; add it", source.place(path))
+    elif "propertyNames" in error.absolute_schema_path:
+        key = str(error.instance)
+        message = f"{_hint(error)}; this is {_shown(key)}"
+        yield (*path, key), Problem(code, message, source.key_place((*path, key)))
+    else:
+        yield path, Problem(code, _message(error, path), source.place(path))
+
+
+def _message(error: jsonschema.ValidationError, path: PathTo) -> str:
+    if hint := _hint(error):
+        simple = isinstance(error.instance, (str, int, float, bool))
+        # An external id is not to be shown, right or wrong.
+        hidden = "external_id" in path
+        return f"{hint}; this is {_shown(error.instance)}" if simple and not hidden else hint
+    if error.validator == "type":
+        wanted = error.validator_value
+        names = " or ".join(wanted) if isinstance(wanted, list) else str(wanted)
+        what = path[-1] if path else "the file"
+        return f"{what} has to be of type {names}; this is {_type_name(error.instance)}"
+    if error.validator == "enum":
+        return f"this has to be one of {', '.join(error.validator_value)}; this is {_shown(error.instance)}"
+    return f"{path[-1] if path else 'the file'}: {error.message}"
+
+
+def _hint(error: jsonschema.ValidationError) -> str:
+    hints = error.schema.get("x-hint", {}) if isinstance(error.schema, dict) else {}
+    return str(hints.get(str(error.validator), ""))
+
+
+def _within(path: PathTo) -> str:
+    return f" in {'.'.join(str(part) for part in path)}" if path else ""
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 80 else text[:77] + '..."'
+
+
+def _type_name(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "nothing"}
+    return names.get(type(value), "a number")

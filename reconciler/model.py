@@ -1,0 +1,388 @@
+"""The values that move through xgrant. Every one of them is frozen; a changed one is a copy.
+
+Words: see the table in CONTRIBUTING.md. Durations are in seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from reconciler.errors import Place
+from reconciler.policy.arn import iam_arn, root_arn
+from reconciler.policy.conditions import Conditions
+from reconciler.policy.document import PolicyDocument
+
+
+class Kind(StrEnum):
+    """The kinds of resource that xgrant owns."""
+
+    ROLE = "role"
+    CALLER_POLICY = "caller-policy"
+
+
+class PrincipalKind(StrEnum):
+    """The kinds of principal of a source account. ACCOUNT stands for whoever the other side chooses."""
+
+    USER = "user"
+    GROUP = "group"
+    ROLE = "role"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How an account is reached: a profile, or a role to assume; with neither, the caller's own credentials."""
+
+    profile: str | None = None
+    role: str | None = None
+    external_id: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An AWS account of the manifest. One that is not `managed` is somebody else's: never read, never written."""
+
+    name: str
+    id: str
+    managed: bool = True
+    partition: str = "aws"
+    access: Access = Access()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A user, group or role of a source account, with its path."""
+
+    kind: PrincipalKind
+    name: str
+    path: str = "/"
+
+    def arn(self, account: Account) -> str:
+        """Return the value that names this principal in a trust policy; a group can only be named by its account."""
+        if self.kind in (PrincipalKind.USER, PrincipalKind.ROLE):
+            return iam_arn(account.partition, account.id, self.kind, self.path, self.name)
+        return root_arn(account.partition, account.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Require:
+    """What a caller has to meet beside being trusted."""
+
+    mfa: bool = False
+    external_id: str | None = None
+    source_org: str | None = None
+    source_ip: tuple[str, ...] = ()
+
+    def conditions(self) -> Conditions:
+        """Return the condition block of a trust policy's Allow that demands all of it.
+
+        MFA is `Bool` true in an Allow, since the key is absent without MFA (facts sheet 6).
+        """
+        block: dict[str, dict[str, tuple[str, ...]]] = {}
+        if self.mfa:
+            block["Bool"] = {"aws:MultiFactorAuthPresent": ("true",)}
+        if self.source_ip:
+            block["IpAddress"] = {"aws:SourceIp": self.source_ip}
+        equals = {"sts:ExternalId": self.external_id, "aws:PrincipalOrgID": self.source_org}
+        if found := {key: (value,) for key, value in equals.items() if value is not None}:
+            block["StringEquals"] = found
+        return block
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a manifest declares: these principals of one account may use these permissions in another account.
+
+    `conditions` are those of the trust policy, `require` included. `permissions` is None where managed policies
+    say it all, or where the target account is somebody else's.
+    """
+
+    name: str
+    place: Place
+    source: str
+    target: str
+    role_name: str
+    role_path: str = "/"
+    description: str = ""
+    principals: tuple[Principal, ...] = ()
+    entire_account: bool = False
+    permissions: PolicyDocument | None = None
+    managed_policies: frozenset[str] = frozenset()
+    permissions_boundary: str | None = None
+    conditions: Conditions = field(default_factory=dict)
+    max_session_duration: int = 3600
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All manifest files together: the stack, its accounts by name, and its grants in order of name."""
+
+    stack: str
+    accounts: Mapping[str, Account]
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a resource is: account, kind, name; for a caller policy also the principal that carries it.
+
+    A role's name is its own; a caller policy's name is its grant's. Written `storage/role/Reader` and
+    `dev/group/developers/caller-policy/shared-bucket-read`.
+    """
+
+    account: str
+    kind: Kind
+    name: str
+    holder: tuple[PrincipalKind, str] | None = None
+
+    def __str__(self) -> str:
+        if self.holder is None:
+            return f"{self.account}/{self.kind}/{self.name}"
+        return f"{self.account}/{self.holder[0]}/{self.holder[1]}/{self.kind}/{self.name}"
+
+    def slot(self) -> tuple[str, ...]:
+        """Return what AWS keeps unique. It ignores the case of users', groups' and roles' names (facts sheet 1.1)."""
+        if self.holder is None:
+            return (self.account, self.kind, self.name.casefold())
+        return (self.account, self.kind, self.holder[0], self.holder[1].casefold(), self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role of a target account with all that hangs on it.
+
+    `inline_policies` leaves out caller policies, which are resources of their own, and `AWSRevokeOlderSessions`:
+    `sessions_revoked` says whether that one is there, which is never a difference.
+    """
+
+    grant: str
+    arn: str = field(compare=False)
+    path: str
+    trust_policy: PolicyDocument
+    description: str = ""
+    inline_policies: Mapping[str, PolicyDocument] = field(default_factory=dict)
+    managed_policies: frozenset[str] = frozenset()
+    permissions_boundary: str | None = None
+    max_session_duration: int = 3600
+    tags: Mapping[str, str] = field(default_factory=dict)
+    instance_profiles: frozenset[str] = frozenset()
+    sessions_revoked: bool = field(default=False, compare=False)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what is compared and shown, as plain data in a stable order; policy documents stay documents."""
+        return {
+            "path": self.path,
+            "description": self.description,
+            "max_session_duration": self.max_session_duration,
+            "trust_policy": self.trust_policy,
+            "permissions_boundary": self.permissions_boundary,
+            "inline_policies": {name: self.inline_policies[name] for name in sorted(self.inline_policies)},
+            "managed_policies": sorted(self.managed_policies),
+            "instance_profiles": sorted(self.instance_profiles),
+            "tags": {key: self.tags[key] for key in sorted(self.tags)},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class CallerPolicy:
+    """The inline policy on a source principal that allows `sts:AssumeRole` on the role of a grant."""
+
+    grant: str
+    document: PolicyDocument
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what is compared and shown, as for a role."""
+        return {"document": self.document}
+
+
+Resource = Role | CallerPolicy
+State = Mapping[Address, Resource]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """What a read learns of an account beside the state.
+
+    `principals` are the ARNs of the users, groups and roles that exist, by kind and case-folded name.
+    `foreign_caller_policies` are the caller policies of other stacks, by the name of the role that carries them.
+    An account that is not managed is not read: all is empty.
+    """
+
+    account: Account
+    principals: Mapping[tuple[PrincipalKind, str], str] = field(default_factory=dict)
+    foreign_caller_policies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to read: these accounts, for this stack. Roles of `role_slots` are read even where they are not ours."""
+
+    stack: str
+    accounts: tuple[Account, ...]
+    role_slots: frozenset[tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What AWS is: the state, and the facts of each account by the account's name."""
+
+    state: State
+    facts: Mapping[str, AccountFacts]
+
+
+class Action(StrEnum):
+    """What a change does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference. `before` is what AWS has, `after` what it will have; None where there is nothing.
+
+    `attributes` names the attributes that differ. `replaces` is the address that a replacement takes away, where
+    it is not the same one. `reason` says in words why, where the attributes do not.
+    """
+
+    address: Address
+    action: Action
+    grant: str
+    before: Resource | None
+    after: Resource | None
+    attributes: tuple[str, ...] = ()
+    replaces: Address | None = None
+    reason: str = ""
+
+    def removed_address(self) -> Address:
+        """Return the address at which `before` stands."""
+        return self.replaces or self.address
+
+
+class Verb(StrEnum):
+    """The two halves that a change is made of: a replacement is both."""
+
+    REMOVE = "remove"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A half of a change, and the steps (by index in the plan) that must be done before it."""
+
+    change: Change
+    verb: Verb
+    requires: tuple[int, ...] = ()
+
+
+class Severity(StrEnum):
+    """What a finding does: an error stops the plan, a warning and a note only speak."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule says of a plan. `documents` are policies that the reader needs to see, by title."""
+
+    rule: str
+    severity: Severity
+    message: str
+    way_out: str = ""
+    address: Address | None = None
+    grant: str = ""
+    documents: tuple[tuple[str, PolicyDocument], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes, in order of address; the steps that make them, in an order that is safe; findings; a fingerprint.
+
+    The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
+    """
+
+    stack: str
+    desired: State
+    live: Live
+    changes: tuple[Change, ...] = ()
+    steps: tuple[Step, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    fingerprint: str = ""
+
+    def count(self, action: Action) -> int:
+        """Return how many changes have this action."""
+        return sum(change.action is action for change in self.changes)
+
+    def refused(self) -> bool:
+        """Return whether a finding forbids to apply the plan."""
+        return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+
+class Status(StrEnum):
+    """What became of a change."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What apply did with a change. `error` says why it failed, or what it waited for in vain."""
+
+    change: Change
+    status: Status
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step is about to be executed; the `number`th of `total`."""
+
+    step: Step
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step is done, has failed, or was skipped; `error` says why."""
+
+    step: Step
+    number: int
+    total: int
+    status: Status
+    error: str = ""
+
+
+Event = StepStarted | StepEnded
+
+
+def as_data(resource: Resource | None) -> Any:
+    """Return a resource as JSON-ready data with canonical policy documents; None stays None."""
+    return None if resource is None else _plain(resource.attributes())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, PolicyDocument):
+        return json.loads(value.canonical)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def fingerprint(changes: Iterable[Change]) -> str:
+    """Return the SHA-256 digest, in hexadecimal, over the canonical JSON of what the changes do."""
+    data = [[str(c.address), c.action, str(c.removed_address()), as_data(c.before), as_data(c.after)] for c in changes]
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

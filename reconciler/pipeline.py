@@ -1,0 +1,62 @@
+"""The whole flow on one screen; the only place that wires the parts together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler import applier
+from reconciler.desired import desired_state
+from reconciler.errors import UsageError
+from reconciler.manifest import load
+from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Scope
+from reconciler.planner import narrow, plan
+from reconciler.ports import Reader, Writer
+from reconciler.rules import RULES
+
+__all__ = ["Request", "apply_plan", "aws_ports", "load", "make_plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a plan is asked for: these manifests; only these grants, if any are named; or that nothing be left."""
+
+    manifest: Manifest
+    only: frozenset[str] = frozenset()
+    destroy: bool = False
+
+
+def aws_ports(manifest: Manifest) -> tuple[Reader, Writer]:
+    """Return a reader and a writer of the manifest's accounts, over the same connections."""
+    # boto3 takes as long to import as everything else together, and validate does without.
+    from reconciler.aws import AwsReader, AwsWriter, Connections
+
+    connections = Connections(manifest.stack)
+    return AwsReader(connections), AwsWriter(connections, manifest.accounts, manifest.stack)
+
+
+def make_plan(request: Request, reader: Reader) -> Plan:
+    """Read all accounts of the manifest and return the plan.
+
+    Raises:
+        UsageError: `only` names a grant that is neither declared nor in AWS.
+        AwsError, SeveralAccountsError: an account could not be read.
+
+    """
+    manifest = request.manifest
+    desired = desired_state(manifest.grants, manifest.accounts, stack=manifest.stack)
+    slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
+    live = reader.read(Scope(manifest.stack, tuple(manifest.accounts.values()), slots))
+    if request.only:
+        desired, live = narrow(desired, live, request.only)
+        known = {grant.name for grant in manifest.grants} | {found.grant for found in live.state.values()}
+        if unknown := sorted(request.only - known):
+            raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
+    return plan({} if request.destroy else desired, live, stack=manifest.stack, rules=RULES)
+
+
+def apply_plan(
+    approved: Plan, writer: Writer, *, current: Plan, on_event: Callable[[Event], None]
+) -> tuple[Outcome, ...]:
+    """Execute `current`, a plan made just now, if it is the approved one; StaleError if not."""
+    return applier.apply(current, writer, approved=approved.fingerprint, on_event=on_event)

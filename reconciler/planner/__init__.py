@@ -1,0 +1,51 @@
+"""Desired and live to a Plan. Pure: the same values always give the same plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from reconciler.model import Finding, Live, Plan, Severity, State, fingerprint
+from reconciler.planner.compare import compare
+from reconciler.planner.order import CyclicOrderError, order
+
+Rule = Callable[[Plan], Iterable[Finding]]
+
+__all__ = ["Rule", "narrow", "plan"]
+
+
+def plan(desired: State, live: Live, *, stack: str, rules: Iterable[Rule]) -> Plan:
+    """Return the complete plan that brings `live` to `desired`, for what the stack owns and nothing else.
+
+    Desired resources of accounts that are not managed make no change. Every account of `desired` must be in
+    `live.facts`.
+    """
+    changes = compare(desired, live, stack=stack)
+    findings: list[Finding] = []
+    try:
+        steps = order(changes)
+    except CyclicOrderError as error:
+        steps = ()
+        findings.append(
+            Finding(
+                rule="XG205",
+                severity=Severity.ERROR,
+                message="these roles each trust one that does not exist before the other: " + " -> ".join(error.cycle),
+                way_out="apply one of the grants without the other's role in `from.roles`, then add it",
+            )
+        )
+    draft = Plan(stack, desired, live, changes, steps, fingerprint=fingerprint(changes))
+    for rule in rules:
+        findings.extend(rule(draft))
+    return Plan(stack, desired, live, changes, steps, tuple(findings), draft.fingerprint)
+
+
+def narrow(desired: State, live: Live, grants: frozenset[str]) -> tuple[State, Live]:
+    """Return both states with only what belongs to these grants, by declaration or by mark."""
+    wanted = {address: resource for address, resource in desired.items() if resource.grant in grants}
+    slots = {address.slot() for address in wanted}
+    found = {
+        address: resource
+        for address, resource in live.state.items()
+        if resource.grant in grants or address.slot() in slots
+    }
+    return wanted, Live(found, live.facts)

@@ -1,0 +1,1 @@
+"""AWS's policy language: documents, ARNs, names. Knows nothing of grants."""

@@ -1,0 +1,38 @@
+"""What differs between two values, found by deepdiff."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deepdiff import DeepDiff
+
+MISSING: Any = object()
+"""Stands for a value that is not there; None is a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value that was added (`before` is MISSING), removed (`after` is MISSING) or changed.
+
+    `path` holds the keys that lead to it; for an entry of a list, those that lead to the list.
+    """
+
+    path: tuple[str, ...]
+    before: Any
+    after: Any
+
+
+def differences(before: Any, after: Any) -> tuple[Difference, ...]:
+    """Return the differences of two mappings of plain values, in order of path. The order of lists does not count."""
+    found = DeepDiff(before, after, ignore_order=True, view="tree", cutoff_distance_for_pairs=0)
+    rows = [
+        Difference(
+            tuple(str(key) for key in level.path(output_format="list") if isinstance(key, str)),
+            MISSING if kind.endswith("_added") else level.t1,
+            MISSING if kind.endswith("_removed") else level.t2,
+        )
+        for kind, levels in found.items()
+        for level in levels
+    ]
+    return tuple(sorted(rows, key=lambda row: (row.path, row.before is MISSING, repr(row.before), repr(row.after))))

@@ -1,0 +1,56 @@
+"""What apply does, as it does it and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reconciler.model import Action, Change, Event, Outcome, Status, StepStarted, Verb
+from reconciler.render.escape import escape
+from reconciler.render.text import Painter
+
+_DOING = {
+    (Action.CREATE, Verb.WRITE): ("creating", "created"),
+    (Action.UPDATE, Verb.WRITE): ("updating", "updated"),
+    (Action.REPLACE, Verb.REMOVE): ("deleting, to replace it", "deleted"),
+    (Action.REPLACE, Verb.WRITE): ("creating, as a replacement", "created"),
+    (Action.DELETE, Verb.REMOVE): ("deleting", "deleted"),
+}
+_MARKS = {Status.DONE: "+", Status.FAILED: "error", Status.SKIPPED: "warning"}
+
+
+def event_line(event: Event, painter: Painter) -> str:
+    """Return the line that says what has just begun or ended."""
+    change, verb = event.step.change, event.step.verb
+    address = escape(str(change.removed_address() if verb is Verb.REMOVE else change.address))
+    doing, done = _DOING[change.action, verb]
+    head = f"[{event.number}/{event.total}] {address}:"
+    if isinstance(event, StepStarted):
+        return f"{head} {doing} ..."
+    if event.status is Status.DONE:
+        return f"{head} {painter.paint('+', done)}"
+    return f"{head} {painter.paint(_MARKS[event.status], event.status)}: {escape(event.error)}"
+
+
+def summary(outcomes: Iterable[Outcome]) -> str:
+    """Return the closing lines: what failed and what was skipped by address, then the counts."""
+    listed = tuple(outcomes)
+    lines = [
+        f"{outcome.status}: {escape(str(outcome.change.address))}: {escape(outcome.error)}"
+        for outcome in listed
+        if outcome.status is not Status.DONE
+    ]
+    done = [outcome.change for outcome in listed if outcome.status is Status.DONE]
+    counts = [f"{_count(done, action)} {action}d" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)]
+    if _count(done, Action.REPLACE):
+        counts.insert(2, f"{_count(done, Action.REPLACE)} replaced")
+    for status in (Status.FAILED, Status.SKIPPED):
+        number = sum(outcome.status is status for outcome in listed)
+        if number:
+            counts.append(f"{number} {status}")
+    if lines:
+        lines.append("What was not done stays in the plan: mend the cause and apply again.")
+    return "\n".join([*lines, f"Apply: {', '.join(counts)}."]) + "\n"
+
+
+def _count(changes: list[Change], action: Action) -> int:
+    return sum(change.action is action for change in changes)

@@ -1,0 +1,107 @@
+"""Policy documents as rows of text, statement by statement, so that a reviewer sees what a change opens or closes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.policy.document import PolicyDocument
+from reconciler.render.escape import HIDDEN
+
+Rows = Mapping[str, list[str]]
+"""The values of each element: `{"Effect": ["Allow"], "Condition Bool aws:MultiFactorAuthPresent": ["true"]}`."""
+
+_SECRET_KEY = "sts:externalid"  # noqa: S105 - the name of a condition key
+
+
+def rows(statement: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return a tidy statement as rows; the external ids stay as they are, for comparing."""
+    found: dict[str, list[str]] = {}
+    for element, value in statement.items():
+        if isinstance(value, Mapping):
+            for inner, content in value.items():
+                if isinstance(content, Mapping):
+                    found |= {f"{element} {inner} {key}": _texts(values) for key, values in content.items()}
+                else:
+                    found[f"{element} {inner}"] = _texts(content)
+        else:
+            found[element] = _texts(value)
+    return found
+
+
+def shown(label: str, value: str) -> str:
+    """Return a row's value as it may be shown: an external id may not."""
+    return HIDDEN if label.rsplit(" ", 1)[-1].casefold() == _SECRET_KEY else value
+
+
+def masked(data: Any) -> Any:
+    """Return plain data with every external id of a condition hidden."""
+    if isinstance(data, Mapping):
+        return {key: HIDDEN if str(key).casefold() == _SECRET_KEY else masked(item) for key, item in data.items()}
+    return [masked(item) for item in data] if isinstance(data, list) else data
+
+
+def statement_rows(document: PolicyDocument) -> list[dict[str, list[str]]]:
+    """Return the statements of a document as rows; one that cannot be read is one row with its text."""
+    statements = document.statements()
+    if not statements:
+        return [{"Unreadable": [str(document.data().get("Unreadable", document.written))]}]
+    return [rows(statement) for statement in statements]
+
+
+def paired(before: PolicyDocument, after: PolicyDocument) -> list[tuple[Rows | None, Rows | None]]:
+    """Pair the statements that differ: by Sid, else by the most in common with the same effect.
+
+    Statements that mean the same on both sides are left out; one without a partner stands with None.
+    """
+    old = [_respelt(row, after) for row in statement_rows(before)]
+    new = statement_rows(after)
+    equal = [(o, n) for o in old for n in new if o == n]
+    old = [row for row in old if not any(row is o for o, _ in equal)]
+    new = [row for row in new if not any(row is n for _, n in equal)]
+    candidates = sorted(((_likeness(o, n), -i, -j) for i, o in enumerate(old) for j, n in enumerate(new)), reverse=True)
+    partner: dict[int, int] = {}
+    for likeness, i, j in candidates:
+        if likeness > 0 and -i not in partner and -j not in partner.values():
+            partner[-i] = -j
+    pairs: list[tuple[Rows | None, Rows | None]] = [
+        (row, new[partner[i]] if i in partner else None) for i, row in enumerate(old)
+    ]
+    return pairs + [(None, row) for j, row in enumerate(new) if j not in partner.values()]
+
+
+def version_change(before: PolicyDocument, after: PolicyDocument) -> tuple[str, str] | None:
+    """Return the two versions of the policy language where they differ."""
+    versions = tuple(str(document.data().get("Version", "none")) for document in (before, after))
+    return (versions[0], versions[1]) if versions[0] != versions[1] else None
+
+
+def _likeness(left: Rows, right: Rows) -> int:
+    if left.get("Effect") != right.get("Effect"):
+        return 0
+    if left.get("Sid") and left.get("Sid") == right.get("Sid"):
+        return 1_000_000
+    common = sum(
+        len(set(left[key]) & set(right[key])) for key in set(left) & set(right) if key not in ("Effect", "Sid")
+    )
+    return common * 100 + sum(key in right for key in left)
+
+
+def _respelt(old: dict[str, list[str]], after: PolicyDocument) -> dict[str, list[str]]:
+    """Spell the actions as the other side does, since IAM ignores their case."""
+    spelling = {
+        action.lower(): action
+        for statement in after.statements()
+        for element in ("Action", "NotAction")
+        for action in statement.get(element, [])
+    }
+    return {
+        key: sorted(spelling.get(value.lower(), value) for value in values)
+        if key in ("Action", "NotAction")
+        else values
+        for key, values in old.items()
+    }
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else [str(value)]

@@ -1,0 +1,202 @@
+"""A plan as text for a person. The legend is Terraform's: `+` create, `~` update, `-/+` replace, `-` delete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.model import Action, Change, Finding, Plan, Severity
+from reconciler.policy.document import PolicyDocument
+from reconciler.render.differences import MISSING, differences
+from reconciler.render.escape import escape
+from reconciler.render.statements import Rows, masked, paired, shown, statement_rows, version_change
+
+SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-"}
+_COLOURS = {"+": "32", "~": "33", "-/+": "33", "-": "31", "error": "1;31", "warning": "33", "note": "36"}
+_LABELS = {
+    "permissions_boundary": "permissions boundary",
+    "max_session_duration": "max session duration",
+    "trust_policy": "trust policy",
+    "document": "caller policy",
+    "inline_policies": "inline policy",
+    "managed_policies": "managed policy",
+    "instance_profiles": "instance profile",
+    "tags": "tag",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """Colours marks where that is wanted."""
+
+    colour: bool = False
+
+    def paint(self, mark: str, text: str) -> str:
+        """Return the text in the mark's colour."""
+        code = _COLOURS.get(mark)
+        return f"\033[{code}m{text}\033[0m" if self.colour and code else text
+
+
+_PLAIN = Painter()
+
+
+def text(plan: Plan, painter: Painter = _PLAIN) -> str:
+    """Return the plan as text with a closing line that counts the changes; ends with a line break."""
+    lines: list[str] = []
+    for change in plan.changes:
+        lines += [*change_lines(change, painter), ""]
+    for finding in plan.findings:
+        lines += [*finding_lines(finding, painter), ""]
+    if not plan.changes:
+        refused = "No changes are planned, since the plan is refused."
+        lines += [refused if plan.refused() else "No changes. AWS is as the manifests say.", ""]
+    lines.append(counts(plan))
+    return "\n".join(lines) + "\n"
+
+
+def counts(plan: Plan) -> str:
+    """Return the closing line, like `Plan: 2 to create, 0 to update, 0 to delete`."""
+    numbers = [f"{plan.count(a)} to {a}" for a in (Action.CREATE, Action.UPDATE, Action.DELETE)]
+    if plan.count(Action.REPLACE):
+        numbers.insert(2, f"{plan.count(Action.REPLACE)} to replace")
+    return f"Plan: {', '.join(numbers)}."
+
+
+def change_lines(change: Change, painter: Painter = _PLAIN) -> Iterator[str]:
+    """Yield the lines of one change, without a line break."""
+    symbol = SYMBOLS[change.action]
+    title = f"{symbol} {escape(str(change.address))}"
+    yield painter.paint(symbol, title) + (f"  (grant {escape(change.grant)})" if change.grant else "")
+    if change.replaces is not None:
+        yield f"      in place of {escape(str(change.replaces))}"
+    if change.reason:
+        yield f"      because {change.reason}"
+    before = change.before.attributes() if change.before else {}
+    after = change.after.attributes() if change.after else {}
+    for name in after or before:
+        old, new = before.get(name, MISSING), after.get(name, MISSING)
+        if old == new:
+            continue
+        for mark, depth, words in _attribute(name, old, new):
+            yield "    " + "  " * depth + painter.paint(mark, f"{mark} {words}")
+
+
+_Line = tuple[str, int, str]
+"""Mark, depth and text."""
+
+
+def _attribute(name: str, old: Any, new: Any) -> Iterator[_Line]:
+    label = _LABELS.get(name, name)
+    if isinstance(old, PolicyDocument) or isinstance(new, PolicyDocument):
+        yield from _document(label, old, new)
+    elif isinstance(old, Mapping) or isinstance(new, Mapping):
+        yield from _mapping(label, {} if old is MISSING else old, {} if new is MISSING else new)
+    elif isinstance(old, list) or isinstance(new, list):
+        gone, come = ([] if value is MISSING else value for value in (old, new))
+        for row in differences({"": gone}, {"": come}):
+            mark, value = ("+", row.after) if row.before is MISSING else ("-", row.before)
+            yield mark, 0, f"{label} {escape(value)}"
+    else:
+        yield from _scalar(label, name, old, new)
+
+
+def _scalar(label: str, name: str, old: Any, new: Any) -> Iterator[_Line]:
+    absent = (MISSING, None, "")
+    if old in absent and new not in absent:
+        yield "+", 0, f"{label}: {_value(name, new)}"
+    elif new in absent and old not in absent:
+        yield "-", 0, f"{label}: {_value(name, old)}"
+    elif old not in absent:
+        yield "~", 0, f"{label}: {_value(name, old)} -> {_value(name, new)}"
+
+
+def _mapping(label: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[_Line]:
+    for key in sorted(set(old) | set(new)):
+        before, after = old.get(key, MISSING), new.get(key, MISSING)
+        if before == after:
+            continue
+        title = f"{label} {escape(key)}"
+        if isinstance(before, PolicyDocument) or isinstance(after, PolicyDocument):
+            yield from _document(title, before, after)
+        elif before is MISSING:
+            yield "+", 0, f"{title}: {_quoted(after)}"
+        elif after is MISSING:
+            yield "-", 0, f"{title}: {_quoted(before)}"
+        else:
+            yield "~", 0, f"{title}: {_quoted(before)} -> {_quoted(after)}"
+
+
+def _document(label: str, old: Any, new: Any) -> Iterator[_Line]:
+    if old is MISSING or new is MISSING:
+        mark, document = ("+", new) if old is MISSING else ("-", old)
+        yield mark, 0, label
+        for statement in statement_rows(document):
+            yield from _statement(mark, statement)
+        return
+    yield "~", 0, label
+    if versions := version_change(old, new):
+        yield "~", 1, f"Version: {escape(versions[0])} -> {escape(versions[1])}"
+    for before, after in paired(old, new):
+        if before is None or after is None:
+            yield from _statement("-" if after is None else "+", before or after or {})
+        else:
+            yield from _changed_statement(before, after)
+
+
+def _statement(mark: str, statement: Rows) -> Iterator[_Line]:
+    effect = statement.get("Effect", ["statement"])[0]
+    yield mark, 1, escape(effect)
+    for key, values in statement.items():
+        if key != "Effect":
+            for value in values:
+                # The whole statement comes or goes: one mark says it.
+                yield " ", 2, f"{escape(key)}: {escape(shown(key, value))}"
+
+
+def _changed_statement(before: Rows, after: Rows) -> Iterator[_Line]:
+    effect = escape(after.get("Effect", ["statement"])[0])
+    unchanged = sum(len(set(before[key]) & set(after[key])) for key in set(before) & set(after) if key != "Effect")
+    title = f"Sid {escape(after['Sid'][0])}" if "Sid" in after else ", ".join(map(escape, after.get("Action", [])[:3]))
+    yield "~", 1, f"{effect} {title}  ({unchanged} unchanged)"
+    for row in differences(before, after):
+        key = row.path[0]
+        for mark, value in (("-", row.before), ("+", row.after)):
+            if value is not MISSING:
+                for item in value if isinstance(value, list) else [value]:
+                    yield mark, 2, f"{escape(key)}: {escape(shown(key, item))}"
+
+
+def _value(name: str, value: Any) -> str:
+    return duration(value) if name == "max_session_duration" else _quoted(value)
+
+
+def _quoted(value: object) -> str:
+    return f'"{escape(str(value))}"'
+
+
+def duration(seconds: int) -> str:
+    """Return seconds as people write them: 3600 is `1h`, 5400 is `1h30m`."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    return "".join(f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (left, "s")) if n) or "0s"
+
+
+def finding_lines(finding: Finding, painter: Painter = _PLAIN) -> Iterator[str]:
+    """Yield the lines of one finding, without a line break."""
+    where = f" {escape(str(finding.address))}:" if finding.address else ""
+    head = painter.paint(finding.severity, f"{finding.severity} {finding.rule}")
+    yield f"{head}{where} {escape(finding.message)}"
+    if finding.way_out:
+        yield f"    what to do: {escape(finding.way_out)}"
+    for title, document in finding.documents:
+        yield f"    {escape(title)}:"
+        # JSON in ASCII has no character that a terminal would obey.
+        yield from ("      " + line for line in json.dumps(masked(document.data()), indent=2).splitlines())
+    if finding.severity is Severity.NOTE and finding.documents and _hides(finding):
+        yield "    the external id is hidden here; it stands in the manifest"
+
+
+def _hides(finding: Finding) -> bool:
+    return any(masked(document.data()) != document.data() for _, document in finding.documents)

@@ -1,0 +1,9 @@
+"""What a plan is checked for, one file a rule. A rule reads a plan and yields findings; it decides nothing else."""
+
+from reconciler.rules.caller_policy_elsewhere import caller_policy_of_another_stack
+from reconciler.rules.other_side import other_side
+from reconciler.rules.principal_missing import principal_missing
+from reconciler.rules.role_not_owned import role_not_owned
+
+RULES = (role_not_owned, principal_missing, other_side, caller_policy_of_another_stack)
+"""Every rule, in the order in which findings are shown."""

@@ -1,0 +1,52 @@
+"""XG202: a grant names a user, group or role that the source account does not have.
+
+AWS refuses a trust policy with such a principal (`MalformedPolicyDocument`, facts sheet 4.3) and a caller policy on
+it (`NoSuchEntity`); both would come in the middle of an apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.model import Address, Finding, Kind, Plan, PrincipalKind, Role, Severity
+
+
+def principal_missing(plan: Plan) -> Iterator[Finding]:
+    """Yield an error for each principal of a managed account that exists neither in AWS nor in the desired state."""
+    made = {address.slot() for address in plan.desired if address.kind is Kind.ROLE}
+    trusted = {
+        resource.grant: resource.trust_policy.aws_principals()
+        for resource in plan.desired.values()
+        if isinstance(resource, Role)
+    }
+    for address, wanted in sorted(plan.desired.items(), key=lambda item: str(item[0])):
+        facts = plan.live.facts[address.account]
+        if address.holder is None or not facts.account.managed:
+            continue
+        kind, name = address.holder
+        if kind is PrincipalKind.ROLE and (address.account, Kind.ROLE, name.casefold()) in made:
+            continue
+        arn = facts.principals.get((kind, name.casefold()))
+        if arn is None:
+            yield _finding(address, wanted.grant, "does not exist", f"create the {kind} first, or mend the name")
+        elif kind is not PrincipalKind.GROUP and arn not in trusted[wanted.grant]:
+            resource = arn.split(f":{kind}/", 1)[1]
+            yield _finding(
+                address,
+                wanted.grant,
+                f"exists under another path or spelling, as {resource}",
+                f"write {resource} in the grant's `from`: a trust policy names a principal by its exact ARN",
+            )
+
+
+def _finding(address: Address, grant: str, what: str, way_out: str) -> Finding:
+    assert address.holder is not None  # asked before
+    kind, name = address.holder
+    return Finding(
+        rule="XG202",
+        severity=Severity.ERROR,
+        message=f"the {kind} {name} of account {address.account} {what}",
+        way_out=way_out,
+        address=address,
+        grant=grant,
+    )

@@ -1,0 +1,32 @@
+"""XG201: a role of the desired name exists and is not this stack's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.model import Finding, Kind, Plan, Role, Severity
+from reconciler.ownership import STACK_TAG, owns
+
+
+def role_not_owned(plan: Plan) -> Iterator[Finding]:
+    """Yield an error for each desired role whose name somebody else's role has; IAM ignores the case of names."""
+    foreign = {
+        address.slot(): (address, resource)
+        for address, resource in plan.live.state.items()
+        if not owns(plan.stack, resource)
+    }
+    for address, wanted in sorted(plan.desired.items(), key=lambda item: str(item[0])):
+        if address.kind is not Kind.ROLE or address.slot() not in foreign:
+            continue
+        standing, role = foreign[address.slot()]
+        assert isinstance(role, Role)  # only a role can be in the state without being ours
+        owner = role.tags.get(STACK_TAG)
+        whose = f"belongs to the stack {owner}" if owner else f"has no tag {STACK_TAG}, so no stack owns it"
+        yield Finding(
+            rule="XG201",
+            severity=Severity.ERROR,
+            message=f"the role {standing.name} exists in account {address.account} and {whose}; it is left alone",
+            way_out="give the grant another `to.role`, or delete that role yourself if nobody needs it",
+            address=address,
+            grant=wanted.grant,
+        )

@@ -1,0 +1,165 @@
+"""The two accounts of the example, as they are before xgrant comes.
+
+Account 123456789012 has the users operator, alice and bob, and the group developers, with alice in it. Account
+987654321098 has the bucket my-shared-bucket with one object. Both have the role xgrant-reconciler, which operator
+may assume and which has the permissions that the README asks for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from reconciler.sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+
+SOURCE, TARGET = "123456789012", "987654321098"
+BUCKET, OBJECT = "my-shared-bucket", "report.csv"
+RECONCILER = "xgrant-reconciler"
+REGION = "us-east-1"
+
+PERMISSIONS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "Read",
+            "Effect": "Allow",
+            "Action": ["iam:GetAccountAuthorizationDetails", "iam:ListRoles", "iam:GetRole"],
+            "Resource": "*",
+        },
+        {
+            "Sid": "TargetAccount",
+            "Effect": "Allow",
+            "Action": [
+                "iam:CreateRole", "iam:DeleteRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy",
+                "iam:TagRole", "iam:UntagRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy",
+                "iam:AttachRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePermissionsBoundary",
+                "iam:DeleteRolePermissionsBoundary", "iam:RemoveRoleFromInstanceProfile",
+            ],
+            "Resource": "*",
+        },
+        {
+            "Sid": "SourceAccount",
+            "Effect": "Allow",
+            "Action": [
+                "iam:PutUserPolicy", "iam:DeleteUserPolicy", "iam:PutGroupPolicy", "iam:DeleteGroupPolicy",
+                "iam:PutRolePolicy", "iam:DeleteRolePolicy",
+            ],
+            "Resource": "*",
+        },
+    ],
+}  # fmt: skip
+"""What xgrant needs in an account; the README shows the same document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Somebody's access key; of a role's session with its token. The sandbox takes no real ones."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """The seeded sandbox: its endpoint and the credentials of its users by name."""
+
+    url: str
+    users: Mapping[str, Credentials]
+
+    def client(self, service: str, who: Credentials | str) -> Any:
+        """Return a boto3 client for the credentials, or for the user of that name."""
+        keys = self.users[who] if isinstance(who, str) else who
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=keys.access_key,
+            aws_secret_access_key=keys.secret_key,
+            aws_session_token=keys.token,
+        )
+
+    def assume(self, who: str, role_arn: str) -> Credentials:
+        """Return the credentials of a session of the role, as the user."""
+        found = self.client("sts", who).assume_role(RoleArn=role_arn, RoleSessionName="DevAccess")["Credentials"]
+        return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+
+    def environment(self, who: str = "operator") -> dict[str, str]:
+        """Return what to set so that the AWS clients of a process speak to the sandbox as this user."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": self.users[who].access_key,
+            "AWS_SECRET_ACCESS_KEY": self.users[who].secret_key,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+
+CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION")
+"""What must not be set beside the environment: it would win over it, or not fit."""
+
+
+def root_client(sandbox: Sandbox, service: str, account: str) -> Any:
+    """Return a boto3 client that acts as the root of an account; only while nothing is enforced."""
+    client = boto3.client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=sandbox.url,
+        region_name=REGION,
+        aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",  # noqa: S106 - moto takes any
+    )
+
+    def name_account(params: dict[str, Any], **_: object) -> None:
+        params["headers"]["x-moto-account-id"] = account
+
+    client.meta.events.register("before-call", name_account)
+    return client
+
+
+def seed(sandbox: Sandbox) -> Scenario:
+    """Fill the sandbox with the scenario."""
+    source: IAMClient = root_client(sandbox, "iam", SOURCE)
+    users = {}
+    for name in ("operator", "alice", "bob"):
+        source.create_user(UserName=name)
+        key = source.create_access_key(UserName=name)["AccessKey"]
+        users[name] = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    source.create_group(GroupName="developers")
+    source.add_user_to_group(GroupName="developers", UserName="alice")
+    roles = [f"arn:aws:iam::{account}:role/{RECONCILER}" for account in (SOURCE, TARGET)]
+    source.put_user_policy(UserName="operator", PolicyName="operate", PolicyDocument=_allow("sts:AssumeRole", roles))
+    for account in (SOURCE, TARGET):
+        add_reconciler(sandbox, account)
+    storage = root_client(sandbox, "s3", TARGET)
+    storage.create_bucket(Bucket=BUCKET)
+    storage.put_object(Bucket=BUCKET, Key=OBJECT, Body=b"month,total\n2026-10,42\n")
+    sandbox.recorder.take()
+    return Scenario(sandbox.url, users)
+
+
+def add_reconciler(sandbox: Sandbox, account: str) -> None:
+    """Make the role that xgrant works with in an account."""
+    iam: IAMClient = root_client(sandbox, "iam", account)
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:aws:iam::{SOURCE}:user/operator"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    iam.create_role(RoleName=RECONCILER, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(RoleName=RECONCILER, PolicyName="reconcile", PolicyDocument=json.dumps(PERMISSIONS))
+
+
+def _allow(action: str, resources: list[str]) -> str:
+    statement = {"Effect": "Allow", "Action": action, "Resource": resources}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -1,0 +1,140 @@
+"""moto's own application behind a WSGI layer that records calls, served on loopback.
+
+moto is laxer than AWS: what it takes, AWS may refuse. It checks identity policies once enforcement is on; it never
+checks the trust policy of a role in another account.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+from urllib.request import Request, urlopen
+
+from moto.iam.models import get_account_id_from
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+_SCOPE = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]+/([^/]+)/aws4_request")
+_READS = ("Get", "List", "Head", "AssumeRole", "Simulate")
+
+_Environ = dict[str, Any]
+_Application = Callable[[_Environ, Any], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One API call as it came in: the account of its credentials, the service, the operation or HTTP method."""
+
+    account: str
+    service: str
+    operation: str
+
+    def writes(self) -> bool:
+        """Return whether it is a call that changes something."""
+        return not self.operation.startswith(_READS)
+
+
+class Recorder:
+    """A WSGI layer that notes every call before it hands it on."""
+
+    def __init__(self, application: _Application) -> None:
+        self._application = application
+        self._lock = threading.Lock()
+        self._calls: list[Call] = []
+
+    def __call__(self, environ: _Environ, start_response: Any) -> Iterable[bytes]:
+        """Serve one request."""
+        call = _call_of(environ)
+        if call is not None:
+            with self._lock:
+                self._calls.append(call)
+        return self._application(environ, start_response)
+
+    def take(self) -> list[Call]:
+        """Return the calls since the last time, and forget them."""
+        with self._lock:
+            calls, self._calls = self._calls, []
+        return calls
+
+
+def counted(calls: Iterable[Call]) -> Counter[str]:
+    """Return how often each operation was called."""
+    return Counter(call.operation for call in calls)
+
+
+class Sandbox:
+    """An emulated AWS on a loopback port; a context manager, whose server ends with it.
+
+    moto keeps its accounts in the process, so there is one sandbox in a process at a time.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.recorder = Recorder(DomainDispatcherApplication(create_backend_app))
+        self._server: BaseWSGIServer = make_server(
+            "127.0.0.1", port, self.recorder, threaded=True, request_handler=_QuietHandler
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, name="sandbox", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Return the endpoint, for AWS_ENDPOINT_URL."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Sandbox:
+        self._thread.start()
+        self.reset()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.reset()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def reset(self) -> None:
+        """Empty every account, and check nobody's permissions."""
+        self.enforce(on=False)
+        self._control("reset")
+        self.recorder.take()
+
+    def enforce(self, *, on: bool) -> None:
+        """Switch the check of identity policies on or off, for all callers."""
+        self._control("reset-auth", b"0" if on else b"inf")
+
+    def _control(self, what: str, body: bytes = b"") -> None:
+        request = Request(  # noqa: S310 - loopback
+            f"{self.url}/moto-api/{what}", data=body, method="POST", headers={"Content-Type": "text/plain"}
+        )
+        with urlopen(request, timeout=30) as response:  # noqa: S310 - likewise
+            response.read()
+
+
+class _QuietHandler(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        """Say nothing: the terminal belongs to the command."""
+
+
+def _call_of(environ: _Environ) -> Call | None:
+    found = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    if found is None:
+        return None
+    operation = environ["REQUEST_METHOD"].capitalize()
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        operation = parse_qs(body.decode("utf-8", "replace")).get("Action", [operation])[0]
+    account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(found.group(1))
+    return Call(account, found.group(2), operation)
+
+
+def writes(calls: Iterable[Call]) -> Iterator[Call]:
+    """Yield the calls that change something."""
+    return (call for call in calls if call.writes())
