@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reconciler.errors import StaleError, XgrantError
-from reconciler.model import Change, Event, Outcome, Plan, Status, Step, StepEnded, StepStarted, Verb
+from reconciler.model import Action, Change, Event, Outcome, Plan, Status, Step, StepEnded, StepStarted, Verb
 from reconciler.ports import Writer
 
 
@@ -45,7 +45,7 @@ def _execute(step: Step, writer: Writer) -> tuple[Status, str]:
             writer.remove(change.removed_address(), change.before)
         else:
             assert change.after is not None  # likewise
-            standing = change.before if change.action.value == "update" else None
+            standing = change.before if change.action is Action.UPDATE else None
             writer.write(change.address, standing, change.after)
     except XgrantError as error:
         return Status.FAILED, str(error)

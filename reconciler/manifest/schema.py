@@ -65,13 +65,15 @@ def _problems(source: Source, error: jsonschema.ValidationError) -> Iterator[tup
         missing = [key for key in error.validator_value if key not in error.instance]
         # jsonschema yields one error for each missing key, and names it only in its message.
         key = next(key for key in missing if error.message.startswith(repr(key)))
-        yield path, Problem(code, f"the key {key!r} is missing{_within(path)}; add it", source.place(path))
+        yield path, Problem(code, f"the key {key!r} is missing{_within(path)}; add it", source.key_place(path))
     elif "propertyNames" in error.absolute_schema_path:
         key = str(error.instance)
         message = f"{_hint(error)}; this is {_shown(key)}"
         yield (*path, key), Problem(code, message, source.key_place((*path, key)))
     else:
-        yield path, Problem(code, _message(error, path), source.place(path))
+        # What an object lacks or has too much of is said where its key stands.
+        find = source.key_place if isinstance(error.instance, dict) else source.place
+        yield path, Problem(code, _message(error, path), find(path))
 
 
 def _message(error: jsonschema.ValidationError, path: PathTo) -> str:

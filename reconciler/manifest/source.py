@@ -97,7 +97,7 @@ def parse_json(text: str, name: str) -> Source:
 def parse_yaml(text: str, name: str) -> Source:
     """Parse the text of one YAML document; see `read_source`."""
     try:
-        documents = list(_compose(text))
+        return _read(list(_compose(text)), name)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -106,6 +106,9 @@ def parse_yaml(text: str, name: str) -> Source:
         raise _one(name, "XG002", f"the file is not YAML: {error}".replace("\n", " ")) from None
     except RecursionError:
         raise _one(name, "XG002", "the file is nested too deep; no manifest needs that") from None
+
+
+def _read(documents: list[yaml.Node], name: str) -> Source:
     if not documents:
         raise _one(name, "XG002", "the file is empty; a manifest starts with `version: 1`")
     if len(documents) > 1:

@@ -118,7 +118,7 @@ def _with_caller_policies_of_replaced_roles(changes: list[Change], wanted: State
     }
     if not gone:
         return tuple(changes)
-    opened = {change.grant for change in gone.values()}
+    opened = {change.before.grant for change in gone.values() if change.before}
     result = {change.address: change for change in changes}
     for address, after in wanted.items():
         if address.kind is not Kind.CALLER_POLICY or address not in owned:

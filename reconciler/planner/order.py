@@ -6,10 +6,11 @@ ever holds a door to a room that is not there (facts sheet 3.3).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
-from reconciler.model import Address, CallerPolicy, Change, Kind, PrincipalKind, Role, Step, Verb
+from reconciler.model import Action, Address, Change, Kind, PrincipalKind, Role, Step, Verb
 
 _Node = tuple[int, Verb]
 
@@ -31,7 +32,7 @@ def order(changes: tuple[Change, ...]) -> tuple[Step, ...]:
     """
     graph: dict[_Node, set[_Node]] = {}
     for index, change in enumerate(changes):
-        if change.before is not None and change.action.value in ("replace", "delete"):
+        if change.before is not None and change.action in (Action.REPLACE, Action.DELETE):
             graph[index, Verb.REMOVE] = set()
         if change.after is not None:
             graph[index, Verb.WRITE] = set()
@@ -65,39 +66,38 @@ def _stable_order(graph: dict[_Node, set[_Node]]) -> list[_Node]:
 
 def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
     """Yield (node, what it requires). Nodes that a change does not have are left out by the caller."""
-    roles = [index for index, change in enumerate(changes) if change.address.kind is Kind.ROLE]
-    by_grant: dict[str, list[int]] = {}
-    by_slot: dict[tuple[str, ...], int] = {}
-    by_arn: dict[str, int] = {}
-    for index in roles:
-        change = changes[index]
-        for grant in {resource.grant for resource in (change.before, change.after) if resource is not None}:
-            by_grant.setdefault(grant, []).append(index)
-        by_slot[change.address.slot()] = index
-        by_slot.setdefault(change.removed_address().slot(), index)
-        if isinstance(change.after, Role):
-            by_arn[change.after.arn] = index
+    roles = {index: change for index, change in enumerate(changes) if change.address.kind is Kind.ROLE}
+    by_slot = {change.removed_address().slot(): index for index, change in roles.items()}
+    by_slot |= {change.address.slot(): index for index, change in roles.items()}
+    by_arn = {change.after.arn: index for index, change in roles.items() if isinstance(change.after, Role)}
+    # By the grant whose callers assume the role, before and after.
+    going, coming = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
+    for index, change in roles.items():
+        for found, resource in ((going, change.before), (coming, change.after)):
+            if resource is not None:
+                found[resource.grant].append(index)
 
     for index, change in enumerate(changes):
-        if isinstance(change.before or change.after, CallerPolicy):
-            yield from _caller_policy_edges(index, change, by_grant.get(change.grant, []), by_slot)
-        else:
+        if index in roles:
             yield from _role_edges(index, change, by_arn)
+        else:
+            yield from _caller_policy_edges(index, change, going.get(change.grant, []), coming.get(change.grant, []))
+            carrier = by_slot.get(_carrier_slot(change.address))
+            if carrier is not None:
+                yield (index, Verb.WRITE), (carrier, Verb.WRITE)
+                yield (carrier, Verb.REMOVE), (index, Verb.REMOVE)
 
 
 def _caller_policy_edges(
-    index: int, change: Change, opened: list[int], by_slot: dict[tuple[str, ...], int]
+    index: int, change: Change, going: list[int], coming: list[int]
 ) -> Iterator[tuple[_Node, _Node]]:
     yield (index, Verb.WRITE), (index, Verb.REMOVE)
     # An update points the policy away from a role that goes; a removal takes it away.
-    leaves = Verb.WRITE if change.action.value == "update" else Verb.REMOVE
-    for role in opened:
+    leaves = Verb.WRITE if change.action is Action.UPDATE else Verb.REMOVE
+    for role in coming:
         yield (index, Verb.WRITE), (role, Verb.WRITE)
+    for role in going:
         yield (role, Verb.REMOVE), (index, leaves)
-    carrier = by_slot.get(_carrier_slot(change.address))
-    if carrier is not None:
-        yield (index, Verb.WRITE), (carrier, Verb.WRITE)
-        yield (carrier, Verb.REMOVE), (index, Verb.REMOVE)
 
 
 def _role_edges(index: int, change: Change, by_arn: dict[str, int]) -> Iterator[tuple[_Node, _Node]]:

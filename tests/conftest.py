@@ -1,0 +1,82 @@
+"""Fixtures: an emulated AWS over loopback HTTP, seeded with the scenario, and the command line run in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from reconciler.cli import main
+from reconciler.sandbox.scenario import CLEARED, Scenario, seed
+from reconciler.sandbox.server import Sandbox
+
+# Speed differs between machines: no example fails for its time.
+settings.register_profile("xgrant", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.load_profile("xgrant")
+
+EXAMPLE = Path(__file__).parent.parent / "manifests" / "shared-bucket.yaml"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command ended with."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Sandbox]:
+    with Sandbox(aws_policies=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(_server: Sandbox) -> Iterator[Sandbox]:
+    """An empty emulated AWS."""
+    _server.reset()
+    yield _server
+    _server.reset()
+
+
+@pytest.fixture
+def scenario(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Scenario:
+    """The seeded sandbox; this process speaks to it as operator."""
+    found = seed(sandbox)
+    for name in CLEARED:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in found.environment().items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _no_user_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the machine's own AWS configuration out of the tests."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def xgrant(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line in this process."""
+
+    def run(*arguments: str | Path) -> Result:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return run

@@ -1,0 +1,286 @@
+"""Each thing wrong with a manifest is a message with file, line, column, code and what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import ManifestError
+from reconciler.manifest import load
+from tests.support import DEV, HEAD, grant_yaml, load_text, manifest_yaml
+
+PERMISSION = 'actions: "s3:GetObject", resources: "*"'
+STATEMENT = '{Effect: Allow, Action: "s3:GetObject", Resource: "*"}'
+GRANT_LINE = HEAD.count("\n") + 2
+"""The line of the first grant's name."""
+
+
+def problems_of(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ManifestError) as caught:
+        load_text(folder, text)
+    return [str(problem).removeprefix(f"{folder}/") for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("parts", "place", "code", "words"),
+    [
+        pytest.param({"form": "{account: dev}"}, "+4:5", "XG010", "did you mean from", id="unknown key, near miss"),
+        pytest.param({"nonsense": "1"}, "+4:5", "XG010", "known here: description", id="unknown key"),
+        pytest.param({"from": ""}, "+0:3", "XG011", "'from' is missing in grants.reader", id="missing key"),
+        pytest.param({"description": "[x]"}, "+4:18", "XG012", "of type string; this is a list", id="wrong type"),
+        pytest.param({"tags": "{cost-center: 42}"}, "+4:25", "XG012", "put it in quotes; this is 42", id="number as tag"),
+        pytest.param({"session": "{max_duration: 4}"}, "+4:29", "XG012", "1h, 90m or 1h30m", id="duration as number"),
+        pytest.param({"session": "{max_duration: 4 hours}"}, "+4:29", "XG013", "1h, 90m or 1h30m", id="duration in words"),
+        pytest.param({"session": "{max_duration: 30m}"}, "+4:29", "XG037", "from 1h to 12h", id="short session"),
+        pytest.param({"session": "{max_duration: 12h1m}"}, "+4:29", "XG037", "from 1h to 12h", id="long session"),
+        pytest.param({"to": "{account: storge}"}, "+2:19", "XG024", "declared: dev, storage, vendor", id="unknown account"),
+        pytest.param({"to": "{account: dev}"}, "+2:19", "XG025", "one account, dev", id="source is target"),
+        pytest.param(
+            {"permissions": '[{actions: "s3 GetObject", resources: "*"}]'},
+            "+3:29", "XG027", "like s3:GetObject", id="bad action",
+        ),
+        pytest.param(
+            {"permissions": '[{actions: ["s3:A", "s3"], resources: "*"}]'},
+            "+3:38", "XG027", "this is 's3'", id="bad action in a list",
+        ),
+        pytest.param(
+            {"permissions": '[{actions: "s3:A", resources: "bucket"}]'},
+            "+3:48", "XG028", "an ARN", id="bad resource",
+        ),
+        pytest.param({"permissions": f'[{{{PERMISSION}, not_actions: "a:B"}}]'}, "+3:19", "XG013", "not both", id="both"),
+        pytest.param({"permissions": '[{actions: "a:B"}]'}, "+3:19", "XG013", "resources or not_resources", id="neither"),
+        pytest.param({"permissions": "[]"}, "+3:18", "XG013", "at least one statement", id="no statements"),
+        pytest.param({"permissions": ""}, "+0:3", "XG033", "permits nothing", id="no permissions"),
+        pytest.param({"policy": f"{{Version: '2012-10-17', Statement: {STATEMENT}}}"}, "+0:3", "XG013", "leave one out", id="two kinds"),
+        pytest.param(
+            {"permissions": f"[{{{PERMISSION}, sid: A}}, {{{PERMISSION}, sid: A}}]"},
+            "+3:117", "XG033", "Sid A stands twice", id="Sid twice",
+        ),
+        pytest.param({"permissions": f"[{{{PERMISSION}, sid: a-b}}]"}, "+3:66", "XG013", "letters and digits", id="bad Sid"),
+        pytest.param({"permissions": f"[{{{PERMISSION}, effect: allow}}]"}, "+3:69", "XG013", "Allow or Deny", id="effect"),
+        pytest.param(
+            {"permissions": f"[{{{PERMISSION}, conditions: {{StringEqual: {{a:b: c}}}}}}]"},
+            "+3:74", "XG013", "no condition operator", id="unknown operator",
+        ),
+        pytest.param({"managed_policies": "[ReadOnlyAccess]"}, "+4:24", "XG028", "arn:aws:iam::aws:policy", id="bad ARN"),
+        pytest.param(
+            {"permissions_boundary": f"arn:aws:iam::{DEV}:policy/b"}, "+4:27", "XG028", "of its own account", id="boundary",
+        ),
+        pytest.param({"to": "{account: storage, role: Größe}"}, "+2:34", "XG029", "only letters", id="role alphabet"),
+        pytest.param({"to": f"{{account: storage, role: {'x' * 65}}}"}, "+2:34", "XG029", "at most 64", id="role length"),
+        pytest.param({"to": "{account: storage, path: team}"}, "+2:34", "XG029", "starts and ends with /", id="path"),
+        pytest.param({"from": "{account: dev, users: [a b]}"}, "+1:34", "XG029", "only letters", id="user alphabet"),
+        pytest.param({"from": "{account: dev, users: [a, A]}"}, "+1:37", "XG029", "named twice", id="user twice"),
+        pytest.param({"from": "{account: dev, users: [123]}"}, "+1:34", "XG012", "put it in quotes", id="number as user"),
+        pytest.param({"from": "{account: dev, users: alice}"}, "+1:33", "XG012", "like [developers]", id="no list"),
+        pytest.param({"from": "{account: dev}"}, "+1:5", "XG033", "nobody is named", id="nobody"),
+        pytest.param({"from": "{account: dev, entire_account: false}"}, "+1:5", "XG033", "nobody is named", id="nobody said"),
+        pytest.param(
+            {"from": "{account: dev, users: [a], entire_account: true}"}, "+1:54", "XG033", "not both", id="some and all",
+        ),
+        pytest.param({"description": "em — dash"}, "+4:18", "XG031", "U+2014", id="description outside Latin-1"),
+        pytest.param({"tags": '{Team: a, team: b}'}, "+4:21", "XG030", "differ only in case", id="tag case"),
+        pytest.param({"tags": '{"aws:x": a}'}, "+4:12", "XG030", "AWS's own", id="tag of AWS"),
+        pytest.param({"tags": '{"xgrant:stack": a}'}, "+4:12", "XG030", "xgrant's own", id="tag of xgrant"),
+        pytest.param({"tags": '{a: "b;c"}'}, "+4:12", "XG030", "U+003B", id="tag alphabet"),
+        pytest.param({"tags": f'{{a: "{"x" * 257}"}}'}, "+4:12", "XG030", "at most 256", id="tag length"),
+        pytest.param({"tags": "{" + ", ".join(f"k{i}: v" for i in range(49)) + "}"}, "+4:5", "XG030", "has 49", id="49 tags"),
+        pytest.param({"require": "{external_id: x}"}, "+4:28", "XG013", "2 to 1,224", id="external id"),
+        pytest.param({"require": "{source_org: abc}"}, "+4:27", "XG013", "organization", id="organization"),
+        pytest.param({"require": "{source_ip: [10.0.0.0/33]}"}, "+4:27", "XG034", "203.0.113.0/24", id="network"),
+        pytest.param(
+            {"require": "{mfa: true}", "trust_conditions": '{Bool: {"aws:multifactorauthpresent": "false"}}'},
+            "+5:31", "XG034", "state it once", id="condition twice",
+        ),
+        pytest.param({"policy": "{file: ../x.json}", "permissions": ""}, "+3:20", "XG032", "outside", id="file outside"),
+        pytest.param({"policy": "{file: /etc/x.json}", "permissions": ""}, "+3:20", "XG032", "outside", id="file absolute"),
+        pytest.param({"policy": "{file: x.json}", "permissions": ""}, "+3:20", "XG032", "there is no file", id="no file"),
+        pytest.param({"policy": "{file: x.yaml}", "permissions": ""}, "+3:20", "XG032", "is JSON", id="file not JSON"),
+    ],
+)  # fmt: skip
+def test_a_problem_in_a_grant(
+    tmp_path: Path, parts: dict[str, str], place: str, code: str, words: str
+) -> None:
+    found = problems_of(tmp_path, manifest_yaml(grant_yaml(**parts)))
+    line, column = place.removeprefix("+").split(":")
+    assert len(found) == 1, found
+    assert found[0].startswith(f"grants.yaml:{GRANT_LINE + int(line)}:{column}: {code} "), found[0]
+    assert words in found[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "words"),
+    [
+        pytest.param("", "grants.yaml:1:1: XG002", "empty", id="empty file"),
+        pytest.param("- a\n", "grants.yaml:1:1: XG012", "of type object", id="no mapping"),
+        pytest.param("version: 2\nstack: a\n", "grants.yaml:1:10: XG013", "is 1; this is 2", id="other version"),
+        pytest.param("stack: a\n", "grants.yaml:1:1: XG011", "'version' is missing", id="no version"),
+        pytest.param("version: 1\n", "grants.yaml:1:1: XG020", "no file states the stack", id="no stack"),
+        pytest.param("version: 1\nstack: A_b\n", "grants.yaml:2:8: XG013", "a-z, 0-9 and -", id="stack alphabet"),
+        pytest.param("version: 1\nstack: " + "x" * 33, "grants.yaml:2:8: XG013", "1 to 32", id="stack length"),
+        pytest.param("version: 1\nstack: a\nstack: b\n", "grants.yaml:3:1: XG003", "first in line 2", id="duplicate key"),
+        pytest.param("version: 1\nstack:\n\ta\n", "grants.yaml:3:1: XG002", "tabs", id="tab"),
+        pytest.param("version: [1\n", "grants.yaml:2:1: XG002", "not YAML", id="no YAML"),
+        pytest.param("version: 1\n---\nversion: 1\n", "grants.yaml:3:1: XG002", "one document", id="two documents"),
+        pytest.param("version: 1\nstack: !!python/object:os.x {}\n", "grants.yaml", "XG0", id="a tag with code"),
+        pytest.param("version: 1\nx: &a {y: *a}\n", "grants.yaml:2:4: XG004", "contains itself", id="endless alias"),
+        pytest.param("a: &a {b: c}\n<<: *a\n", "grants.yaml:2:1: XG002", "use `defaults`", id="merge key"),
+        pytest.param("? [a]\n: b\n", "grants.yaml:1:3: XG002", "plain string", id="key that is a list"),
+        pytest.param("version: 1\nstack: !!int x\n", "grants.yaml:2:8: XG002", "marked as int", id="no such int"),
+        pytest.param("version: \x00\n", "grants.yaml:1:1: XG002", "not YAML", id="unprintable"),
+        pytest.param("[" * 20_000 + "]" * 20_000, "grants.yaml:1:", "nested too deep", id="nested too deep"),
+        pytest.param(
+            "version: 1\nstack: a\naccounts: {dev: {id: 123456789012}}\n", "grants.yaml:3:22: XG012", "put quotes", id="id",
+        ),
+        pytest.param(
+            "version: 1\nstack: a\naccounts: {dev: {id: 012345678901}}\n", "grants.yaml:3:22: XG012", "put quotes", id="octal",
+        ),
+        pytest.param(
+            'version: 1\nstack: a\naccounts: {dev: {id: "12345"}}\n', "grants.yaml:3:22: XG013", "12 digits", id="short id",
+        ),
+        pytest.param(
+            f'version: 1\nstack: a\naccounts: {{a: {{id: "{DEV}"}}, b: {{id: "{DEV}"}}}}\n',
+            "grants.yaml:3:45: XG021", "the account a already", id="one id twice",
+        ),
+        pytest.param(
+            f'version: 1\nstack: a\naccounts: {{a/b: {{id: "{DEV}"}}}}\n', "grants.yaml:3:12: XG013", "a/b", id="account name",
+        ),
+        pytest.param(
+            f'version: 1\nstack: a\naccounts: {{a: {{id: "{DEV}", profile: p, assume_role: {{name: r}}}}}}\n',
+            "grants.yaml:3:12: XG013", "not by both", id="profile and role",
+        ),
+        pytest.param(
+            f'version: 1\nstack: a\naccounts: {{a: {{id: "{DEV}", assume_role: {{name: "r r"}}}}}}\n',
+            "grants.yaml:3:56: XG029", "only letters", id="access role name",
+        ),
+        pytest.param(
+            "version: 1\nstack: a\ndefaults: {acess: {}}\n", "grants.yaml:3:12: XG010", "did you mean access", id="defaults",
+        ),
+        pytest.param("version: 1\nstack: a\ngrants:\n", "grants.yaml:3:8: XG012", "grants: {}", id="grants left empty"),
+        pytest.param("version: 1\nstack: a\ngrants: {A: {}}\n", "grants.yaml:3:10: XG013", 'this is "A"', id="grant name"),
+    ],
+)  # fmt: skip
+def test_a_problem_in_a_file(tmp_path: Path, text: str, start: str, words: str) -> None:
+    found = problems_of(tmp_path, text)
+    assert any(problem.startswith(start) and words in problem for problem in found), found
+
+
+def test_all_problems_of_all_files_come_in_one_run_in_order(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(
+        manifest_yaml(
+            grant_yaml("one", tags="{a: 1}"),
+            grant_yaml("two", to="{account: nowhere}", description='"—"'),
+        ),
+        encoding="utf-8",
+    )
+    (tmp_path / "b.yaml").write_text("version: 1\nstack: other\nx: 1\n", encoding="utf-8")
+    (tmp_path / "c.yaml").write_text("a: [\n", encoding="utf-8")
+    with pytest.raises(ManifestError) as caught:
+        load([str(tmp_path)])
+    places = [(Path(p.place.file).name, p.code) for p in caught.value.problems]
+    assert places == [
+        ("a.yaml", "XG012"), ("a.yaml", "XG024"), ("a.yaml", "XG031"), ("b.yaml", "XG020"), ("b.yaml", "XG010"),
+        ("c.yaml", "XG002"),
+    ]  # fmt: skip
+
+
+def test_two_grants_cannot_claim_one_role_in_whatever_case(tmp_path: Path) -> None:
+    text = manifest_yaml(
+        grant_yaml("one", to="{account: storage, role: Reader}"),
+        grant_yaml("two", to="{account: storage, role: READER}"),
+    )
+    found = problems_of(tmp_path, text)
+    assert len(found) == 1
+    assert re.search(r"XG026 the role READER in account storage is the grant one's already, at .*:8:3", found[0])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [
+        (manifest_yaml(grant_yaml("one")), "version: 1\ngrants:\n" + grant_yaml("one"), "XG023"),
+        (HEAD, f'version: 1\naccounts: {{dev: {{id: "{DEV}"}}}}\n', "XG021"),
+        (HEAD + "defaults: {}\n", "version: 1\ndefaults: {}\n", "XG022"),
+        (HEAD, "version: 1\nstack: other\n", "XG020"),
+    ],
+    ids=["grant", "account", "defaults", "stack"],
+)
+def test_what_is_stated_once_is_not_stated_again_in_another_file(
+    tmp_path: Path, first: str, second: str, code: str
+) -> None:
+    (tmp_path / "a.yaml").write_text(first, encoding="utf-8")
+    (tmp_path / "b.yaml").write_text(second, encoding="utf-8")
+    with pytest.raises(ManifestError) as caught:
+        load([str(tmp_path)])
+    assert [(p.code, Path(p.place.file).name) for p in caught.value.problems] == [(code, "b.yaml")]
+    assert "a.yaml" in str(caught.value) or code == "XG020"
+
+
+def test_aliases_that_explode_are_refused_before_they_do(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
+    found = problems_of(tmp_path, "\n".join(lines))
+    assert [re.search(r"XG\d+", problem)[0] for problem in found] == ["XG004"]  # type: ignore[index]
+
+
+def test_an_ordinary_alias_is_fine(tmp_path: Path) -> None:
+    text = manifest_yaml(
+        grant_yaml("one", tags="&tags {team: data}"), grant_yaml("two", tags="*tags")
+    )
+    assert [dict(grant.tags) for grant in load_text(tmp_path, text).grants] == [{"team": "data"}] * 2
+
+
+def test_a_policy_file_is_checked_with_places_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "read.json").write_text(
+        '{\n\t"Version": "2012-10-17",\n\t"Statement": [{"Effect": "Allow", "Action": "s3", "Resource": "*"}]\n}'
+    )
+    found = problems_of(tmp_path, manifest_yaml(grant_yaml(policy="{file: read.json}", permissions="")))
+    assert [problem.split(" ")[:2] for problem in found] == [["read.json:3:46:", "XG027"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("{", "read.json:1:2: XG002"),
+        ('{"Version": "2012-10-17", "Version": "2012-10-17"}', "read.json:1:1: XG002"),
+        ('{"Version": "2012-10-17"}', "read.json:1:1: XG011"),
+        ('{"Version": "2012-10-17", "Statement": [], "Extra": 1}', "read.json:1:40: XG013"),
+        (
+            '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}}',
+            "read.json:1:92: XG010",
+        ),
+    ],
+)
+def test_a_policy_file_that_is_no_identity_policy_is_refused(tmp_path: Path, text: str, start: str) -> None:
+    (tmp_path / "read.json").write_text(text)
+    found = problems_of(tmp_path, manifest_yaml(grant_yaml(policy="{file: read.json}", permissions="")))
+    assert found[0].startswith(start), found
+
+
+def test_a_policy_file_behind_a_link_that_leads_outside_is_refused(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "manifests", tmp_path / "secret.json"
+    inside.mkdir()
+    outside.write_text("{}")
+    (inside / "link.json").symlink_to(outside)
+    text = manifest_yaml(grant_yaml(policy="{file: link.json}", permissions=""))
+    assert "XG032" in problems_of(inside, text)[0]
+
+
+def test_an_external_id_is_never_shown_even_when_it_is_wrong(tmp_path: Path) -> None:
+    text = manifest_yaml(grant_yaml(require='{external_id: "canary value!"}'))
+    assert "canary" not in "\n".join(problems_of(tmp_path, text))
+
+
+@pytest.mark.parametrize("given", ["missing", "empty"])
+def test_a_path_without_manifests_is_named(tmp_path: Path, given: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ManifestError, match="XG001") as caught:
+        load([str(tmp_path / given)])
+    assert str(tmp_path / given) in str(caught.value)
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"version: 1 # \xff\n")
+    with pytest.raises(ManifestError, match="XG001 the file is not UTF-8"):
+        load([str(tmp_path)])

@@ -1,0 +1,140 @@
+"""Laws that hold for every plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.applier import apply
+from reconciler.desired import desired_state
+from reconciler.errors import Place
+from reconciler.model import (
+    Account,
+    AccountFacts,
+    Address,
+    CallerPolicy,
+    Grant,
+    Kind,
+    Live,
+    Principal,
+    PrincipalKind,
+    Resource,
+    Role,
+    State,
+    Status,
+)
+from reconciler.ownership import owns
+from reconciler.planner import plan
+from tests.support import DEV, STORAGE, MemoryWriter, allow, document
+
+ACCOUNTS = {"dev": Account("dev", DEV), "storage": Account("storage", STORAGE)}
+FACTS = {name: AccountFacts(account) for name, account in ACCOUNTS.items()}
+STACK = "platform"
+
+names = st.sampled_from(["a", "b", "c", "d"])
+principals = st.builds(Principal, st.sampled_from([PrincipalKind.USER, PrincipalKind.GROUP]), names)
+
+
+@st.composite
+def grants(draw: Any) -> tuple[Grant, ...]:
+    found: dict[str, Grant] = {}
+    taken: set[tuple[str, str]] = set()
+    for name in draw(st.lists(names, unique=True)):
+        source, target = draw(st.sampled_from([("dev", "storage"), ("storage", "dev")]))
+        role = draw(st.sampled_from(["R", "r", "S", "T"]))
+        if (target, role.casefold()) in taken:
+            continue
+        taken.add((target, role.casefold()))
+        found[name] = Grant(
+            name=name,
+            place=Place("f"),
+            source=source,
+            target=target,
+            role_name=role,
+            role_path=draw(st.sampled_from(["/", "/p/"])),
+            description=draw(st.sampled_from(["", "x"])),
+            principals=tuple(draw(st.lists(principals, min_size=1, max_size=3, unique=True))),
+            permissions=document(allow(draw(st.sampled_from(["s3:GetObject", "s3:PutObject"])))),
+            max_session_duration=draw(st.sampled_from([3600, 7200])),
+        )
+    return tuple(found.values())
+
+
+def desired(found: tuple[Grant, ...]) -> State:
+    return desired_state(found, ACCOUNTS, stack=STACK)
+
+
+def foreign_roles(state: Mapping[Address, Resource], taken: State) -> dict[Address, Resource]:
+    slots = {address.slot() for address in taken}
+    return {
+        address: replace(role, tags={"xgrant:stack": "other"})
+        for address, role in state.items()
+        if isinstance(role, Role) and address.slot() not in slots
+    }
+
+
+@given(grants(), grants(), grants())
+def test_applying_a_plan_brings_aws_to_the_manifests_and_touches_nothing_else(
+    before: tuple[Grant, ...], after: tuple[Grant, ...], others: tuple[Grant, ...]
+) -> None:
+    wanted, standing = desired(after), desired(before)
+    foreign = foreign_roles(desired(others), {**wanted, **standing})
+    writer = MemoryWriter({**standing, **foreign})
+    found = plan(wanted, Live(writer.state, FACTS), stack=STACK, rules=())
+    outcomes = apply(found, writer, approved=found.fingerprint, on_event=lambda _: None)
+    assert all(outcome.status is Status.DONE for outcome in outcomes)
+    assert plan(wanted, Live(writer.state, FACTS), stack=STACK, rules=()).changes == ()
+    assert {a: r for a, r in writer.state.items() if not owns(STACK, r)} == foreign
+    assert {a: r for a, r in writer.state.items() if owns(STACK, r)} == wanted
+
+
+@given(grants(), grants())
+def test_at_no_moment_does_a_caller_policy_open_a_role_that_is_not_there(
+    before: tuple[Grant, ...], after: tuple[Grant, ...]
+) -> None:
+    writer = MemoryWriter(desired(before))
+    found = plan(desired(after), Live(writer.state, FACTS), stack=STACK, rules=())
+
+    def check(_: object) -> None:
+        arns = {role.arn for role in writer.state.values() if isinstance(role, Role)}
+        for resource in writer.state.values():
+            if isinstance(resource, CallerPolicy):
+                assert set(resource.document.statements()[0]["Resource"]) <= arns
+
+    apply(found, writer, approved=found.fingerprint, on_event=check)
+
+
+@given(grants(), grants(), st.data())
+def test_an_apply_that_fails_anywhere_is_finished_by_the_next(
+    before: tuple[Grant, ...], after: tuple[Grant, ...], data: Any
+) -> None:
+    wanted = desired(after)
+    found = plan(wanted, Live(desired(before), FACTS), stack=STACK, rules=())
+    refused = data.draw(st.sets(st.sampled_from([c.address for c in found.changes]))) if found.changes else set()
+    writer = MemoryWriter(desired(before), refuse=lambda address: address in refused)
+    apply(found, writer, approved=found.fingerprint, on_event=lambda _: None)
+    again = MemoryWriter(writer.state)
+    rest = plan(wanted, Live(again.state, FACTS), stack=STACK, rules=())
+    apply(rest, again, approved=rest.fingerprint, on_event=lambda _: None)
+    assert again.state == wanted
+
+
+@given(grants(), grants())
+def test_the_same_values_always_give_the_same_plan(before: tuple[Grant, ...], after: tuple[Grant, ...]) -> None:
+    state = desired(before)
+    turned = dict(reversed(list(state.items())))
+    first = plan(desired(after), Live(state, FACTS), stack=STACK, rules=())
+    second = plan(desired(tuple(reversed(after))), Live(turned, FACTS), stack=STACK, rules=())
+    assert (first.changes, first.steps, first.fingerprint) == (second.changes, second.steps, second.fingerprint)
+
+
+@given(grants())
+def test_a_role_without_our_mark_is_in_no_change_whatever_its_name(found: tuple[Grant, ...]) -> None:
+    wanted = desired(found)
+    foreign = {a: replace(r, tags={}) for a, r in wanted.items() if isinstance(r, Role)}
+    changes = plan(wanted, Live(foreign, FACTS), stack=STACK, rules=()).changes
+    assert {change.address.kind for change in changes} <= {Kind.CALLER_POLICY}

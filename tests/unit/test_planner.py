@@ -1,0 +1,241 @@
+"""What a plan holds, and in which order it is safe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.model import Action, Live, Manifest, Plan, PrincipalKind, Role, State
+from reconciler.planner import narrow, plan
+from reconciler.rules import RULES
+from tests.support import (
+    HEAD,
+    desired_of,
+    facts_for,
+    grant_yaml,
+    load_text,
+    manifest_yaml,
+    plan_for,
+    role_at,
+)
+
+
+def manifest(folder: Path, *grants: str) -> Manifest:
+    return load_text(folder, manifest_yaml(*grants))
+
+
+def steps(found: Plan) -> list[str]:
+    return [
+        f"{s.verb} {s.change.removed_address() if s.verb == 'remove' else s.change.address}" for s in found.steps
+    ]
+
+
+def with_role(state: State, name: str, **changes: object) -> State:
+    address = role_at("storage", name)
+    role = state[address]
+    assert isinstance(role, Role)
+    return {**state, address: replace(role, **changes)}  # type: ignore[arg-type]
+
+
+def test_a_new_grant_is_a_role_then_its_caller_policy(tmp_path: Path) -> None:
+    found = plan_for(manifest(tmp_path, grant_yaml()), {})
+    assert [str(change.address) for change in found.changes] == [
+        "dev/group/developers/caller-policy/reader",
+        "storage/role/reader",
+    ]
+    assert steps(found) == ["write storage/role/reader", "write dev/group/developers/caller-policy/reader"]
+    assert found.steps[1].requires == (0,)
+
+
+def test_nothing_differs_from_itself(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, grant_yaml())
+    assert plan_for(wanted, desired_of(wanted)).changes == ()
+
+
+def test_what_no_manifest_wants_goes_caller_policy_first(tmp_path: Path) -> None:
+    before = desired_of(manifest(tmp_path, grant_yaml()))
+    found = plan_for(manifest(tmp_path), before)
+    assert {change.action for change in found.changes} == {Action.DELETE}
+    assert steps(found) == ["remove dev/group/developers/caller-policy/reader", "remove storage/role/reader"]
+
+
+def test_a_role_of_another_name_is_replaced_and_stands_before_the_old_one_goes(tmp_path: Path) -> None:
+    before = desired_of(manifest(tmp_path, grant_yaml()))
+    found = plan_for(manifest(tmp_path, grant_yaml(to="{account: storage, role: other}")), before)
+    actions = {str(change.address): change.action for change in found.changes}
+    assert actions == {
+        "dev/group/developers/caller-policy/reader": Action.UPDATE,
+        "storage/role/other": Action.REPLACE,
+    }
+    assert steps(found) == [
+        "write storage/role/other",
+        "write dev/group/developers/caller-policy/reader",
+        "remove storage/role/reader",
+    ]
+
+
+@pytest.mark.parametrize("to", ["{account: storage, path: /new/}", "{account: storage, role: READER}"])
+def test_a_role_that_keeps_its_place_is_replaced_with_its_door_shut(tmp_path: Path, to: str) -> None:
+    """IAM ignores the case of names, so a role spelt anew cannot stand beside the old one."""
+    before = desired_of(manifest(tmp_path, grant_yaml()))
+    found = plan_for(manifest(tmp_path, grant_yaml(to=to)), before)
+    assert {change.action for change in found.changes} == {Action.REPLACE}
+    name = "READER" if "READER" in to else "reader"
+    assert steps(found) == [
+        "remove dev/group/developers/caller-policy/reader",
+        "remove storage/role/reader",
+        f"write storage/role/{name}",
+        "write dev/group/developers/caller-policy/reader",
+    ]
+
+
+def test_a_replaced_role_that_is_itself_a_caller_gets_its_caller_policy_back(tmp_path: Path) -> None:
+    head = HEAD
+    chain = grant_yaml("lake", **{"from": "{account: storage, roles: [reader]}", "to": "{account: vendor}"})
+    before = desired_of(load_text(tmp_path, manifest_yaml(grant_yaml(), chain, head=head)))
+    moved = load_text(tmp_path, manifest_yaml(
+        grant_yaml(to="{account: storage, path: /new/}"),
+        grant_yaml("lake", **{"from": "{account: storage, roles: [new/reader]}", "to": "{account: vendor}"}),
+        head=head,
+    ))  # fmt: skip
+    found = plan_for(moved, {a: r for a, r in before.items() if a.account != "vendor"})
+    order = steps(found)
+    carried = "storage/role/reader/caller-policy/lake"
+    assert order.index(f"remove {carried}") < order.index("remove storage/role/reader")
+    assert order.index("write storage/role/reader") < order.index(f"write {carried}")
+
+
+def test_a_role_waits_for_the_role_that_its_trust_policy_names(tmp_path: Path) -> None:
+    chain = grant_yaml("a-lake", **{"from": "{account: storage, roles: [reader]}", "to": "{account: dev, role: a-lake}"})
+    found = plan_for(manifest(tmp_path, grant_yaml(), chain), {})
+    order = steps(found)
+    assert order.index("write storage/role/reader") < order.index("write dev/role/a-lake")
+    assert not found.refused()
+
+
+def test_roles_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
+    one = grant_yaml("one", **{"from": "{account: storage, roles: [two]}", "to": "{account: dev}"})
+    two = grant_yaml("two", **{"from": "{account: dev, roles: [one]}", "to": "{account: storage}"})
+    found = plan_for(manifest(tmp_path, one, two), {})
+    assert [finding.rule for finding in found.findings] == ["XG205"]
+    assert found.refused()
+    assert found.steps == ()
+
+
+@pytest.mark.parametrize("name", ["reader", "READER"])
+def test_a_role_of_the_same_name_that_is_not_ours_is_refused_and_left_alone(tmp_path: Path, name: str) -> None:
+    wanted = manifest(tmp_path, grant_yaml())
+    standing = with_role(desired_of(wanted), "reader", tags={"owner": "somebody"})
+    live = {role_at("storage", name): standing[role_at("storage", "reader")]}
+    found = plan_for(wanted, live)
+    assert [str(change.address) for change in found.changes] == ["dev/group/developers/caller-policy/reader"]
+    assert [(f.rule, f.severity) for f in found.findings] == [("XG201", "error")]
+    assert "to.role" in found.findings[0].way_out
+
+
+def test_a_role_of_another_stack_is_not_ours(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, grant_yaml())
+    standing = with_role(desired_of(wanted), "reader", tags={"xgrant:stack": "other", "xgrant:grant": "reader"})
+    found = plan_for(wanted, standing)
+    assert found.refused()
+    assert "belongs to the stack other" in found.findings[0].message
+
+
+def test_a_foreign_role_that_no_grant_names_is_never_in_a_plan(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, grant_yaml())
+    foreign = with_role(desired_of(wanted), "reader", tags={})[role_at("storage", "reader")]
+    found = plan_for(wanted, {**desired_of(wanted), role_at("storage", "theirs"): foreign})
+    assert (found.changes, found.findings) == ((), ())
+
+
+def test_a_missing_principal_is_said_before_aws_says_it(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, grant_yaml(**{"from": "{account: dev, users: [alice], groups: [developers]}"}))
+    facts = {name: replace(found, principals={}) for name, found in facts_for(wanted).items()}
+    found = plan_for(wanted, {}, facts=facts)
+    assert [(f.rule, str(f.address)) for f in found.findings] == [
+        ("XG202", "dev/group/developers/caller-policy/reader"),
+        ("XG202", "dev/user/alice/caller-policy/reader"),
+    ]
+
+
+def test_a_principal_of_another_path_is_said_with_the_right_one(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, grant_yaml(**{"from": "{account: dev, roles: [ci/deployer]}"}))
+    arn = "arn:aws:iam::123456789012:role/ops/deployer"
+    facts = facts_for(wanted)
+    facts["dev"] = replace(facts["dev"], principals={(PrincipalKind.ROLE, "deployer"): arn})
+    found = plan_for(wanted, {}, facts=facts)
+    assert [f.rule for f in found.findings] == ["XG202"]
+    assert "ops/deployer" in found.findings[0].way_out
+
+
+@pytest.mark.parametrize(
+    ("source", "whom"),
+    [
+        ("{account: vendor, roles: [scanner]}", "the role scanner"),
+        ("{account: vendor, entire_account: true}", "those who shall use the grant"),
+    ],
+)
+def test_what_the_other_side_has_to_attach_is_printed(tmp_path: Path, source: str, whom: str) -> None:
+    wanted = manifest(tmp_path, grant_yaml(**{"from": source}))
+    found = plan_for(wanted, {})
+    assert [str(change.address) for change in found.changes] == ["storage/role/reader"]
+    (note,) = found.findings
+    assert (note.rule, note.severity) == ("XG203", "note")
+    assert whom in note.message
+    ((_, policy),) = note.documents
+    assert policy.statements()[0]["Resource"] == ["arn:aws:iam::987654321098:role/reader"]
+    assert not found.refused()
+
+
+def test_a_role_in_an_account_of_others_is_described_and_only_our_side_is_changed(tmp_path: Path) -> None:
+    found = plan_for(manifest(tmp_path, grant_yaml(to="{account: vendor}", permissions="")), {})
+    assert [str(change.address) for change in found.changes] == ["dev/group/developers/caller-policy/reader"]
+    assert [title for title, _ in found.findings[0].documents] == ["trust policy"]
+
+
+def test_a_role_with_another_stacks_caller_policy_is_not_deleted(tmp_path: Path) -> None:
+    before = desired_of(manifest(tmp_path, grant_yaml()))
+    wanted = manifest(tmp_path)
+    facts = facts_for(wanted, before)
+    facts["storage"] = replace(facts["storage"], foreign_caller_policies={"reader": ("xgrant.other.x",)})
+    found = plan_for(wanted, before, facts=facts)
+    assert [(f.rule, f.severity) for f in found.findings] == [("XG204", "error")]
+
+
+def test_only_the_named_grants_are_planned(tmp_path: Path) -> None:
+    before = desired_of(manifest(tmp_path, grant_yaml("old"), grant_yaml("older")))
+    wanted = manifest(tmp_path, grant_yaml("new"), grant_yaml("newer"))
+    live = Live(before, facts_for(wanted, before))
+    desired, found = narrow(desired_of(wanted), live, frozenset({"new", "old"}))
+    result = plan(desired, found, stack="platform", rules=RULES)
+    assert {(change.grant, change.action) for change in result.changes} == {
+        ("new", Action.CREATE),
+        ("old", Action.DELETE),
+    }
+
+
+def test_equal_changes_have_equal_fingerprints_and_others_have_not(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, grant_yaml())
+    first, again = plan_for(wanted, {}), plan_for(wanted, {})
+    other = plan_for(manifest(tmp_path, grant_yaml(description="x")), {})
+    assert first.fingerprint == again.fingerprint != other.fingerprint
+    assert len(first.fingerprint) == 64
+
+
+def test_the_external_id_counts_in_the_fingerprint(tmp_path: Path) -> None:
+    prints = {
+        plan_for(manifest(tmp_path, grant_yaml(require=f"{{external_id: {value}}}")), {}).fingerprint
+        for value in ("one", "two")
+    }
+    assert len(prints) == 2
+
+
+def test_a_change_of_the_grants_mark_alone_is_an_update(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, grant_yaml())
+    tags = {"xgrant:stack": "platform", "xgrant:grant": "renamed"}
+    found = plan_for(wanted, with_role(desired_of(wanted), "reader", tags=tags, grant="renamed"))
+    assert [(c.action, c.attributes) for c in found.changes] == [(Action.UPDATE, ("tags",))]
+
+
