@@ -89,8 +89,9 @@ class Require:
         if self.source_ip:
             block["IpAddress"] = {"aws:SourceIp": self.source_ip}
         equals = {"sts:ExternalId": self.external_id, "aws:PrincipalOrgID": self.source_org}
-        if found := {key: (value,) for key, value in equals.items() if value is not None}:
-            block["StringEquals"] = found
+        for key, value in equals.items():
+            if value is not None:
+                block.setdefault("StringEquals", {})[key] = (value,)
         return block
 
 

@@ -147,8 +147,6 @@ def live_from_json(path: Path, accounts: Mapping[str, Account]) -> State:
             **fields,
         )
     for raw in data.get("caller_policies", []):
-        address = Address(
-            raw["account"], Kind.CALLER_POLICY, raw["grant"], (PrincipalKind(raw["kind"]), raw["holder"])
-        )
+        address = Address(raw["account"], Kind.CALLER_POLICY, raw["grant"], (PrincipalKind(raw["kind"]), raw["holder"]))
         state[address] = CallerPolicy(raw["grant"], PolicyDocument.read(raw["document"]))
     return state

@@ -36,9 +36,10 @@ from reconciler.policy.document import PolicyDocument
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
+    from types_boto3_iam.type_defs import PaginatorConfigTypeDef
 
 # The most that both operations take; the default of 100 is ten times the calls.
-_PAGE = {"PageSize": 1000}
+_PAGE: PaginatorConfigTypeDef = {"PageSize": 1000}
 
 _Detail = Mapping[str, Any]
 
@@ -68,8 +69,9 @@ def _read_account(account: Account, iam: IAMClient, scope: Scope) -> tuple[dict[
         details: dict[str, list[Any]] = {"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": []}
         paginator = iam.get_paginator("get_account_authorization_details")
         for page in paginator.paginate(Filter=["User", "Group", "Role"], PaginationConfig=_PAGE):
+            found: Mapping[str, Any] = page
             for key, collected in details.items():
-                collected.extend(page.get(key, []))  # type: ignore[call-overload]
+                collected.extend(found.get(key, []))
     with aws_errors(account.name, "ListRoles"):
         pages = iam.get_paginator("list_roles").paginate(PaginationConfig=_PAGE)
         listed = {role["RoleName"]: role for page in pages for role in page["Roles"]}

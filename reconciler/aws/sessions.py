@@ -97,7 +97,7 @@ class Connections:
                         account.name, "profile", "NoCredentials", f"the profile {profile} holds no credentials",
                         hint="log in to that profile",
                     )  # fmt: skip
-                frozen = found.get_frozen_credentials()
+                frozen: Any = found.get_frozen_credentials()
             self._profiles[profile] = _client_keys(frozen.access_key, frozen.secret_key, frozen.token)
         return self._profiles[profile]
 
@@ -107,7 +107,7 @@ class Connections:
             return self._caller_keys(account)
         path, name = split_path(access.role)
         arn = f"arn:{account.partition}:iam::{account.id}:role{path}{name}"
-        external = {"ExternalId": access.external_id} if access.external_id else {}
+        external: dict[str, Any] = {"ExternalId": access.external_id} if access.external_id else {}
         denied = f"the role {arn} has to exist, trust these credentials, and they need sts:AssumeRole on it"
         with aws_errors(account.name, "AssumeRole", denied=denied):
             # One hour: what role chaining allows, and never 900 seconds (facts sheet 1.4, 5.5).

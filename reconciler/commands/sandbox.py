@@ -6,6 +6,7 @@ import argparse
 import shlex
 import signal
 import sys
+import threading
 
 from reconciler.commands.output import needs_sandbox
 
@@ -29,5 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
             "The sandbox runs until Ctrl-C. Paste the lines above into another terminal, then try `xgrant plan` there.",
             file=sys.stderr,
         )
-        signal.sigwait([signal.SIGINT, signal.SIGTERM])
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        stop.wait()
     return 0

@@ -217,14 +217,12 @@ class GrantCompiler:
     def _check_statement(self, statement: Mapping[str, Any], source: Source, at: PathTo) -> None:
         for key, value in statement.items():
             element = _ELEMENTS.get(key, key)
-            if element in ("Action", "NotAction"):
-                check, code = action_error, "XG027"
-            elif element in ("Resource", "NotResource"):
-                check, code = resource_error, "XG028"
-            else:
+            if element not in ("Action", "NotAction", "Resource", "NotResource"):
                 continue
+            actions = element.endswith("Action")
+            code = "XG027" if actions else "XG028"
             for index, text in enumerate(listed(value)):
-                if error := check(text):
+                if error := action_error(text) if actions else resource_error(text):
                     path = (*at, key, index) if isinstance(value, list) else (*at, key)
                     self._problems.append(Problem(code, f"{error}; this is {text!r}", source.place(path)))
 
@@ -244,7 +242,7 @@ class GrantCompiler:
         return frozenset(arns)
 
     def _boundary(self, raw: Mapping[str, Any], target: Account | None) -> str | None:
-        arn = raw.get("permissions_boundary", self._defaults.get("permissions_boundary"))
+        arn: str | None = raw.get("permissions_boundary", self._defaults.get("permissions_boundary"))
         if arn is not None:
             self._check_policy_arn(arn, target, ("permissions_boundary",))
         return arn

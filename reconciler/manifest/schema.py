@@ -55,14 +55,17 @@ def _problems(source: Source, error: jsonschema.ValidationError) -> Iterator[tup
     path: PathTo = tuple(error.absolute_path)
     keyword = str(error.validator)
     code = CODES.get(keyword, "XG013")
+    schema: Any = error.schema
+    instance: Any = error.instance
+    stated: Any = error.validator_value
     if keyword == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
-        for key in sorted(set(error.instance) - set(known)):
+        known = sorted(schema.get("properties", {}))
+        for key in sorted(set(instance) - set(known)):
             near = difflib.get_close_matches(key, known, n=1)
             what_to_do = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
             yield (*path, key), Problem(code, f"unknown key {key!r}; {what_to_do}", source.key_place((*path, key)))
     elif keyword == "required":
-        missing = [key for key in error.validator_value if key not in error.instance]
+        missing = [key for key in stated if key not in instance]
         # jsonschema yields one error for each missing key, and names it only in its message.
         key = next(key for key in missing if error.message.startswith(repr(key)))
         yield path, Problem(code, f"the key {key!r} is missing{_within(path)}; add it", source.key_place(path))
@@ -82,13 +85,13 @@ def _message(error: jsonschema.ValidationError, path: PathTo) -> str:
         # An external id is not to be shown, right or wrong.
         hidden = "external_id" in path
         return f"{hint}; this is {_shown(error.instance)}" if simple and not hidden else hint
+    wanted: Any = error.validator_value
     if error.validator == "type":
-        wanted = error.validator_value
         names = " or ".join(wanted) if isinstance(wanted, list) else str(wanted)
         what = path[-1] if path else "the file"
         return f"{what} has to be of type {names}; this is {_type_name(error.instance)}"
     if error.validator == "enum":
-        return f"this has to be one of {', '.join(error.validator_value)}; this is {_shown(error.instance)}"
+        return f"this has to be one of {', '.join(wanted)}; this is {_shown(error.instance)}"
     return f"{path[-1] if path else 'the file'}: {error.message}"
 
 

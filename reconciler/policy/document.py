@@ -131,13 +131,16 @@ def _canonical_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
     for element in ("Principal", "NotPrincipal"):
         if isinstance(means.get(element), dict):
             means[element] = {
-                kind: _sorted_set(_account_or_arn(name) for name in names) for kind, names in means[element].items()
+                kind: _sorted_set(account_or_arn(name) for name in names) for kind, names in means[element].items()
             }
     return means
 
 
-def _account_or_arn(name: str) -> str:
-    # AWS writes an account id as its root's ARN; an id lies in one partition only, so the id says it all.
+def account_or_arn(name: str) -> str:
+    """Return the account id for the ARN of an account's root, and any other principal as it is.
+
+    AWS writes an account id as its root's ARN; an id lies in one partition only, so the id says it all.
+    """
     match = _ROOT_ARN.fullmatch(name)
     return match.group(1) if match else name
 

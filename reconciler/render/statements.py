@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.policy.document import PolicyDocument
+from reconciler.policy.document import DEFAULT_VERSION, PolicyDocument, account_or_arn
 from reconciler.render.escape import HIDDEN
 
 Rows = Mapping[str, list[str]]
@@ -54,8 +54,8 @@ def paired(before: PolicyDocument, after: PolicyDocument) -> list[tuple[Rows | N
 
     Statements that mean the same on both sides are left out; one without a partner stands with None.
     """
-    old = [_respelt(row, after) for row in statement_rows(before)]
     new = statement_rows(after)
+    old = [_respelt(row, new) for row in statement_rows(before)]
     equal = [(o, n) for o in old for n in new if o == n]
     old = [row for row in old if not any(row is o for o, _ in equal)]
     new = [row for row in new if not any(row is n for _, n in equal)]
@@ -72,7 +72,10 @@ def paired(before: PolicyDocument, after: PolicyDocument) -> list[tuple[Rows | N
 
 def version_change(before: PolicyDocument, after: PolicyDocument) -> tuple[str, str] | None:
     """Return the two versions of the policy language where they differ."""
-    versions = tuple(str(document.data().get("Version", "none")) for document in (before, after))
+    old, new = (document.data() for document in (before, after))
+    if "Unreadable" in old or "Unreadable" in new:
+        return None
+    versions = tuple(str(data.get("Version", DEFAULT_VERSION)) for data in (old, new))
     return (versions[0], versions[1]) if versions[0] != versions[1] else None
 
 
@@ -84,23 +87,23 @@ def _likeness(left: Rows, right: Rows) -> int:
     common = sum(
         len(set(left[key]) & set(right[key])) for key in set(left) & set(right) if key not in ("Effect", "Sid")
     )
-    return common * 100 + sum(key in right for key in left)
+    return common * 100 + sum(key in right for key in left) if common else 0
 
 
-def _respelt(old: dict[str, list[str]], after: PolicyDocument) -> dict[str, list[str]]:
-    """Spell the actions as the other side does, since IAM ignores their case."""
+def _respelt(old: dict[str, list[str]], new: list[dict[str, list[str]]]) -> dict[str, list[str]]:
+    """Spell actions and principals as the other side does where AWS does not tell the spellings apart."""
     spelling = {
-        action.lower(): action
-        for statement in after.statements()
-        for element in ("Action", "NotAction")
-        for action in statement.get(element, [])
+        (key, _meaning(key, value)): value for statement in new for key, values in statement.items() for value in values
     }
     return {
-        key: sorted(spelling.get(value.lower(), value) for value in values)
-        if key in ("Action", "NotAction")
-        else values
-        for key, values in old.items()
+        key: sorted(spelling.get((key, _meaning(key, value)), value) for value in values) for key, values in old.items()
     }
+
+
+def _meaning(label: str, value: str) -> str:
+    if label in ("Action", "NotAction"):
+        return value.lower()
+    return account_or_arn(value) if label.startswith(("Principal", "NotPrincipal")) else value
 
 
 def _texts(value: Any) -> list[str]:

@@ -49,9 +49,10 @@ def text(plan: Plan, painter: Painter = _PLAIN) -> str:
         lines += [*change_lines(change, painter), ""]
     for finding in plan.findings:
         lines += [*finding_lines(finding, painter), ""]
-    if not plan.changes:
-        refused = "No changes are planned, since the plan is refused."
-        lines += [refused if plan.refused() else "No changes. AWS is as the manifests say.", ""]
+    if plan.refused():
+        lines += [painter.paint("error", "The plan is refused: mend the errors above. Nothing can be applied."), ""]
+    elif not plan.changes:
+        lines += ["No changes. AWS is as the manifests say.", ""]
     lines.append(counts(plan))
     return "\n".join(lines) + "\n"
 

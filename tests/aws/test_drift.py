@@ -121,9 +121,19 @@ ROLE_DRIFT: list[tuple[str, Hand, str, set[str]]] = [
         "managed_policies",
         {"DetachRolePolicy"},
     ),
-    ("tag changed", lambda iam: iam.tag_role(RoleName="Reader", Tags=[{"Key": "team", "Value": "x"}]), "tags", {"TagRole"}),
+    (
+        "tag changed",
+        lambda iam: iam.tag_role(RoleName="Reader", Tags=[{"Key": "team", "Value": "x"}]),
+        "tags",
+        {"TagRole"},
+    ),
     ("tag removed", lambda iam: iam.untag_role(RoleName="Reader", TagKeys=["team"]), "tags", {"TagRole"}),
-    ("tag added", lambda iam: iam.tag_role(RoleName="Reader", Tags=[{"Key": "a", "Value": "b"}]), "tags", {"UntagRole"}),
+    (
+        "tag added",
+        lambda iam: iam.tag_role(RoleName="Reader", Tags=[{"Key": "a", "Value": "b"}]),
+        "tags",
+        {"UntagRole"},
+    ),
     ("instance profile", instance_profile, "instance_profiles", {"RemoveRoleFromInstanceProfile"}),
 ]
 
@@ -205,7 +215,9 @@ def repaired(xgrant: Run, sandbox: Sandbox, manifest: Path) -> set[str]:
     return set(used)
 
 
-@pytest.mark.parametrize(("by_hand", "attribute", "operations"), [row[1:] for row in ROLE_DRIFT], ids=[r[0] for r in ROLE_DRIFT])
+@pytest.mark.parametrize(
+    ("by_hand", "attribute", "operations"), [row[1:] for row in ROLE_DRIFT], ids=[r[0] for r in ROLE_DRIFT]
+)
 def test_a_change_by_hand_of_a_role_is_shown_exactly_and_undone(
     manifest: Path, sandbox: Sandbox, xgrant: Run, by_hand: Hand, attribute: str, operations: set[str]
 ) -> None:

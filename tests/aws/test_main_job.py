@@ -35,7 +35,9 @@ def test_a_second_apply_writes_nothing(scenario: Scenario, sandbox: Sandbox, xgr
     assert list(writes(calls)) == []
 
 
-def test_a_grant_to_one_group_costs_three_writes(scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path) -> None:
+def test_a_grant_to_one_group_costs_three_writes(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
     text = EXAMPLE.read_text(encoding="utf-8") + (
         f"    permissions_boundary: arn:aws:iam::{TARGET}:policy/boundary\n    session: {{max_duration: 4h}}\n"
         '    tags: {cost-center: "42"}\n'
@@ -56,9 +58,7 @@ def test_destroy_leaves_nothing_of_the_stack(scenario: Scenario, sandbox: Sandbo
     assert xgrant("destroy", EXAMPLE, "--auto-approve").out.startswith("No changes")
 
 
-def test_a_grant_that_is_taken_out_of_the_manifest_is_deleted(
-    scenario: Scenario, xgrant: Run, tmp_path: Path
-) -> None:
+def test_a_grant_that_is_taken_out_of_the_manifest_is_deleted(scenario: Scenario, xgrant: Run, tmp_path: Path) -> None:
     xgrant("apply", EXAMPLE, "--auto-approve")
     emptied = tmp_path / "m.yaml"
     emptied.write_text(EXAMPLE.read_text(encoding="utf-8").split("grants:")[0] + "grants: {}\n")
@@ -74,7 +74,9 @@ def test_only_leaves_other_grants_alone(scenario: Scenario, xgrant: Run, tmp_pat
     second = text.split("grants:")[1].replace("shared-bucket-read", "second").replace(ROLE, "Second")
     manifest = tmp_path / "m.yaml"
     manifest.write_text(text + second)
-    assert xgrant("apply", manifest, "--only", "second", "--auto-approve").out.endswith("2 created, 0 updated, 0 deleted.\n")
+    assert xgrant("apply", manifest, "--only", "second", "--auto-approve").out.endswith(
+        "2 created, 0 updated, 0 deleted.\n"
+    )
     assert "2 to create" in xgrant("plan", manifest).out
     assert xgrant("destroy", manifest, "--only", "second", "--auto-approve").code == 0
     unknown = xgrant("plan", manifest, "--only", "third")

@@ -226,5 +226,3 @@ def test_partitions_make_the_arns_and_may_not_differ(tmp_path: Path) -> None:
 def test_a_grant_between_two_accounts_of_others_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="XG036"):
         one(tmp_path, HEAD.replace(f'"{DEV}"', f'"{DEV}", managed: false'), to="{account: vendor}")
-
-

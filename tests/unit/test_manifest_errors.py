@@ -100,9 +100,7 @@ def problems_of(folder: Path, text: str) -> list[str]:
         pytest.param({"policy": "{file: x.yaml}", "permissions": ""}, "+3:20", "XG032", "is JSON", id="file not JSON"),
     ],
 )  # fmt: skip
-def test_a_problem_in_a_grant(
-    tmp_path: Path, parts: dict[str, str], place: str, code: str, words: str
-) -> None:
+def test_a_problem_in_a_grant(tmp_path: Path, parts: dict[str, str], place: str, code: str, words: str) -> None:
     found = problems_of(tmp_path, manifest_yaml(grant_yaml(**parts)))
     line, column = place.removeprefix("+").split(":")
     assert len(found) == 1, found
@@ -225,9 +223,7 @@ def test_aliases_that_explode_are_refused_before_they_do(tmp_path: Path) -> None
 
 
 def test_an_ordinary_alias_is_fine(tmp_path: Path) -> None:
-    text = manifest_yaml(
-        grant_yaml("one", tags="&tags {team: data}"), grant_yaml("two", tags="*tags")
-    )
+    text = manifest_yaml(grant_yaml("one", tags="&tags {team: data}"), grant_yaml("two", tags="*tags"))
     assert [dict(grant.tags) for grant in load_text(tmp_path, text).grants] == [{"team": "data"}] * 2
 
 

@@ -89,7 +89,8 @@ def test_a_path_may_stand_before_a_name(text: str, path: str, name: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "fine"), [("Größe 1 _.:/=+-@", True), ("", True), ("日本", True), ("a,b", False), ("a\tb", False), ("a;", False)]
+    ("text", "fine"),
+    [("Größe 1 _.:/=+-@", True), ("", True), ("日本", True), ("a,b", False), ("a\tb", False), ("a;", False)],
 )
 def test_text_of_tags(text: str, fine: bool) -> None:
     assert (tag_text_error(text) is None) is fine

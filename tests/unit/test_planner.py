@@ -27,9 +27,7 @@ def manifest(folder: Path, *grants: str) -> Manifest:
 
 
 def steps(found: Plan) -> list[str]:
-    return [
-        f"{s.verb} {s.change.removed_address() if s.verb == 'remove' else s.change.address}" for s in found.steps
-    ]
+    return [f"{s.verb} {s.change.removed_address() if s.verb == 'remove' else s.change.address}" for s in found.steps]
 
 
 def with_role(state: State, name: str, **changes: object) -> State:
@@ -108,7 +106,9 @@ def test_a_replaced_role_that_is_itself_a_caller_gets_its_caller_policy_back(tmp
 
 
 def test_a_role_waits_for_the_role_that_its_trust_policy_names(tmp_path: Path) -> None:
-    chain = grant_yaml("a-lake", **{"from": "{account: storage, roles: [reader]}", "to": "{account: dev, role: a-lake}"})
+    chain = grant_yaml(
+        "a-lake", **{"from": "{account: storage, roles: [reader]}", "to": "{account: dev, role: a-lake}"}
+    )
     found = plan_for(manifest(tmp_path, grant_yaml(), chain), {})
     order = steps(found)
     assert order.index("write storage/role/reader") < order.index("write dev/role/a-lake")
@@ -237,5 +237,3 @@ def test_a_change_of_the_grants_mark_alone_is_an_update(tmp_path: Path) -> None:
     tags = {"xgrant:stack": "platform", "xgrant:grant": "renamed"}
     found = plan_for(wanted, with_role(desired_of(wanted), "reader", tags=tags, grant="renamed"))
     assert [(c.action, c.attributes) for c in found.changes] == [(Action.UPDATE, ("tags",))]
-
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from typing import Any
 
 import pytest
@@ -137,18 +136,16 @@ statements = st.fixed_dictionaries(
 documents = st.lists(statements, min_size=1, max_size=4)
 
 
-def shuffled(value: Any, dice: random.Random) -> Any:
+def shuffled(value: Any, dice: Any) -> Any:
     """Return the same meaning in another spelling."""
     if isinstance(value, dict):
         items = [(key, shuffled(item, dice)) for key, item in value.items()]
         dice.shuffle(items)
         return dict(items)
     if isinstance(value, list):
-        items = [shuffled(item, dice) for item in value]
-        dice.shuffle(items)
-        if len(items) == 1 and isinstance(items[0], str) and dice.random() < 0.5:
-            return items[0]
-        return items
+        turned: list[Any] = [shuffled(item, dice) for item in value]
+        dice.shuffle(turned)
+        return turned[0] if len(turned) == 1 and isinstance(turned[0], str) and dice.random() < 0.5 else turned
     return value
 
 

@@ -1,0 +1,1 @@
+"""Measurements, as ratios of paired runs; nothing is asserted."""

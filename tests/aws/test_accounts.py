@@ -1,0 +1,149 @@
+"""How accounts are reached, and what stops before anything is read."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.aws.sessions import Connections
+from reconciler.manifest import load
+from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
+from reconciler.sandbox.server import Sandbox
+from tests.conftest import EXAMPLE, Run
+
+HEAD = f'version: 1\nstack: platform\naccounts:\n  dev: {{id: "{SOURCE}"%s}}\n  storage: {{id: "{TARGET}"%s}}\n'
+GRANT = """\
+grants:
+  reader:
+    from: {account: dev, groups: [developers]}
+    to: {account: storage}
+    permissions: [{actions: "s3:GetObject", resources: "*"}]
+"""
+
+
+def write(folder: Path, dev: str, storage: str) -> Path:
+    file = folder / "m.yaml"
+    file.write_text(HEAD % (dev, storage) + GRANT)
+    return file
+
+
+def services(sandbox: Sandbox) -> Counter[str]:
+    return Counter(call.service for call in sandbox.recorder.take())
+
+
+def test_credentials_of_another_account_stop_before_anything_is_read(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    file = write(tmp_path, "", "")
+    result = xgrant("plan", file)
+    assert result.code == 1
+    assert f"the manifest says that storage is {TARGET}, but its credentials are of {SOURCE}" in result.err
+    assert f"arn:aws:iam::{SOURCE}:user/operator" in result.err
+    assert "nothing was read or changed" in result.err
+    assert services(sandbox) == {"sts": 2}
+
+
+def test_the_callers_own_credentials_and_a_profile_reach_an_account(
+    scenario: Scenario, xgrant: Run, tmp_path: Path
+) -> None:
+    keys = scenario.assume("operator", f"arn:aws:iam::{TARGET}:role/xgrant-reconciler")
+    (tmp_path / "aws-credentials").write_text(
+        f"[store]\naws_access_key_id={keys.access_key}\naws_secret_access_key={keys.secret_key}\n"
+        f"aws_session_token={keys.token}\n"
+    )
+    file = write(tmp_path, "", ", profile: store")
+    assert xgrant("apply", file, "--auto-approve").code == 0
+    assert xgrant("plan", file, "--detailed-exitcode").code == 0
+
+
+def test_an_external_id_is_sent_when_the_role_is_assumed(
+    scenario: Scenario, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bodies: list[bytes] = []
+    application = sandbox.recorder._application
+
+    def spy(environ: dict[str, Any], start: Any) -> Any:
+        bodies.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"] or 0)))
+        environ["wsgi.input"] = io.BytesIO(bodies[-1])
+        return application(environ, start)
+
+    monkeypatch.setattr(sandbox.recorder, "_application", spy)
+    role = ", assume_role: {name: xgrant-reconciler, external_id: secret-handshake}"
+    manifest = load([str(write(tmp_path, role, role))])
+    Connections("platform").open(manifest.accounts.values())
+    assumed = [body for body in bodies if b"Action=AssumeRole" in body]
+    assert len(assumed) == 2
+    for body in assumed:
+        assert b"ExternalId=secret-handshake" in body
+        assert b"RoleSessionName=xgrant-platform" in body
+        assert b"DurationSeconds=3600" in body
+
+
+def test_a_client_is_made_once_for_each_account(scenario: Scenario, sandbox: Sandbox) -> None:
+    accounts = load([str(EXAMPLE)]).accounts.values()
+    connections = Connections("platform")
+    first = dict(connections.open(accounts))
+    sandbox.recorder.take()
+    assert connections.open(accounts)["dev"] is first["dev"]
+    assert sandbox.recorder.take() == []
+
+
+@pytest.mark.parametrize(
+    ("access", "words"),
+    [
+        (", profile: nowhere", "name a profile that the AWS configuration files have"),
+        (", profile: empty", "the profile empty holds no credentials"),
+    ],
+)
+def test_a_profile_that_leads_nowhere_is_named_with_what_to_do(
+    scenario: Scenario, xgrant: Run, tmp_path: Path, access: str, words: str
+) -> None:
+    (tmp_path / "aws-config").write_text("[profile empty]\nregion = us-east-1\n")
+    result = xgrant("plan", write(tmp_path, "", access))
+    assert result.code == 1
+    assert "account storage" in result.err
+    assert words in result.err
+
+
+def test_without_credentials_every_account_says_so(
+    scenario: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    result = xgrant("plan", EXAMPLE)
+    assert result.code == 1
+    assert [line.split(": ")[1] for line in result.err.splitlines()] == ["account dev", "account storage"]
+    assert "no credentials were found; log in" in result.err
+
+
+def test_a_role_that_may_not_be_assumed_is_named_with_what_to_do(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run
+) -> None:
+    root_client(sandbox, "iam", SOURCE).delete_user_policy(UserName="operator", PolicyName="operate")
+    sandbox.enforce(on=True)
+    result = xgrant("plan", EXAMPLE)
+    assert result.code == 1
+    assert f"the role arn:aws:iam::{TARGET}:role/xgrant-reconciler has to exist" in result.err
+
+
+def test_an_endpoint_that_nobody_serves_is_an_error_with_a_way_out(
+    scenario: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr("reconciler.aws.sessions.CONFIG", None)
+    result = xgrant("plan", EXAMPLE)
+    assert result.code == 1
+    assert "check the network, and AWS_ENDPOINT_URL" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_no_secret_is_in_what_is_printed(scenario: Scenario, xgrant: Run) -> None:
+    outputs = [xgrant("plan", EXAMPLE), xgrant("apply", EXAMPLE, "--auto-approve"), xgrant("plan", "/nowhere")]
+    text = "".join(result.out + result.err for result in outputs)
+    for keys in scenario.users.values():
+        assert keys.access_key not in text
+        assert keys.secret_key not in text

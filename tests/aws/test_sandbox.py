@@ -1,0 +1,107 @@
+"""The sandbox and the demo are what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from reconciler.sandbox.demo import DemoError, demo
+from reconciler.sandbox.scenario import BUCKET, TARGET, Scenario, root_client
+from reconciler.sandbox.server import Sandbox
+from tests.conftest import EXAMPLE
+
+
+def test_the_demo_shows_every_step_and_ends_well() -> None:
+    done = subprocess.run([sys.executable, "-m", "reconciler", "demo"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    steps = [
+        "Plan: 2 to create, 0 to update, 0 to delete.",
+        "alice: sts:AssumeRole: refused",
+        "Apply: 2 created, 0 updated, 0 deleted.",
+        "No changes. AWS is as the manifests say.",
+        "assumed-role/CrossAccountS3ReadRole/DevAccess",
+        "s3:GetObject my-shared-bucket/report.csv: month,total",
+        "s3:PutObject: refused, Access Denied",
+        "bob: sts:AssumeRole: refused",
+        "s3:PutObject added",
+        "- Action: s3:PutObject",
+        "Apply: 0 created, 1 updated, 0 deleted.",
+        "No changes. AWS is as the manifests say.",
+        "Apply: 0 created, 0 updated, 2 deleted.",
+        "The demo is done; every step did what it should.",
+    ]
+    position = 0
+    for step in steps:
+        position = done.stdout.index(step, position)
+
+
+def test_a_step_that_fails_fails_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.sandbox.demo.ROLE_ARN", f"arn:aws:iam::{TARGET}:role/Other")
+    with pytest.raises((DemoError, ClientError)):
+        demo(False, say=lambda _: None)
+
+
+def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_path: Path) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "sandbox"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout is not None
+        lines = [server.stdout.readline() for _ in range(7)]
+        exported = dict(re.findall(r"export (\w+)=(\S+)", "".join(lines)))
+        bob = re.search(r"# bob: AWS_ACCESS_KEY_ID=(\S+) AWS_SECRET_ACCESS_KEY=(\S+)", "".join(lines))
+        assert bob is not None
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")} | exported
+        command = [sys.executable, "-m", "reconciler", "apply", str(EXAMPLE), "--auto-approve"]
+        applied = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert applied.returncode == 0, applied.stderr
+        as_bob = environment | {"AWS_ACCESS_KEY_ID": bob.group(1), "AWS_SECRET_ACCESS_KEY": bob.group(2)}
+        refused = subprocess.run(
+            [*command[:3], "plan", str(EXAMPLE)], env=as_bob, capture_output=True, text=True, check=False
+        )
+        assert refused.returncode == 1
+        assert "sts:AssumeRole" in refused.stderr
+        assert exported["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+    finally:
+        server.send_signal(signal.SIGTERM)
+        output = server.communicate(timeout=30)
+    assert server.returncode == 0, output
+
+
+def test_identity_policies_are_enforced_and_the_tests_own_client_is_not_a_way_around(
+    scenario: Scenario, sandbox: Sandbox
+) -> None:
+    sandbox.enforce(on=True)
+    with pytest.raises(ClientError, match="not authorized"):
+        scenario.client("iam", "alice").list_users()
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        root_client(sandbox, "iam", TARGET).list_users()
+
+
+def test_calls_are_recorded_with_account_service_and_operation(scenario: Scenario, sandbox: Sandbox) -> None:
+    sandbox.recorder.take()
+    scenario.client("iam", "alice").list_users()
+    root_client(sandbox, "s3", TARGET).list_objects_v2(Bucket=BUCKET)
+    recorded = [(call.account, call.service, call.operation, call.writes()) for call in sandbox.recorder.take()]
+    assert recorded == [("123456789012", "iam", "ListUsers", False), (TARGET, "s3", "Get", False)]
+
+
+def test_a_reset_leaves_nothing(scenario: Scenario, sandbox: Sandbox) -> None:
+    sandbox.reset()
+    assert root_client(sandbox, "iam", TARGET).list_roles()["Roles"] == []
+
+
+def test_the_sandbox_listens_on_loopback_only() -> None:
+    code = (
+        "from reconciler.sandbox.server import Sandbox\n"
+        "with Sandbox() as sandbox: print(sandbox._server.server_address[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "127.0.0.1\n"

@@ -1,0 +1,165 @@
+"""What people read: complete, escaped, and coloured only where that is wanted."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.applier import apply
+from reconciler.model import Outcome, Plan, Role, Status
+from reconciler.render.data import plan_data
+from reconciler.render.escape import escape
+from reconciler.render.outcomes import event_line, summary
+from reconciler.render.statements import masked, paired
+from reconciler.render.text import Painter, duration, text
+from tests.support import (
+    MemoryWriter,
+    allow,
+    desired_of,
+    document,
+    grant_yaml,
+    load_text,
+    manifest_yaml,
+    plan_for,
+    role_at,
+)
+
+ROLE = role_at("storage", "reader")
+
+
+def drifted(folder: Path, **changes: Any) -> Plan:
+    manifest = load_text(folder, manifest_yaml(grant_yaml()))
+    state = dict(desired_of(manifest))
+    role = state[ROLE]
+    assert isinstance(role, Role)
+    state[ROLE] = replace(role, **changes)
+    return plan_for(manifest, state)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "shown"),
+    [
+        ("\x1b[2J", "\\u001b[2J"),
+        ("a\nb\r", "a\\u000ab\\u000d"),
+        ("\u202eabc\u2066", "\\u202eabc\\u2066"),
+        ("\u2028", "\\u2028"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+        ("Größe 日本", "Größe 日本"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_as_its_code(hostile: str, shown: str) -> None:
+    assert escape(hostile) == shown
+
+
+@given(st.text())
+def test_escaped_text_has_no_character_that_cannot_be_seen(raw: str) -> None:
+    assert all(character.isprintable() or character.isspace() for character in escape(raw))
+    assert "\n" not in escape(raw)
+    assert "\x1b" not in escape(raw)
+
+
+def test_text_of_aws_reaches_no_output_unescaped(tmp_path: Path) -> None:
+    evil = "\x1b]0;owned\x07\u202e"
+    plan = drifted(
+        tmp_path,
+        description=evil,
+        tags={"xgrant:stack": "platform", "xgrant:grant": evil, evil: evil},
+        inline_policies={evil: document(allow(evil, evil, Condition={evil: {evil: evil}}, Sid=evil))},
+        managed_policies=frozenset([evil]),
+        trust_policy=document({"Effect": evil, "Principal": {evil: evil}, "Action": evil}),
+    )
+    outcomes = [Outcome(change, Status.FAILED, evil) for change in plan.changes]
+    for shown in (text(plan), summary(outcomes)):
+        assert "\\u001b" in shown
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+def test_colour_is_there_only_when_it_is_asked_for(tmp_path: Path) -> None:
+    plan = drifted(tmp_path, description="x")
+    assert "\x1b" not in text(plan)
+    assert "\x1b[33m~ storage/role/reader\x1b[0m" in text(plan, Painter(colour=True))
+
+
+def test_a_difference_of_mere_spelling_is_not_shown_beside_a_real_one() -> None:
+    before = document(
+        {"Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "STS:assumerole"},
+    )
+    after = document(
+        {
+            "Effect": "Allow", "Principal": {"AWS": ["arn:aws:iam::123456789012:root", "x"]}, "Action": "sts:AssumeRole",
+        }
+    )  # fmt: skip
+    ((old, new),) = paired(before, after)
+    assert old is not None
+    assert new is not None
+    assert old["Action"] == new["Action"]
+    assert set(new["Principal AWS"]) - set(old["Principal AWS"]) == {"x"}
+
+
+def test_equal_statements_are_left_out_and_the_others_find_their_likeliest_partner() -> None:
+    same = allow("a:B", "arn:aws:s3:::x")
+    before = document(same, allow(["c:D", "e:F"], "r1"), allow("g:H", "r2"))
+    after = document(allow("new:One", "r9"), allow(["c:D", "e:G"], "r1"), same)
+    pairs = {
+        (old["Action"][0] if old else None, new["Action"][0] if new else None) for old, new in paired(before, after)
+    }
+    assert pairs == {("c:D", "c:D"), ("g:H", None), (None, "new:One")}
+
+
+def test_an_allow_is_never_paired_with_a_deny() -> None:
+    before, after = document(allow("a:B")), document({**allow("a:B"), "Effect": "Deny"})
+    assert all(old is None or new is None for old, new in paired(before, after))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3600, "1h"), (5400, "1h30m"), (43200, "12h"), (3601, "1h1s"), (0, "0s")]
+)
+def test_durations_are_shown_as_people_write_them(seconds: int, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_external_ids_are_hidden_at_whatever_depth_and_case() -> None:
+    data = {"Statement": [{"Condition": {"StringEquals": {"STS:externalid": ["canary"], "k:x": "seen"}}}]}
+    assert json.dumps(masked(data)) == json.dumps(data).replace('["canary"]', '"(hidden)"')
+
+
+def test_the_data_of_a_plan_count_every_kind_of_change(tmp_path: Path) -> None:
+    data = plan_data(drifted(tmp_path, description="x", path="/old/"))
+    assert data["summary"] == {"create": 0, "update": 0, "replace": 1, "delete": 0, "refused": False}
+    (change,) = data["resource_changes"]
+    assert change["change"]["actions"] == ["delete", "create"]
+    assert change["change"]["attributes"] == ["path", "description"]
+
+
+def test_progress_and_summary_say_what_was_done_and_what_was_not(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml("a"), grant_yaml("b")))
+    plan = plan_for(manifest, {})
+    lines: list[str] = []
+    outcomes = apply(
+        plan,
+        MemoryWriter({}, refuse=lambda address: str(address) == "storage/role/a"),
+        approved=plan.fingerprint,
+        on_event=lambda event: lines.append(event_line(event, Painter())),
+    )
+    assert lines == [
+        "[1/4] storage/role/a: creating ...",
+        "[1/4] storage/role/a: failed: account storage: Write: ServiceFailure: refused by the test",
+        "[2/4] storage/role/b: creating ...",
+        "[2/4] storage/role/b: created",
+        "[3/4] dev/group/developers/caller-policy/a: skipped: it needs storage/role/a, which was not done",
+        "[4/4] dev/group/developers/caller-policy/b: creating ...",
+        "[4/4] dev/group/developers/caller-policy/b: created",
+    ]
+    assert summary(outcomes) == (
+        "skipped: dev/group/developers/caller-policy/a: it needs storage/role/a, which was not done\n"
+        "failed: storage/role/a: account storage: Write: ServiceFailure: refused by the test\n"
+        "What was not done stays in the plan: mend the cause and apply again.\n"
+        "Apply: 2 created, 0 updated, 0 deleted, 1 failed, 1 skipped.\n"
+    )
