@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 
 from reconciler import __version__
@@ -101,8 +102,12 @@ def _colour(command: _Parser) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit code. No traceback reaches a user for what `errors` knows."""
+    """Run one command and return its exit code. No traceback reaches a user."""
     arguments = parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show a character gets its code, not an error.
+            stream.reconfigure(errors="backslashreplace")
     from importlib import import_module
 
     from reconciler.errors import XgrantError
@@ -124,5 +129,10 @@ def main(argv: list[str] | None = None) -> int:
         import os
 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last resort; it hides nothing, it says that xgrant is wrong
+        from reconciler.commands.output import print_internal_error
+
+        print_internal_error(error)
         return 1
     return code

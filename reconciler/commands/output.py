@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,6 +28,17 @@ def print_error(error: XgrantError) -> None:
     if isinstance(error, ManifestError):
         count = len(error.problems)
         print(f"{count} problem{'s' if count != 1 else ''}; nothing was read or changed", file=sys.stderr)
+
+
+def print_internal_error(error: Exception) -> None:
+    """Print what a mistake of xgrant itself is and where, on one line."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{os.path.basename(last.filename)}:{last.lineno}"  # noqa: PTH119 - no path of the machine
+    print(
+        f"xgrant: internal error: {type(error).__name__}: {escape(str(error))} ({where}). This is a mistake in "
+        "xgrant: please report it with the command that you ran, and run `xgrant plan` before anything else.",
+        file=sys.stderr,
+    )
 
 
 def interactive() -> bool:

@@ -1,0 +1,176 @@
+"""Apply asks, binds to what was approved, goes on past a failure, and gets through a passing weather."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
+from reconciler.sandbox.server import Sandbox, counted, writes
+from tests.aws.test_drift import policy
+from tests.conftest import EXAMPLE, Result, Run
+
+OWN = f"arn:aws:iam::{TARGET}:policy/own"
+
+TWO_GRANTS = f"""\
+version: 1
+stack: platform
+accounts:
+  dev: {{id: "{SOURCE}"}}
+  storage: {{id: "{TARGET}"}}
+defaults:
+  access: {{assume_role: {{name: xgrant-reconciler}}}}
+grants:
+  bad:
+    from: {{account: dev, users: [alice]}}
+    to: {{account: storage}}
+    managed_policies: [{OWN}]
+  good:
+    from: {{account: dev, users: [bob]}}
+    to: {{account: storage}}
+    permissions: [{{actions: "s3:GetObject", resources: "*"}}]
+"""
+
+
+class Terminal:
+    """A person at a terminal: does something, then answers."""
+
+    def __init__(self, answer: str, first: Callable[[], object] = lambda: None) -> None:
+        self._answer = answer
+        self._first = first
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self) -> str:
+        self._first()
+        return self._answer
+
+
+@pytest.fixture
+def answered(xgrant: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    def run(terminal: Terminal, *arguments: str | Path) -> Result:
+        monkeypatch.setattr("sys.stdin", terminal)
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        return xgrant(*arguments, "--color", "never")
+
+    return run
+
+
+def test_a_person_at_a_real_terminal_is_asked_and_yes_applies(scenario: Scenario) -> None:
+    controller, terminal = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    environment.pop("NO_COLOR", None)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "apply", str(EXAMPLE)],
+        stdin=terminal, stdout=terminal, stderr=subprocess.STDOUT, env=environment, close_fds=True,
+    )  # fmt: skip
+    os.close(terminal)
+    shown = b""
+    while b"Do you want to apply this plan? " not in shown:
+        shown += os.read(controller, 65536)
+    os.write(controller, b"yes\n")
+    while True:
+        try:
+            shown += os.read(controller, 65536)
+        except OSError:
+            break
+    os.close(controller)
+    assert process.wait(timeout=60) == 0
+    assert b"\x1b[32m+ storage/role/CrossAccountS3ReadRole\x1b[0m" in shown
+    assert b"Apply: 2 created, 0 updated, 0 deleted." in shown
+
+
+@pytest.mark.parametrize("answer", ["no\n", "y\n", "YES\n", "\n", ""])
+def test_only_yes_approves(scenario: Scenario, sandbox: Sandbox, answered: Callable[..., Result], answer: str) -> None:
+    result = answered(Terminal(answer), "apply", EXAMPLE)
+    assert result.code == 1
+    assert result.out.endswith("Not approved; nothing was changed.\n")
+    assert list(writes(sandbox.recorder.take())) == []
+
+
+def test_what_changes_while_the_plan_is_read_stops_the_apply(
+    scenario: Scenario, sandbox: Sandbox, answered: Callable[..., Result]
+) -> None:
+    def meanwhile() -> None:
+        document = policy(Action="sts:AssumeRole")
+        name = "xgrant.platform.shared-bucket-read"
+        root_client(sandbox, "iam", SOURCE).put_group_policy(
+            GroupName="developers", PolicyName=name, PolicyDocument=document
+        )
+        sandbox.recorder.take()
+
+    result = answered(Terminal("yes\n", meanwhile), "apply", EXAMPLE)
+    assert result.code == 4
+    assert "this is not the plan that was approved; nothing was changed" in result.err
+    assert list(writes(sandbox.recorder.take())) == []
+
+
+def test_yes_to_destroy_destroys(scenario: Scenario, xgrant: Run, answered: Callable[..., Result]) -> None:
+    xgrant("apply", EXAMPLE, "--auto-approve")
+    result = answered(Terminal("yes\n"), "destroy", EXAMPLE)
+    assert (result.code, "Do you want to destroy this plan?" in result.out) == (0, True)
+
+
+def test_one_failed_change_leaves_the_others_done_and_the_rest_to_the_next_apply(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(TWO_GRANTS)
+    result = xgrant("apply", manifest, "--auto-approve")
+    assert result.code == 6
+    assert "failed: storage/role/bad: account storage: AttachRolePolicy: NoSuchEntity: " in result.out
+    assert "skipped: dev/user/alice/caller-policy/bad: it needs storage/role/bad, which was not done" in result.out
+    assert result.out.endswith("Apply: 2 created, 0 updated, 0 deleted, 1 failed, 1 skipped.\n")
+    planned = xgrant("plan", manifest)
+    assert planned.out.endswith("Plan: 1 to create, 1 to update, 0 to delete.\n")
+    root_client(sandbox, "iam", TARGET).create_policy(PolicyName="own", PolicyDocument=policy(Action="*"))
+    assert xgrant("apply", manifest, "--auto-approve").code == 0
+    assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("400 Bad Request", "Throttling"), ("503 Service Unavailable", "ServiceUnavailable")]
+)
+def test_throttling_and_server_errors_are_tried_again(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, monkeypatch: pytest.MonkeyPatch, status: str, code: str
+) -> None:
+    application, seen = sandbox.recorder._application, dict.fromkeys(("CreateRole", "ListRoles"), 0)
+
+    def weather(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        for operation in seen:
+            if f"Action={operation}&".encode() in body and seen[operation] < 1:
+                seen[operation] += 1
+                text = (
+                    f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>Rate exceeded</Message>"
+                    "</Error><RequestId>1</RequestId></ErrorResponse>"
+                ).encode()
+                start_response(status, [("Content-Type", "text/xml"), ("Content-Length", str(len(text)))])
+                return [text]
+        return application(environ, start_response)
+
+    monkeypatch.setattr(sandbox.recorder, "_application", weather)
+    assert xgrant("apply", EXAMPLE, "--auto-approve").code == 0
+    assert seen == {"CreateRole": 1, "ListRoles": 1}
+    assert counted(sandbox.recorder.take())["CreateRole"] == 2
+
+
+def test_a_mistake_of_xgrant_itself_is_one_line_and_no_traceback(
+    scenario: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing: dict[str, str] = {}
+    monkeypatch.setattr("reconciler.commands.plan.make_plan", lambda *_: nothing["canary\x1b"])
+    result = xgrant("plan", EXAMPLE)
+    assert result.code == 1
+    assert result.err.startswith("xgrant: internal error: KeyError: 'canary\\x1b' (test_apply.py:")
+    assert result.err.count("\n") == 1
