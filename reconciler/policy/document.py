@@ -161,7 +161,7 @@ def _tidy_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
             }
             if block:
                 tidy[element] = block
-        elif value != "":  # The console writes an empty Sid where there is none.
+        elif element != "Sid" or value:  # The console writes an empty Sid where there is none.
             tidy[element] = value
     return tidy
 
