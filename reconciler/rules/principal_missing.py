@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model import Address, Finding, Kind, Plan, PrincipalKind, Role, Severity
+from reconciler.model import Action, Address, Finding, Kind, Plan, PrincipalKind, Role, Severity
 
 
 def principal_missing(plan: Plan) -> Iterator[Finding]:
-    """Yield an error for each principal of a managed account that exists neither in AWS nor in the desired state."""
+    """Yield an error for each principal of a managed account that AWS does not have, or will not have after this plan.
+
+    A role that the plan itself makes is not missing.
+    """
+    going = {
+        change.removed_address().slot() for change in plan.changes if change.action in (Action.DELETE, Action.REPLACE)
+    }
     made = {address.slot() for address in plan.desired if address.kind is Kind.ROLE}
     trusted = {
         resource.grant: resource.trust_policy.aws_principals()
@@ -24,7 +30,13 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
         if address.holder is None or not facts.account.managed:
             continue
         kind, name = address.holder
-        if kind is PrincipalKind.ROLE and (address.account, Kind.ROLE, name.casefold()) in made:
+        slot = (address.account, Kind.ROLE, name.casefold())
+        if kind is PrincipalKind.ROLE and slot in made:
+            continue
+        if kind is PrincipalKind.ROLE and slot in going:
+            yield _finding(
+                address, wanted.grant, "goes with this plan", "take it out of `from.roles`, or keep its grant"
+            )
             continue
         arn = facts.principals.get((kind, name.casefold()))
         if arn is None:

@@ -160,6 +160,14 @@ def test_a_missing_principal_is_said_before_aws_says_it(tmp_path: Path) -> None:
     ]
 
 
+def test_a_caller_that_the_plan_itself_deletes_is_said(tmp_path: Path) -> None:
+    chain = grant_yaml("lake", **{"from": "{account: storage, roles: [reader]}", "to": "{account: dev}"})
+    before = desired_of(manifest(tmp_path, grant_yaml()))
+    found = plan_for(manifest(tmp_path, chain), before)
+    assert [(f.rule, str(f.address)) for f in found.findings] == [("XG202", "storage/role/reader/caller-policy/lake")]
+    assert "goes with this plan" in found.findings[0].message
+
+
 def test_a_principal_of_another_path_is_said_with_the_right_one(tmp_path: Path) -> None:
     wanted = manifest(tmp_path, grant_yaml(**{"from": "{account: dev, roles: [ci/deployer]}"}))
     arn = "arn:aws:iam::123456789012:role/ops/deployer"
