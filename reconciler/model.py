@@ -307,7 +307,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changes, in order of address; the steps that make them, in an order that is safe; findings; a fingerprint.
+    """Changes, in order of grant and address; the steps that make them, in a safe order; findings; a fingerprint.
 
     The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from reconciler.sandbox.server import Sandbox
 
 # Speed differs between machines: no example fails for its time.
 settings.register_profile("xgrant", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-settings.load_profile("xgrant")
+settings.register_profile("thorough", settings.get_profile("xgrant"), max_examples=3000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "xgrant"))
 
 EXAMPLE = Path(__file__).parent.parent / "manifests" / "shared-bucket.yaml"
 

@@ -17,22 +17,23 @@ from dataclasses import replace
 from reconciler.model import (
     Action,
     Address,
+    CallerPolicy,
     Change,
     Kind,
     Live,
-    PrincipalKind,
     Resource,
     Role,
     State,
 )
 from reconciler.ownership import owns
+from reconciler.planner.order import carrier_slot, passes_on
 
 # No API renames or moves a role (facts sheet 3.3).
 _IMMUTABLE = ("path",)
 
 
 def compare(desired: State, live: Live, *, stack: str) -> tuple[Change, ...]:
-    """Return the changes in order of address."""
+    """Return the changes in order of grant, then of address."""
     wanted = {address: resource for address, resource in desired.items() if live.facts[address.account].account.managed}
     owned = {address: resource for address, resource in live.state.items() if owns(stack, resource)}
     foreign = {address.slot() for address in live.state if address not in owned}
@@ -50,8 +51,8 @@ def compare(desired: State, live: Live, *, stack: str) -> tuple[Change, ...]:
     for address, before in owned.items():
         if address not in taken:
             changes.append(Change(address, Action.DELETE, before.grant, before, None))
-    ordered = sorted(changes, key=lambda change: str(change.address))
-    return _with_caller_policies_of_replaced_roles(ordered, wanted, owned)
+    ordered = sorted(changes, key=_by_grant)
+    return _with_doors_shut(ordered, wanted, owned)
 
 
 def _pair(wanted: State, owned: State) -> dict[Address, Address]:
@@ -88,14 +89,14 @@ def _change(address: Address, standing: Address | None, before: Resource | None,
     if standing != address and address.kind is Kind.ROLE:
         return Change(
             address, Action.REPLACE, after.grant, before, after, ("name", *differing), standing,
-            "a role cannot be given another name",
+            "a role cannot be given another name: the new one is made, then the old one is deleted",
         )  # fmt: skip
     if not differing:
         return None
     if isinstance(after, Role) and set(differing) & set(_IMMUTABLE):
         return Change(
             address, Action.REPLACE, after.grant, before, after, differing,
-            reason="a role cannot be moved to another path",
+            reason="a role cannot be moved to another path: it is deleted, then made anew",
         )  # fmt: skip
     return Change(address, Action.UPDATE, after.grant, before, after, differing)
 
@@ -105,33 +106,38 @@ def _differing(before: Resource, after: Resource) -> tuple[str, ...]:
     return tuple(name for name in new if old[name] != new[name])
 
 
-def _with_caller_policies_of_replaced_roles(changes: list[Change], wanted: State, owned: State) -> tuple[Change, ...]:
-    """Turn into replacements the caller policies that cannot stay while a role of the same name is replaced.
+def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tuple[Change, ...]:
+    """Turn into replacements the caller policies that cannot stay while their role is replaced or passed on.
 
-    Those that open it go first and come back last, so that at no moment does anybody hold the door to a role that
-    is not there. Those that it carries itself are deleted with it.
+    Where a role of the same name is replaced, those that open it go first and come back last, so that at no moment
+    does anybody hold the door to a role that is not there; those that it carries itself are deleted with it. Where a
+    role passes to another grant, those that open it go before it has the other grant's permissions.
     """
-    gone = {
-        c.address.slot(): c
-        for c in changes
-        if c.action is Action.REPLACE and c.removed_address().slot() == c.address.slot()
-    }
-    if not gone:
-        return tuple(changes)
-    opened = {change.before.grant for change in gone.values() if change.before}
+    gone = [c for c in changes if c.action is Action.REPLACE and c.removed_address().slot() == c.address.slot()]
+    slots = {change.address.slot() for change in gone}
+    shut = [change.before for change in [*gone, *filter(passes_on, changes)] if isinstance(change.before, Role)]
+    keys = {role.grant for role in shut} | {role.arn for role in shut}
     result = {change.address: change for change in changes}
     for address, after in wanted.items():
-        if address.kind is not Kind.CALLER_POLICY or address not in owned:
+        before = owned.get(address)
+        if not isinstance(before, CallerPolicy) or not keys:
             continue
-        assert address.holder is not None  # every caller policy has one
-        kind, name = address.holder
-        carried = kind is PrincipalKind.ROLE and (address.account, Kind.ROLE, name.casefold()) in gone
         change = result.get(address)
-        if change is not None and change.action is Action.UPDATE and after.grant in opened:
-            result[address] = replace(change, action=Action.REPLACE, reason="the role that it opens is replaced")
-        elif carried and (change is None or change.action is Action.UPDATE):
+        if carrier_slot(address) in slots and (change is None or change.action is Action.UPDATE):
             result[address] = Change(
-                address, Action.REPLACE, after.grant, owned[address], after,
-                _differing(owned[address], after), reason="the role that carries it is replaced",
+                address, Action.REPLACE, after.grant, before, after,
+                _differing(before, after), reason="the role that carries it is replaced",
             )  # fmt: skip
-    return tuple(sorted(result.values(), key=lambda change: str(change.address)))
+        elif (
+            change is not None
+            and change.action is Action.UPDATE
+            and keys & {before.grant, *before.document.resources()}
+        ):
+            result[address] = replace(
+                change, action=Action.REPLACE, reason="it goes while the role that it opens changes"
+            )
+    return tuple(sorted(result.values(), key=_by_grant))
+
+
+def _by_grant(change: Change) -> tuple[str, str]:
+    return (change.grant, str(change.address))

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
-from reconciler.model import Action, Address, Change, Kind, PrincipalKind, Role, Step, Verb
+from reconciler.model import Action, Address, CallerPolicy, Change, Kind, PrincipalKind, Resource, Role, Step, Verb
 
 _Node = tuple[int, Verb]
 
@@ -69,38 +69,63 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
     roles = {index: change for index, change in enumerate(changes) if change.address.kind is Kind.ROLE}
     by_slot = {change.removed_address().slot(): index for index, change in roles.items()}
     by_slot |= {change.address.slot(): index for index, change in roles.items()}
-    by_arn = {change.after.arn: index for index, change in roles.items() if isinstance(change.after, Role)}
-    # By the grant whose callers assume the role, before and after.
-    going, coming = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
+    made = {
+        change.after.arn: index
+        for index, change in roles.items()
+        if isinstance(change.after, Role) and change.action is not Action.UPDATE
+    }
+    # By what a caller policy has in common with the role that it opens: the grant, and the ARN, should one of the
+    # two have been changed by hand.
+    going, coming = defaultdict[str, set[int]](set), defaultdict[str, set[int]](set)
     for index, change in roles.items():
         for found, resource in ((going, change.before), (coming, change.after)):
-            if resource is not None:
-                found[resource.grant].append(index)
+            if isinstance(resource, Role):
+                found[resource.grant].add(index)
+                found[resource.arn].add(index)
 
     for index, change in enumerate(changes):
         if index in roles:
-            yield from _role_edges(index, change, by_arn)
+            yield from _role_edges(index, change, made)
         else:
-            yield from _caller_policy_edges(index, change, going.get(change.grant, []), coming.get(change.grant, []))
-            carrier = by_slot.get(_carrier_slot(change.address))
+            left = set[int]().union(*(going.get(key, ()) for key in _opens(change, change.before)))
+            entered = set[int]().union(*(coming.get(key, ()) for key in _opens(change, change.after)))
+            yield from _caller_policy_edges(index, change, changes, left, entered)
+            carrier = by_slot.get(carrier_slot(change.address))
             if carrier is not None:
                 yield (index, Verb.WRITE), (carrier, Verb.WRITE)
                 yield (carrier, Verb.REMOVE), (index, Verb.REMOVE)
 
 
+def _opens(change: Change, policy: Resource | None) -> set[str]:
+    """Return by which keys the role is found that a caller policy opens: its grant, and the ARNs that it names."""
+    if not isinstance(policy, CallerPolicy):
+        return set()
+    return {change.grant, *policy.document.resources()}
+
+
 def _caller_policy_edges(
-    index: int, change: Change, going: list[int], coming: list[int]
+    index: int, change: Change, changes: tuple[Change, ...], left: set[int], entered: set[int]
 ) -> Iterator[tuple[_Node, _Node]]:
     yield (index, Verb.WRITE), (index, Verb.REMOVE)
     # An update points the policy away from a role that goes; a removal takes it away.
     leaves = Verb.WRITE if change.action is Action.UPDATE else Verb.REMOVE
-    for role in coming:
+    for role in entered:
         yield (index, Verb.WRITE), (role, Verb.WRITE)
-    for role in going:
+    for role in left:
         yield (role, Verb.REMOVE), (index, leaves)
+        if passes_on(changes[role]):
+            # The callers of the old grant must not come into the permissions of the new one.
+            yield (role, Verb.WRITE), (index, Verb.REMOVE)
 
 
-def _role_edges(index: int, change: Change, by_arn: dict[str, int]) -> Iterator[tuple[_Node, _Node]]:
+def passes_on(change: Change) -> bool:
+    """Return whether a role stays where it is and passes from one grant to another."""
+    if change.action is not Action.UPDATE or change.before is None or change.after is None:
+        return False
+    return change.address.kind is Kind.ROLE and change.before.grant != change.after.grant
+
+
+def _role_edges(index: int, change: Change, made: dict[str, int]) -> Iterator[tuple[_Node, _Node]]:
     if change.replaces is None or change.replaces.slot() == change.address.slot():
         yield (index, Verb.WRITE), (index, Verb.REMOVE)
     else:
@@ -109,11 +134,12 @@ def _role_edges(index: int, change: Change, by_arn: dict[str, int]) -> Iterator[
     if isinstance(change.after, Role):
         # AWS refuses a trust policy that names a role which does not exist (facts sheet 4.3).
         for arn in change.after.trust_policy.aws_principals():
-            if (trusted := by_arn.get(arn)) not in (None, index):
+            if (trusted := made.get(arn)) not in (None, index):
                 yield (index, Verb.WRITE), (trusted, Verb.WRITE)
 
 
-def _carrier_slot(address: Address) -> tuple[str, ...]:
+def carrier_slot(address: Address) -> tuple[str, ...]:
+    """Return the slot of the role that carries a caller policy; nothing where that is a user or a group."""
     if address.holder is None or address.holder[0] is not PrincipalKind.ROLE:
         return ()
     return (address.account, Kind.ROLE, address.holder[1].casefold())

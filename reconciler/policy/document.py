@@ -91,14 +91,14 @@ class PolicyDocument:
         listed = [found] if isinstance(found, dict) else found
         return tuple(_tidy_statement(statement) for statement in listed)
 
+    def resources(self) -> tuple[str, ...]:
+        """Return the resources that all statements name, sorted, each once."""
+        return _union(statement.get("Resource", []) for statement in self.statements())
+
     def aws_principals(self) -> tuple[str, ...]:
         """Return the `AWS` principals of all statements, sorted, each once."""
-        found: set[str] = set()
-        for statement in self.statements():
-            principal = statement.get("Principal")
-            if isinstance(principal, dict):
-                found.update(principal.get("AWS", []))
-        return tuple(sorted(found))
+        named = (statement.get("Principal") for statement in self.statements())
+        return _union(principal.get("AWS", []) for principal in named if isinstance(principal, dict))
 
 
 def loads_strict(text: str) -> Any:
@@ -175,6 +175,10 @@ def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else _dumps(value)
+
+
+def _union(lists: Iterable[Iterable[str]]) -> tuple[str, ...]:
+    return tuple(_sorted_set(value for values in lists for value in values))
 
 
 def _sorted_set(values: Iterable[str]) -> list[str]:

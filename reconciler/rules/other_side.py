@@ -17,7 +17,9 @@ def other_side(plan: Plan) -> Iterator[Finding]:
 
 def _note(address: Address, wanted: Resource, account: str) -> Finding:
     if isinstance(wanted, Role):
-        message = f"account {account} is not managed here: its owner makes the role {wanted.arn} like this"
+        message = f"account {account} is not managed here: its owner makes the role {wanted.arn} like this" + _rest(
+            wanted
+        )
         documents = [("trust policy", wanted.trust_policy)]
         documents += [(f"inline policy {name}", policy) for name, policy in wanted.inline_policies.items()]
     else:
@@ -34,3 +36,13 @@ def _note(address: Address, wanted: Resource, account: str) -> Finding:
         grant=wanted.grant,
         documents=tuple(documents),
     )
+
+
+def _rest(role: Role) -> str:
+    """Say what the documents do not."""
+    parts = [f"sessions of at most {role.max_session_duration:,} seconds"]
+    if role.managed_policies:
+        parts.append(f"the managed policies {', '.join(sorted(role.managed_policies))}")
+    if role.permissions_boundary:
+        parts.append(f"the permissions boundary {role.permissions_boundary}")
+    return f", with {', '.join(parts)}"

@@ -19,7 +19,7 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
     going = {
         change.removed_address().slot() for change in plan.changes if change.action in (Action.DELETE, Action.REPLACE)
     }
-    made = {address.slot() for address in plan.desired if address.kind is Kind.ROLE}
+    made = {address.slot(): resource.arn for address, resource in plan.desired.items() if isinstance(resource, Role)}
     trusted = {
         resource.grant: resource.trust_policy.aws_principals()
         for resource in plan.desired.values()
@@ -30,15 +30,13 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
         if address.holder is None or not facts.account.managed:
             continue
         kind, name = address.holder
-        slot = (address.account, Kind.ROLE, name.casefold())
-        if kind is PrincipalKind.ROLE and slot in made:
-            continue
-        if kind is PrincipalKind.ROLE and slot in going:
+        slot = (address.account, Kind.ROLE, name.casefold()) if kind is PrincipalKind.ROLE else ()
+        if slot in going and slot not in made:
             yield _finding(
                 address, wanted.grant, "goes with this plan", "take it out of `from.roles`, or keep its grant"
             )
             continue
-        arn = facts.principals.get((kind, name.casefold()))
+        arn = made.get(slot) or facts.principals.get((kind, name.casefold()))
         if arn is None:
             yield _finding(address, wanted.grant, "does not exist", f"create the {kind} first, or mend the name")
         elif kind is not PrincipalKind.GROUP and arn not in trusted[wanted.grant]:

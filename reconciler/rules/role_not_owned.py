@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.model import Finding, Kind, Plan, Role, Severity
-from reconciler.ownership import STACK_TAG, owns
+from reconciler.ownership import GRANT_TAG, STACK_TAG, owns
 
 
 def role_not_owned(plan: Plan) -> Iterator[Finding]:
@@ -26,7 +26,11 @@ def role_not_owned(plan: Plan) -> Iterator[Finding]:
             rule="XG201",
             severity=Severity.ERROR,
             message=f"the role {standing.name} exists in account {address.account} and {whose}; it is left alone",
-            way_out="give the grant another `to.role`, or delete that role yourself if nobody needs it",
+            way_out=(
+                "give the grant another `to.role`, or delete that role yourself if nobody needs it; if it was this "
+                f"stack's role, give it back its tags {STACK_TAG}={plan.stack} and {GRANT_TAG}={wanted.grant}; "
+                "`--only` goes on with other grants meanwhile"
+            ),
             address=address,
             grant=wanted.grant,
         )

@@ -115,6 +115,49 @@ def test_a_role_waits_for_the_role_that_its_trust_policy_names(tmp_path: Path) -
     assert not found.refused()
 
 
+def test_a_role_that_passes_to_another_grant_shuts_its_old_door_before_it_changes(tmp_path: Path) -> None:
+    before = desired_of(manifest(tmp_path, grant_yaml("interns", to="{account: storage, role: X}")))
+    after = manifest(
+        tmp_path,
+        grant_yaml("admins", **{"from": "{account: dev, users: [root]}", "to": "{account: storage, role: X}"}),
+        grant_yaml("interns", to="{account: storage, role: Y}"),
+    )
+    order = steps(plan_for(after, before))
+    interns = "dev/group/developers/caller-policy/interns"
+    assert order.index(f"remove {interns}") < order.index("write storage/role/X")
+    assert order.index("write storage/role/Y") < order.index(f"write {interns}")
+
+
+def test_roles_that_trust_each_other_can_be_changed_once_they_exist(tmp_path: Path) -> None:
+    def both(description: str) -> Manifest:
+        return manifest(
+            tmp_path,
+            grant_yaml(
+                "one", description=description, **{"from": "{account: storage, roles: [two]}", "to": "{account: dev}"}
+            ),
+            grant_yaml(
+                "two", description=description, **{"from": "{account: dev, roles: [one]}", "to": "{account: storage}"}
+            ),
+        )
+
+    found = plan_for(both("after"), desired_of(both("before")))
+    assert (len(found.changes), len(found.steps), found.findings) == (2, 2, ())
+
+
+def test_a_mark_that_was_changed_by_hand_does_not_change_the_order(tmp_path: Path) -> None:
+    before = with_role(desired_of(manifest(tmp_path, grant_yaml())), "reader", grant="x")
+    order = steps(plan_for(manifest(tmp_path), before))
+    assert order == ["remove dev/group/developers/caller-policy/reader", "remove storage/role/reader"]
+
+
+def test_a_caller_that_is_made_at_another_path_is_said(tmp_path: Path) -> None:
+    hop = grant_yaml("hop", to="{account: storage, path: /x/}")
+    lake = grant_yaml("lake", **{"from": "{account: storage, roles: [hop]}", "to": "{account: dev}"})
+    found = plan_for(manifest(tmp_path, hop, lake), {})
+    assert [f.rule for f in found.findings] == ["XG202"]
+    assert "write x/hop" in found.findings[0].way_out
+
+
 def test_roles_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
     one = grant_yaml("one", **{"from": "{account: storage, roles: [two]}", "to": "{account: dev}"})
     two = grant_yaml("two", **{"from": "{account: dev, roles: [one]}", "to": "{account: storage}"})
