@@ -48,7 +48,7 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
     live = reader.read(Scope(manifest.stack, tuple(manifest.accounts.values()), slots))
     if request.only:
-        desired, live = narrow(desired, live, request.only)
+        desired, live = narrow(desired, live, request.only, stack=manifest.stack)
         known = {grant.name for grant in manifest.grants} | {found.grant for found in live.state.values()}
         if unknown := sorted(request.only - known):
             raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")

@@ -37,19 +37,25 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?")
 
 
 class GrantCompiler:
-    """Compiles the grants of one file; appends what is wrong to `problems`."""
+    """Compiles the grants of one file; appends what is wrong to `problems`.
+
+    A grant may lack what the schema has refused already; it is then checked for the rest. `accounts` is None where the
+    files that declare them could not all be read. What a grant inherits and is wrong is blamed on the defaults.
+    """
 
     def __init__(
         self,
         source: Source,
         root: Path,
-        defaults: Mapping[str, Any],
-        accounts: Mapping[str, Account],
+        defaults: Source,
+        accounts: Mapping[str, Account] | None,
         problems: list[Problem],
     ) -> None:
         self._source = source
         self._root = root
-        self._defaults = defaults
+        self._default_source = defaults
+        stated = defaults.data.get("defaults")
+        self._defaults: Mapping[str, Any] = stated if isinstance(stated, dict) else {}
         self._accounts = accounts
         self._problems = problems
         self._at: PathTo = ()
@@ -58,6 +64,7 @@ class GrantCompiler:
         """Return the grant, or None where something is wrong with it."""
         before = len(self._problems)
         self._at = ("grants", name)
+        raw = {**raw, "from": raw.get("from", {}), "to": raw.get("to", {})}
         source, target = self._account(raw, "from"), self._account(raw, "to")
         if source and target:
             self._check_pair(source, target)
@@ -68,7 +75,7 @@ class GrantCompiler:
             self._problem("XG031", ("description",), f"{error}; write it without")
         principals = self._principals(raw["from"])
         arguments: dict[str, Any] = {
-            "role_path": self._path(raw),
+            "role_path": self._path(raw, target),
             "permissions": self._permissions(raw, target),
             "managed_policies": self._managed_policies(raw, target),
             "permissions_boundary": self._boundary(raw, target),
@@ -90,15 +97,36 @@ class GrantCompiler:
             **arguments,
         )
 
+    def check_defaults(self) -> None:
+        """Check what grants inherit, where it stands; whether or not there is a grant."""
+        self._at = ("defaults",)
+        path = self._defaults.get("path", "/")
+        if error := path_error(path):
+            self._problem("XG029", ("path",), f"{error}; this is {path!r}")
+        self._conditions({})
+        self._duration({})
+        self._tags({})
+
     def _problem(self, code: str, path: PathTo, message: str, *, key: bool = False) -> None:
-        find = self._source.key_place if key else self._source.place
-        self._problems.append(Problem(code, message, find((*self._at, *path))))
+        source, at = self._source, (*self._at, *path)
+        if at not in source.values and ("defaults", *path) in self._default_source.values:
+            source, at = self._default_source, ("defaults", *path)
+        self._problems.append(Problem(code, message, (source.key_place if key else source.place)(at)))
+
+    def _refused(self, *path: str) -> bool:
+        """Return whether the manifest states this and the schema has taken it out."""
+        at: Any = self._source.data
+        for key in (*self._at, *path):
+            at = at.get(str(key)) if isinstance(at, dict) else None
+        return at is None and (*self._at, *path) in self._source.keys
 
     def _inherited(self, raw: Mapping[str, Any], key: str) -> dict[str, Any]:
         return {**self._defaults.get(key, {}), **raw.get(key, {})}
 
     def _account(self, raw: Mapping[str, Any], end: str) -> Account | None:
-        name = raw[end]["account"]
+        name = raw[end].get("account")
+        if name is None or self._accounts is None:
+            return None
         account = self._accounts.get(name)
         if account is None:
             known = ", ".join(sorted(self._accounts)) or "none"
@@ -132,7 +160,10 @@ class GrantCompiler:
         ):  # fmt: skip
             for index, text in enumerate(raw.get(key, ())):
                 path, name = split_path(text)
-                if error := path_error(path) or name_error(kind, name):
+                if text.startswith("arn:"):
+                    message = f"write the name, with its path before it, and not the ARN: {text.split('/', 1)[-1]}"
+                    self._problem("XG029", ("from", key, index), message)
+                elif error := path_error(path) or name_error(kind, name):
                     self._problem("XG029", ("from", key, index), f"{error}; this is {text!r}")
                 elif (kind, name.casefold()) in found:
                     self._problem(
@@ -140,20 +171,25 @@ class GrantCompiler:
                     )
                 else:
                     found[kind, name.casefold()] = Principal(kind, name, path)
+        if any(self._refused("from", key) for key in ("users", "groups", "roles", "entire_account")):
+            return ()
         if raw.get("entire_account") and any(key in raw for key in ("users", "groups", "roles")):
             self._problem(
                 "XG033", ("from", "entire_account"),
                 "entire_account trusts everybody that account lets in; name principals or trust all, not both",
             )  # fmt: skip
-        elif not raw.get("entire_account") and not any(key in raw for key in ("users", "groups", "roles")):
+        elif raw and not raw.get("entire_account") and not any(key in raw for key in ("users", "groups", "roles")):
             self._problem(
                 "XG033", ("from",),
                 "nobody is named; name users, groups or roles, or say entire_account: true", key=True,
             )  # fmt: skip
         return tuple(found.values())
 
-    def _path(self, raw: Mapping[str, Any]) -> str:
-        path: str = raw["to"].get("path", self._defaults.get("path", "/"))
+    def _path(self, raw: Mapping[str, Any], target: Account | None) -> str:
+        if "path" not in raw["to"]:
+            # The path of somebody else's role is theirs, not our habit.
+            return self._defaults.get("path", "/") if target is None or target.managed else "/"
+        path: str = raw["to"]["path"]
         if error := path_error(path):
             self._problem("XG029", ("to", "path"), f"{error}; this is {path!r}")
         return path
@@ -170,6 +206,8 @@ class GrantCompiler:
             ]
             self._check_sids(statements, self._source, (*self._at, "permissions"), "sid")
             return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": statements})
+        if any(self._refused(key) for key in ("permissions", "policy", "managed_policies")):
+            return None
         if not raw.get("managed_policies") and (target is None or target.managed):
             self._problem(
                 "XG033", (), "the grant permits nothing; add permissions, policy or managed_policies", key=True
@@ -193,16 +231,23 @@ class GrantCompiler:
 
     def _policy_file(self, name: str) -> Source | None:
         path = Path(self._source.file).parent / name
-        # A manifest of a pull request must not make the tool read other files of the machine.
-        if Path(name).is_absolute() or not path.resolve().is_relative_to(self._root.resolve()):
+        try:
+            # A manifest of a pull request must not make the tool read other files of the machine.
+            inside = not Path(name).is_absolute() and path.resolve().is_relative_to(self._root.resolve())
+            exists = path.is_file()
+        except (OSError, ValueError):
+            self._problem("XG032", ("policy", "file"), f"{name[:80]!r} cannot be the name of a file; mend it")
+            return None
+        if not inside:
             self._problem(
-                "XG032", ("policy", "file"), f"{name!r} is outside {self._root}; keep policy files with the manifests"
-            )
+                "XG032", ("policy", "file"),
+                f"{name!r} is outside the folder of the manifests ({self._root}); keep policy files in it",
+            )  # fmt: skip
             return None
         if path.suffix != ".json":
             self._problem("XG032", ("policy", "file"), f"a policy file is JSON and named *.json; this is {name!r}")
             return None
-        if not path.is_file():
+        if not exists:
             self._problem("XG032", ("policy", "file"), f"there is no file {str(path)!r}; mend the name")
             return None
         try:
@@ -258,6 +303,8 @@ class GrantCompiler:
         for index, network in enumerate(stated.get("source_ip", ())):
             try:
                 ipaddress.ip_network(network)
+                if "/" in network and not network.rsplit("/", 1)[1].isdecimal():
+                    raise ValueError(f"{network!r} has a netmask, which IAM does not take")
             except ValueError as error:
                 self._problem("XG034", ("require", "source_ip", index), f"{error}; write it like 203.0.113.0/24")
         require = Require(
@@ -270,6 +317,7 @@ class GrantCompiler:
             operator: {key: tuple(_text(value) for value in listed(values)) for key, values in keys.items()}
             for operator, keys in raw.get("trust_conditions", {}).items()
         }
+        self._check_keys_once(own)
         twice = overlaps(require, own)
         for operator, key in twice:
             self._problem(
@@ -277,6 +325,18 @@ class GrantCompiler:
                 f"`require` demands {operator} {key} already, and IAM would take either; state it once", key=True,
             )  # fmt: skip
         return {} if twice else joined(require, own)
+
+    def _check_keys_once(self, block: Conditions) -> None:
+        for operator, keys in block.items():
+            seen: set[str] = set()
+            for key in keys:
+                if key.lower() in seen:
+                    self._problem(
+                        "XG034", ("trust_conditions", operator, key),
+                        f"{key} stands twice under {operator}, since IAM ignores the case of keys; join the values",
+                        key=True,
+                    )  # fmt: skip
+                seen.add(key.lower())
 
     def _duration(self, raw: Mapping[str, Any]) -> int:
         text = self._inherited(raw, "session").get("max_duration", "1h")

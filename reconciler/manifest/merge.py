@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reconciler.errors import Place, Problem
 from reconciler.manifest.compile import GrantCompiler
 from reconciler.manifest.schema import problems_of
-from reconciler.manifest.source import Source
+from reconciler.manifest.source import PathTo, Source
 from reconciler.model import Access, Account, Grant, Manifest
 from reconciler.policy.arn import name_error, path_error, split_path
 
@@ -17,44 +19,59 @@ from reconciler.policy.arn import name_error, path_error, split_path
 def merge(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Manifest | None:
     """Make one manifest of all files; append what is wrong to `problems`, None where no manifest can be made.
 
-    A grant that the schema refuses is left out, so that the others are still checked.
+    What the schema refuses is left out, so that the rest is still checked. If `problems` is not empty at the start, a
+    file could not be read: what is not declared may be declared there.
     """
-    broken = _broken(sources, problems)
-    usable = [(source, root) for source, root in sources if isinstance(source.data, dict)]
+    complete = not problems
+    usable = [(_without_refused(source, problems), root) for source, root in sources if isinstance(source.data, dict)]
+    for source, _ in sources:
+        if not isinstance(source.data, dict):
+            problems.extend(problem for _, problem in problems_of(source))
     if not usable:
         return None
-    stack = _stack(usable, problems)
-    defaults = _defaults(usable, broken, problems)
-    accounts = _accounts(usable, defaults.get("access", {}), broken, problems)
-    grants = _grants(usable, defaults, accounts, broken, problems)
+    stack = _stack(usable, problems, complete=complete)
+    defaults = _defaults(usable, problems)
+    accounts = _accounts(usable, defaults, problems)
+    grants = _grants(usable, defaults, accounts if complete else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
     if stack is None or problems:
         return None
     return Manifest(stack, accounts, tuple(sorted(grants, key=lambda grant: grant.name)))
 
 
-def _broken(sources: list[tuple[Source, Path]], problems: list[Problem]) -> set[tuple[str, str]]:
-    """Append what the schema refuses; return the file and the part of it that cannot be used further."""
-    broken: set[tuple[str, str]] = set()
-    for source, _ in sources:
-        for path, problem in problems_of(source):
-            problems.append(problem)
-            if len(path) >= 2 and path[0] in ("grants", "accounts"):
-                broken.add((source.file, f"{path[0]}/{path[1]}"))
-            elif path:
-                broken.add((source.file, str(path[0])))
-    return broken
+def _without_refused(source: Source, problems: list[Problem]) -> Source:
+    """Append what the schema refuses; return the source without the parts that are refused.
+
+    Of a grant goes the key that is wrong (below `from` and `to`, the key of theirs), of an account all of it. What
+    lacks a key stays, and whoever needs the key asks for it.
+    """
+    data = copy.deepcopy(source.data)
+    for path, problem in problems_of(source):
+        problems.append(problem)
+        if path and path[0] in ("grants", "defaults"):
+            depth = 2 if path[0] == "defaults" else 4 if path[2:3] in (("from",), ("to",)) else 3
+        else:
+            depth = 2
+        _drop(data, path[:depth])
+    return replace(source, data=data)
+
+
+def _drop(data: Any, path: PathTo) -> None:
+    for key in path[:-1]:
+        data = data.get(key) if isinstance(data, dict) else None
+    if path and isinstance(data, dict):
+        data.pop(path[-1], None)
 
 
 def _grants(
     sources: list[tuple[Source, Path]],
-    defaults: dict[str, Any],
-    accounts: dict[str, Account],
-    broken: set[tuple[str, str]],
+    defaults: Source,
+    accounts: dict[str, Account] | None,
     problems: list[Problem],
 ) -> list[Grant]:
     compiled: list[Grant] = []
     first: dict[str, Place] = {}
+    GrantCompiler(defaults, Path(), defaults, {}, problems).check_defaults()
     for source, root in sources:
         compiler = GrantCompiler(source, root, defaults, accounts, problems)
         for name, raw in _section(source, "grants").items():
@@ -64,8 +81,6 @@ def _grants(
                     Problem("XG023", f"the grant {name} is declared before, at {first[name]}; rename one", place)
                 )
             first.setdefault(name, place)
-            if (source.file, f"grants/{name}") in broken or not isinstance(raw, dict):
-                continue
             if (grant := compiler.compile(name, raw)) is not None:
                 compiled.append(grant)
     return compiled
@@ -76,10 +91,10 @@ def _section(source: Source, name: str) -> dict[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
-def _stack(sources: list[tuple[Source, Path]], problems: list[Problem]) -> str | None:
-    stated = [(s.data["stack"], s.place(("stack",))) for s, _ in sources if isinstance(s.data.get("stack"), str)]
+def _stack(sources: list[tuple[Source, Path]], problems: list[Problem], *, complete: bool) -> str | None:
+    stated = [(str(s.data["stack"]), s.place(("stack",))) for s, _ in sources if "stack" in s.data]
     if not stated:
-        if not any("stack" in source.data for source, _ in sources):
+        if complete and not any(("stack",) in source.keys for source, _ in sources):
             message = "no file states the stack; add `stack: NAME`, the owner of all that these manifests make"
             problems.append(Problem("XG020", message, Place(sources[0][0].file)))
         return None
@@ -88,34 +103,31 @@ def _stack(sources: list[tuple[Source, Path]], problems: list[Problem]) -> str |
         if other != name:
             message = f"the stack is {name} at {first}; one run has one stack, so state the same or leave it out"
             problems.append(Problem("XG020", message, place))
-    return str(name)
+    return name
 
 
-def _defaults(
-    sources: list[tuple[Source, Path]], broken: set[tuple[str, str]], problems: list[Problem]
-) -> dict[str, Any]:
+def _defaults(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Source:
+    """Return the source whose defaults hold; one without any if none has them."""
     stated = [source for source, _ in sources if "defaults" in source.data]
     for source in stated[1:]:
         message = f"defaults stand already in {stated[0].file}; they hold for all files, so keep one"
         problems.append(Problem("XG022", message, source.key_place(("defaults",))))
-    if not stated or (stated[0].file, "defaults") in broken:
-        return {}
-    defaults = _section(stated[0], "defaults")
-    problems.extend(_role_name_problems(defaults.get("access", {}), stated[0], ("defaults", "access")))
-    return defaults
+    if not stated:
+        return Source(sources[0][0].file, {}, {}, {})
+    access = _section(stated[0], "defaults").get("access", {})
+    problems.extend(_role_name_problems(access, stated[0], ("defaults", "access")))
+    return stated[0]
 
 
-def _accounts(
-    sources: list[tuple[Source, Path]],
-    access: dict[str, Any],
-    broken: set[tuple[str, str]],
-    problems: list[Problem],
-) -> dict[str, Account]:
+def _accounts(sources: list[tuple[Source, Path]], defaults: Source, problems: list[Problem]) -> dict[str, Account]:
+    access = _section(defaults, "defaults").get("access", {})
     accounts: dict[str, Account] = {}
     names: dict[str, Place] = {}
     ids: dict[str, tuple[str, Place]] = {}
     for source, _ in sources:
-        for name, raw in _section(source, "accounts").items():
+        # One that the schema has refused is still known by its name, so that its grants are not blamed too.
+        stated = [str(path[1]) for path in source.keys if len(path) == 2 and path[0] == "accounts"]
+        for name in stated:
             place = source.key_place(("accounts", name))
             if name in names:
                 problems.append(
@@ -123,8 +135,8 @@ def _accounts(
                 )
                 continue
             names[name] = place
-            if (source.file, f"accounts/{name}") in broken or not isinstance(raw, dict):
-                # Keep the name known, so that its grants are not blamed too.
+            raw = _section(source, "accounts").get(name)
+            if raw is None:
                 accounts[name] = Account(name, "")
                 continue
             account = _account(name, raw, access)

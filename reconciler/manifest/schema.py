@@ -22,6 +22,16 @@ CODES = {
 """By the schema's keyword; every other keyword is XG013."""
 
 
+_TYPES = {
+    "object": "a mapping of keys to values",
+    "array": "a list",
+    "string": "a text",
+    "boolean": "true or false",
+    "number": "a number",
+    "null": "null",
+}
+
+
 @functools.cache
 def _validator(pointer: str) -> jsonschema.Draft202012Validator:
     schema = json.loads(data_path("schemas/manifest.schema.json").read_text(encoding="utf-8"))
@@ -39,7 +49,15 @@ def problems_of(source: Source, pointer: str = "") -> tuple[tuple[PathTo, Proble
     for error in _validator(pointer).iter_errors(source.data):
         for leaf in _leaves(error):
             found.extend(_problems(source, leaf))
-    return tuple(found)
+    # A key that is misspelt is not missing too.
+    meant = {(path[:-1], problem.message.rsplit("did you mean ", 1)[-1]) for path, problem in found if path}
+    return tuple(
+        (path, problem)
+        for path, problem in found
+        if not any(
+            where == path and problem.message.startswith(f"the key {key[:-1]!r} is missing") for where, key in meant
+        )
+    )
 
 
 def _leaves(error: jsonschema.ValidationError) -> Iterator[jsonschema.ValidationError]:
@@ -87,9 +105,11 @@ def _message(error: jsonschema.ValidationError, path: PathTo) -> str:
         return f"{hint}; this is {_shown(error.instance)}" if simple and not hidden else hint
     wanted: Any = error.validator_value
     if error.validator == "type":
-        names = " or ".join(wanted) if isinstance(wanted, list) else str(wanted)
         what = path[-1] if path else "the file"
-        return f"{what} has to be of type {names}; this is {_type_name(error.instance)}"
+        if wanted == "boolean" and str(error.instance).lower() in ("yes", "no", "on", "off"):
+            return f"{what} has to be true or false; {error.instance} is a text in YAML 1.2"
+        names = " or ".join(_TYPES[name] for name in (wanted if isinstance(wanted, list) else [wanted]))
+        return f"{what} has to be {names}; this is {_type_name(error.instance)}"
     if error.validator == "enum":
         return f"this has to be one of {', '.join(wanted)}; this is {_shown(error.instance)}"
     return f"{path[-1] if path else 'the file'}: {error.message}"
@@ -110,5 +130,7 @@ def _shown(value: Any) -> str:
 
 
 def _type_name(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "nothing"}
+    names = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false"}
+    if value is None:
+        return "nothing (is what belongs to it indented under it?)"
     return names.get(type(value), "a number")

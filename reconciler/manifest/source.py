@@ -6,6 +6,7 @@ octal or base-60 numbers, so that `NO`, `2026-12-31` and `012345678901` are not 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ PathTo = tuple[str | int, ...]
 
 # An alias may be followed, but a file that grows out of all proportion is an attack or an accident.
 MAX_ALIASED_NODES = 10_000
+
+MAX_DEPTH = 50
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -97,6 +100,7 @@ def parse_json(text: str, name: str) -> Source:
 def parse_yaml(text: str, name: str) -> Source:
     """Parse the text of one YAML document; see `read_source`."""
     try:
+        _check_depth(text, name)
         return _read(list(_compose(text)), name)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -104,8 +108,16 @@ def parse_yaml(text: str, name: str) -> Source:
         raise _one(name, "XG002", _syntax_message(text, line, error), line, column) from None
     except yaml.YAMLError as error:
         raise _one(name, "XG002", f"the file is not YAML: {error}".replace("\n", " ")) from None
-    except RecursionError:
-        raise _one(name, "XG002", "the file is nested too deep; no manifest needs that") from None
+
+
+def _check_depth(text: str, name: str) -> None:
+    # libyaml composes by recursion without a limit of its own: a deep file would end the whole process.
+    depth = 0
+    for event in yaml.parse(text, Loader=_CoreLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise _one(name, "XG002", f"the file is nested more than {MAX_DEPTH} deep; no manifest needs that", line)
 
 
 def _read(documents: list[yaml.Node], name: str) -> Source:
@@ -196,23 +208,30 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         tag = node.tag.removeprefix("tag:yaml.org,2002:")
-        try:
-            match tag:
-                case "str":
-                    return node.value
-                case "null":
-                    return None
-                case "bool":
-                    return node.value.lower() == "true"
-                case "int" if len(node.value) <= 40:
-                    return int(node.value)
-                case "int" | "float":
-                    return float(node.value.lower().replace(".inf", "inf").replace(".nan", "nan"))
-        except ValueError:
-            self._problem("XG002", f"this is marked as {tag} and is none; write a plain value", node)
-            return None
+        match tag:
+            case "str":
+                return node.value
+            case "null":
+                return None
+            case "bool":
+                return node.value.lower() == "true"
+            case "int" | "float":
+                return self._number(node)
         self._problem("XG002", f"the tag {tag} is not supported; write a plain value", node)
         return None
+
+    def _number(self, node: yaml.ScalarNode) -> int | float:
+        """Return a number that is written as numbers are shown; any other is a text that has lost its quotes."""
+        text: str = node.value
+        try:
+            number = int(text) if len(text) <= 40 and "." not in text else float(text)
+        except ValueError:
+            number = math.nan
+        if str(number) != text:
+            self._problem(
+                "XG005", f"as a number {text[:40]} would not stay as it is written; put quotes around it", node
+            )
+        return number
 
     def _problem(self, code: str, message: str, node: yaml.Node) -> None:
         self.problems.append(Problem(code, message, Place(self.file, *_mark(node))))

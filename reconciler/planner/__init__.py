@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from reconciler.model import Finding, Live, Plan, Severity, State, fingerprint
+from reconciler.errors import UsageError
+from reconciler.model import Address, Finding, Live, Plan, Resource, Role, Severity, State, fingerprint
+from reconciler.ownership import owns
 from reconciler.planner.compare import compare
 from reconciler.planner.order import CyclicOrderError, order
 
@@ -39,13 +41,23 @@ def plan(desired: State, live: Live, *, stack: str, rules: Iterable[Rule]) -> Pl
     return Plan(stack, desired, live, changes, steps, tuple(findings), draft.fingerprint)
 
 
-def narrow(desired: State, live: Live, grants: frozenset[str]) -> tuple[State, Live]:
-    """Return both states with only what belongs to these grants, by declaration or by mark."""
+def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) -> tuple[State, Live]:
+    """Return both states with only what belongs to these grants, by declaration or by mark.
+
+    Raises:
+        UsageError: a role passes from one grant to another, and only one of the two is named.
+
+    """
     wanted = {address: resource for address, resource in desired.items() if resource.grant in grants}
-    slots = {address.slot() for address in wanted}
-    found = {
-        address: resource
-        for address, resource in live.state.items()
-        if resource.grant in grants or address.slot() in slots
-    }
+    declared = {address.slot(): resource.grant for address, resource in desired.items() if isinstance(resource, Role)}
+    found: dict[Address, Resource] = {}
+    for address, resource in live.state.items():
+        heir = declared.get(address.slot(), resource.grant) if owns(stack, resource) else resource.grant
+        if heir != resource.grant and (heir in grants) != (resource.grant in grants):
+            raise UsageError(
+                f"--only: {address} passes from the grant {resource.grant or '(none)'} to {heir}; name both or plan all"
+            )
+        # A foreign role stays in sight where a grant wants its name.
+        if resource.grant in grants or declared.get(address.slot()) in grants:
+            found[address] = resource
     return wanted, Live(found, live.facts)

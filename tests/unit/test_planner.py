@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.errors import UsageError
 from reconciler.model import Action, Live, Manifest, Plan, PrincipalKind, Role, State
 from reconciler.planner import narrow, plan
 from reconciler.rules import RULES
@@ -259,12 +260,30 @@ def test_only_the_named_grants_are_planned(tmp_path: Path) -> None:
     before = desired_of(manifest(tmp_path, grant_yaml("old"), grant_yaml("older")))
     wanted = manifest(tmp_path, grant_yaml("new"), grant_yaml("newer"))
     live = Live(before, facts_for(wanted, before))
-    desired, found = narrow(desired_of(wanted), live, frozenset({"new", "old"}))
+    desired, found = narrow(desired_of(wanted), live, frozenset({"new", "old"}), stack="platform")
     result = plan(desired, found, stack="platform", rules=RULES)
     assert {(change.grant, change.action) for change in result.changes} == {
         ("new", Action.CREATE),
         ("old", Action.DELETE),
     }
+
+
+@pytest.mark.parametrize("only", ["old", "new"])
+def test_a_role_that_passes_to_another_grant_is_not_planned_by_halves(tmp_path: Path, only: str) -> None:
+    before = desired_of(manifest(tmp_path, grant_yaml("old", to="{account: storage, role: X}")))
+    wanted = manifest(tmp_path, grant_yaml("new", to="{account: storage, role: X}"))
+    live = Live(before, facts_for(wanted, before))
+    with pytest.raises(UsageError, match="storage/role/X passes from the grant old to new; name both"):
+        narrow(desired_of(wanted), live, frozenset({only}), stack="platform")
+    desired, found = narrow(desired_of(wanted), live, frozenset({"old", "new"}), stack="platform")
+    assert len(plan(desired, found, stack="platform", rules=RULES).changes) == 3
+
+
+def test_a_foreign_role_is_still_refused_when_only_its_grant_is_planned(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, grant_yaml())
+    live = Live(with_role(desired_of(wanted), "reader", tags={}, grant=""), facts_for(wanted))
+    desired, found = narrow(desired_of(wanted), live, frozenset({"reader"}), stack="platform")
+    assert [f.rule for f in plan(desired, found, stack="platform", rules=RULES).findings] == ["XG201"]
 
 
 def test_equal_changes_have_equal_fingerprints_and_others_have_not(tmp_path: Path) -> None:
