@@ -124,11 +124,14 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader of our output has gone, as `head` does; the interpreter must not complain at its end.
-        import os
+    except OSError as error:
+        from reconciler.commands.output import silence
 
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # Whoever read our output has gone, as `head` does.
+            print(
+                f"xgrant: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr
+            )
+        silence()
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort; it hides nothing, it says that xgrant is wrong
         from reconciler.commands.output import print_internal_error

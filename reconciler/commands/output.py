@@ -20,6 +20,24 @@ def painter(choice: str) -> Painter:
     return Painter(choice == "always")
 
 
+def say(text: str, *, end: str = "\n") -> None:
+    """Print to stdout; go on in silence where nobody can read it any more.
+
+    An apply must not stop half-way because its output was piped into `head`, or because a disk is full.
+    """
+    try:
+        print(text, end=end, flush=True)
+    except OSError as error:
+        silence()
+        if not isinstance(error, BrokenPipeError):
+            print(f"xgrant: the output cannot be written: {error.strerror}; going on without", file=sys.stderr)
+
+
+def silence() -> None:
+    """Lead stdout nowhere, so that the interpreter does not complain of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def print_error(error: XgrantError) -> None:
     """Print an error to stderr, escaped line by line."""
     prefix = "" if isinstance(error, ManifestError) else "xgrant: "

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reconciler.model import Action, Change, Finding, Plan, as_data
-from reconciler.render.statements import masked
+from reconciler.model import Action, Change, Finding, Plan, Resource
+from reconciler.policy.document import PolicyDocument
+from reconciler.render.statements import document_data, masked
 
 FORMAT_VERSION = "1.0"
 
@@ -46,12 +47,22 @@ def _change(change: Change) -> dict[str, Any]:
         "change": {
             "actions": _ACTIONS[change.action],
             "attributes": list(change.attributes),
-            "before": masked(as_data(change.before)),
-            "after": masked(as_data(change.after)),
+            "before": _resource(change.before),
+            "after": _resource(change.after),
             "replaces": str(change.replaces) if change.replaces else None,
             "reason": change.reason,
         },
     }
+
+
+def _resource(resource: Resource | None) -> Any:
+    return None if resource is None else {name: _value(value) for name, value in resource.attributes().items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, PolicyDocument):
+        return document_data(value)
+    return {key: _value(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

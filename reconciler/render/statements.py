@@ -34,6 +34,14 @@ def shown(label: str, value: str) -> str:
     return HIDDEN if label.rsplit(" ", 1)[-1].casefold() == _SECRET_KEY else value
 
 
+def document_data(document: PolicyDocument) -> dict[str, Any]:
+    """Return a document as tidy plain data that may be shown: every external id of a condition is hidden."""
+    if (text := _unreadable(document)) is not None:
+        return {"Unreadable": text}
+    head = {key: value for key, value in document.data().items() if key != "Statement"}
+    return {**head, "Statement": [masked(statement) for statement in document.statements()]}
+
+
 def masked(data: Any) -> Any:
     """Return plain data with every external id of a condition hidden."""
     if isinstance(data, Mapping):
@@ -41,12 +49,19 @@ def masked(data: Any) -> Any:
     return [masked(item) for item in data] if isinstance(data, list) else data
 
 
+def _unreadable(document: PolicyDocument) -> str | None:
+    """Return the text of a document that is none; nothing of it may be shown where an external id may stand in it."""
+    text = document.data().get("Unreadable")
+    if text is None:
+        return None
+    return HIDDEN if _SECRET_KEY in str(text).casefold() else str(text)
+
+
 def statement_rows(document: PolicyDocument) -> list[dict[str, list[str]]]:
     """Return the statements of a document as rows; one that cannot be read is one row with its text."""
-    statements = document.statements()
-    if not statements:
-        return [{"Unreadable": [str(document.data().get("Unreadable", document.written))]}]
-    return [rows(statement) for statement in statements]
+    if (text := _unreadable(document)) is not None:
+        return [{"Unreadable": [text]}]
+    return [rows(statement) for statement in document.statements()]
 
 
 def paired(before: PolicyDocument, after: PolicyDocument) -> list[tuple[Rows | None, Rows | None]]:
@@ -70,13 +85,13 @@ def paired(before: PolicyDocument, after: PolicyDocument) -> list[tuple[Rows | N
     return pairs + [(None, row) for j, row in enumerate(new) if j not in partner.values()]
 
 
-def version_change(before: PolicyDocument, after: PolicyDocument) -> tuple[str, str] | None:
-    """Return the two versions of the policy language where they differ."""
-    old, new = (document.data() for document in (before, after))
+def head_changes(before: PolicyDocument, after: PolicyDocument) -> list[tuple[str, str, str]]:
+    """Return what differs beside the statements: Version and Id, each with both values."""
+    old, new = ({"Version": DEFAULT_VERSION, **document.data()} for document in (before, after))
     if "Unreadable" in old or "Unreadable" in new:
-        return None
-    versions = tuple(str(data.get("Version", DEFAULT_VERSION)) for data in (old, new))
-    return (versions[0], versions[1]) if versions[0] != versions[1] else None
+        return []
+    pairs = [(key, str(old.get(key, "none")), str(new.get(key, "none"))) for key in ("Version", "Id")]
+    return [(key, one, other) for key, one, other in pairs if one != other]
 
 
 def _likeness(left: Rows, right: Rows) -> int:

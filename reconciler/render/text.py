@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.model import Action, Change, Finding, Plan, Severity
 from reconciler.policy.document import PolicyDocument
-from reconciler.render.differences import MISSING, differences
-from reconciler.render.escape import escape
-from reconciler.render.statements import Rows, masked, paired, shown, statement_rows, version_change
+from reconciler.render.differences import MISSING, Difference, differences
+from reconciler.render.escape import HIDDEN, escape
+from reconciler.render.statements import Rows, head_changes, masked, paired, shown, statement_rows
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-"}
 _COLOURS = {"+": "32", "~": "33", "-/+": "33", "-": "31", "error": "1;31", "warning": "33", "note": "36"}
@@ -47,10 +47,13 @@ def text(plan: Plan, painter: Painter = _PLAIN) -> str:
     lines: list[str] = []
     for change in plan.changes:
         lines += [*change_lines(change, painter), ""]
-    for finding in plan.findings:
-        lines += [*finding_lines(finding, painter), ""]
+    changed = {change.grant for change in plan.changes}
+    for finding in sorted(plan.findings, key=lambda found: found.severity is not Severity.NOTE):
+        lines += [*finding_lines(finding, painter, whole=finding.grant in changed), ""]
     if plan.refused():
         lines += [painter.paint("error", "The plan is refused: mend the errors above. Nothing can be applied."), ""]
+    elif not plan.changes and not plan.desired:
+        lines += [f"No changes. The stack {escape(plan.stack)} has nothing in these accounts.", ""]
     elif not plan.changes:
         lines += ["No changes. AWS is as the manifests say.", ""]
     lines.append(counts(plan))
@@ -137,13 +140,13 @@ def _document(label: str, old: Any, new: Any) -> Iterator[_Line]:
             yield from _statement(mark, statement)
         return
     yield "~", 0, label
-    if versions := version_change(old, new):
-        yield "~", 1, f"Version: {escape(versions[0])} -> {escape(versions[1])}"
-    for before, after in paired(old, new):
-        if before is None or after is None:
-            yield from _statement("-" if after is None else "+", before or after or {})
+    for key, before, after in head_changes(old, new):
+        yield "~", 1, f"{key}: {escape(before)} -> {escape(after)}"
+    for one, other in paired(old, new):
+        if one is None or other is None:
+            yield from _statement("-" if other is None else "+", one or other or {})
         else:
-            yield from _changed_statement(before, after)
+            yield from _changed_statement(one, other)
 
 
 def _statement(mark: str, statement: Rows) -> Iterator[_Line]:
@@ -161,12 +164,25 @@ def _changed_statement(before: Rows, after: Rows) -> Iterator[_Line]:
     unchanged = sum(len(set(before[key]) & set(after[key])) for key in set(before) & set(after) if key != "Effect")
     title = f"Sid {escape(after['Sid'][0])}" if "Sid" in after else ", ".join(map(escape, after.get("Action", [])[:3]))
     yield "~", 1, f"{effect} {title}  ({unchanged} unchanged)"
-    for row in differences(before, after):
+    for row in _without_hidden(differences(before, after)):
         key = row.path[0]
         for mark, value in (("-", row.before), ("+", row.after)):
             if value is not MISSING:
                 for item in value if isinstance(value, list) else [value]:
-                    yield mark, 2, f"{escape(key)}: {escape(shown(key, item))}"
+                    seen = shown(key, item)
+                    sign, words = ("~", f"{HIDDEN}, changed") if seen == HIDDEN else (mark, seen)
+                    yield sign, 2, f"{escape(key)}: {escape(words)}"
+
+
+def _without_hidden(found: Iterable[Difference]) -> Iterator[Difference]:
+    """Join what cannot be told apart once it is hidden: an external id that has changed is said once."""
+    seen: set[str] = set()
+    for row in found:
+        if shown(row.path[0], "") != HIDDEN:
+            yield row
+        elif row.path[0] not in seen:
+            seen.add(row.path[0])
+            yield replace(row, before=MISSING, after="")
 
 
 def _value(name: str, value: Any) -> str:
@@ -184,20 +200,20 @@ def duration(seconds: int) -> str:
     return "".join(f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (left, "s")) if n) or "0s"
 
 
-def finding_lines(finding: Finding, painter: Painter = _PLAIN) -> Iterator[str]:
-    """Yield the lines of one finding, without a line break."""
+def finding_lines(finding: Finding, painter: Painter = _PLAIN, *, whole: bool = True) -> Iterator[str]:
+    """Yield the lines of one finding, without a line break; its documents only if it is to be shown whole."""
     where = f" {escape(str(finding.address))}:" if finding.address else ""
     head = painter.paint(finding.severity, f"{finding.severity} {finding.rule}")
     yield f"{head}{where} {escape(finding.message)}"
     if finding.way_out:
         yield f"    what to do: {escape(finding.way_out)}"
+    if finding.documents and not whole:
+        yield "    nothing of this grant changes, so the documents are left out; `--format json` has them"
+        return
     for title, document in finding.documents:
         yield f"    {escape(title)}:"
         # JSON in ASCII has no character that a terminal would obey.
-        yield from ("      " + line for line in json.dumps(masked(document.data()), indent=2).splitlines())
-    if finding.severity is Severity.NOTE and finding.documents and _hides(finding):
-        yield "    the external id is hidden here; it stands in the manifest"
-
-
-def _hides(finding: Finding) -> bool:
-    return any(masked(document.data()) != document.data() for _, document in finding.documents)
+        shown_text = json.dumps(masked(document.data()), indent=2)
+        yield from ("      " + line for line in shown_text.splitlines())
+        if HIDDEN in shown_text:
+            yield "      (what is hidden stands in the manifest)"

@@ -111,7 +111,69 @@ def test_what_changes_while_the_plan_is_read_stops_the_apply(
     result = answered(Terminal("yes\n", meanwhile), "apply", EXAMPLE)
     assert result.code == 4
     assert "this is not the plan that was approved; nothing was changed" in result.err
+    assert "AWS has changed while the plan was read. The plan is now:" in result.out
+    assert result.out.rstrip().endswith("Plan: 1 to create, 1 to update, 0 to delete.")
     assert list(writes(sandbox.recorder.take())) == []
+
+
+def test_a_plan_that_is_refused_when_it_is_approved_is_shown_and_not_executed(
+    scenario: Scenario, sandbox: Sandbox, answered: Callable[..., Result], tmp_path: Path
+) -> None:
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(TWO_GRANTS)
+
+    def meanwhile() -> None:
+        iam = root_client(sandbox, "iam", SOURCE)
+        for key in iam.list_access_keys(UserName="bob")["AccessKeyMetadata"]:
+            iam.delete_access_key(UserName="bob", AccessKeyId=key["AccessKeyId"])
+        iam.delete_user(UserName="bob")
+        sandbox.recorder.take()
+
+    result = answered(Terminal("yes\n", meanwhile), "apply", manifest)
+    assert result.code == 3
+    assert "the user bob of account dev does not exist" in result.out
+    assert list(writes(sandbox.recorder.take())) == []
+
+
+def test_an_apply_whose_output_nobody_reads_goes_on_to_its_end(scenario: Scenario, xgrant: Run) -> None:
+    command = f"{sys.executable} -m reconciler apply {EXAMPLE} --auto-approve; echo $? >&2"
+    done = subprocess.run(f"({command}) | true", shell=True, capture_output=True, text=True, check=False)
+    assert done.stderr == "0\n"
+    assert xgrant("plan", EXAMPLE, "--detailed-exitcode").code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_is_no_mistake_of_xgrant_and_stops_no_apply(scenario: Scenario, xgrant: Run) -> None:
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        line = f"{sys.executable} -m reconciler {command} > /dev/full"
+        return subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+
+    planned = run(f"plan {EXAMPLE}")
+    assert (planned.returncode, planned.stderr) == (1, "xgrant: No space left on device\n")
+    applied = run(f"apply {EXAMPLE} --auto-approve")
+    assert applied.returncode == 0
+    assert "the output cannot be written" in applied.stderr
+    assert xgrant("plan", EXAMPLE, "--detailed-exitcode").code == 0
+
+
+def test_an_interrupted_apply_says_how_far_it_came(
+    scenario: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reconciler.aws.writer import AwsWriter
+
+    write = AwsWriter.write
+
+    def interrupted(self: AwsWriter, address: Any, before: Any, after: Any) -> None:
+        if address.holder:
+            raise KeyboardInterrupt
+        write(self, address, before, after)
+
+    monkeypatch.setattr(AwsWriter, "write", interrupted)
+    result = xgrant("apply", EXAMPLE, "--auto-approve")
+    assert (result.code, result.err) == (
+        6,
+        "interrupted: 1 of 2 steps are done, and the one under way may be; `xgrant plan` shows the rest\n",
+    )
 
 
 def test_yes_to_destroy_destroys(scenario: Scenario, xgrant: Run, answered: Callable[..., Result]) -> None:

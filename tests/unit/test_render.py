@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.applier import apply
-from reconciler.model import Outcome, Plan, Role, Status
+from reconciler.model import Action, CallerPolicy, Change, Outcome, Plan, Role, Status
+from reconciler.policy.document import PolicyDocument
 from reconciler.render.data import plan_data
 from reconciler.render.escape import escape
 from reconciler.render.outcomes import event_line, summary
 from reconciler.render.statements import masked, paired
-from reconciler.render.text import Painter, duration, text
+from reconciler.render.text import Painter, change_lines, duration, text
 from tests.support import (
     MemoryWriter,
     allow,
@@ -29,6 +30,8 @@ from tests.support import (
     plan_for,
     role_at,
 )
+
+arns = st.sampled_from(["a1", "b2", "c3", "d4"])
 
 ROLE = role_at("storage", "reader")
 
@@ -79,6 +82,76 @@ def test_text_of_aws_reaches_no_output_unescaped(tmp_path: Path) -> None:
     for shown in (text(plan), summary(outcomes)):
         assert "\\u001b" in shown
         assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+@given(
+    *[st.fixed_dictionaries({"managed": st.frozensets(arns), "resources": st.frozensets(arns, min_size=1),
+                             "profiles": st.frozensets(arns), "tags": st.dictionaries(arns, arns)})] * 2
+)  # fmt: skip
+def test_every_difference_is_in_the_text_with_its_right_mark(old: dict[str, Any], new: dict[str, Any]) -> None:
+    def role(parts: dict[str, Any]) -> Role:
+        return Role(
+            grant="g", arn="", path="/", trust_policy=document(), tags=parts["tags"],
+            managed_policies=parts["managed"], instance_profiles=parts["profiles"],
+            inline_policies={"p": document(allow("s3:A", sorted(parts["resources"]), Sid="S"))},
+        )  # fmt: skip
+
+    before, after = role(old), role(new)
+    change = Change(ROLE, Action.UPDATE, "g", before, after)
+    shown = {line.strip() for line in list(change_lines(change))[1:]}
+    expected = set()
+    for label, part in (("managed policy", "managed"), ("instance profile", "profiles"), ("Resource:", "resources")):
+        expected |= {f"+ {label} {value}" for value in new[part] - old[part]}
+        expected |= {f"- {label} {value}" for value in old[part] - new[part]}
+    for key in {*old["tags"], *new["tags"]}:
+        one, other = old["tags"].get(key), new["tags"].get(key)
+        if one != other and one is None:
+            expected.add(f'+ tag {key}: "{other}"')
+        elif one != other and other is None:
+            expected.add(f'- tag {key}: "{one}"')
+        elif one != other:
+            expected.add(f'~ tag {key}: "{one}" -> "{other}"')
+    assert {line for line in shown if not line.startswith(("~ inline", "~ Allow"))} == expected
+
+
+def test_an_attachment_that_takes_anothers_place_is_shown_too(tmp_path: Path) -> None:
+    plan = drifted(tmp_path, managed_policies=frozenset(["arn:aws:iam::aws:policy/AdministratorAccess"]))
+    manifest = load_text(
+        tmp_path, manifest_yaml(grant_yaml(managed_policies="[arn:aws:iam::aws:policy/ReadOnlyAccess]"))
+    )
+    shown = text(plan_for(manifest, plan.live.state))
+    assert "+ managed policy arn:aws:iam::aws:policy/ReadOnlyAccess" in shown
+    assert "- managed policy arn:aws:iam::aws:policy/AdministratorAccess" in shown
+
+
+def test_a_document_that_cannot_be_read_shows_no_external_id(tmp_path: Path) -> None:
+    raw = '{"Statement": [], "Statement": [{"Condition": {"StringEquals": {"STS:ExternalId": "canary"}}}]}'
+    plan = drifted(tmp_path, trust_policy=PolicyDocument.read(raw))
+    for shown in (text(plan), json.dumps(plan_data(plan))):
+        assert "Unreadable" in shown
+        assert "canary" not in shown
+
+
+@pytest.mark.parametrize("key", ["Id", "Version"])
+def test_what_differs_beside_the_statements_is_shown(key: str) -> None:
+    other = PolicyDocument.parse({"Version": "2012-10-17", "Statement": [], key: "2008-10-17"})
+    change = Change(ROLE, Action.UPDATE, "g", CallerPolicy("g", other), CallerPolicy("g", document()))
+    assert f"      ~ {key}: 2008-10-17 -> " in "\n".join(change_lines(change))
+
+
+def test_the_documents_for_the_other_side_are_shown_whole_only_while_their_grant_changes(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml(**{"from": "{account: vendor, roles: [scanner]}"})))
+    assert '"sts:AssumeRole"' in text(plan_for(manifest, {}))
+    ours = {a: r for a, r in desired_of(manifest).items() if a.account != "vendor"}
+    again = text(plan_for(manifest, ours))
+    assert '"sts:AssumeRole"' not in again
+    assert "note XG203 vendor/role/scanner/caller-policy/reader" in again
+
+
+def test_a_stack_that_wants_nothing_and_has_nothing_says_so(tmp_path: Path) -> None:
+    assert text(plan_for(load_text(tmp_path, manifest_yaml()), {})).startswith(
+        "No changes. The stack platform has nothing in these accounts."
+    )
 
 
 def test_colour_is_there_only_when_it_is_asked_for(tmp_path: Path) -> None:
