@@ -37,7 +37,8 @@ CONFIG = Config(
     user_agent_extra=f"xgrant/{__version__}",
 )
 
-# IAM is one service for each partition; any region of the partition leads to it (facts sheet 5.3).
+# IAM is one service for each partition. STS answers in every region, but one that is off in an account refuses: these
+# are on by default (facts sheet 5.3).
 _REGIONS = {
     "aws": "us-east-1",
     "aws-cn": "cn-north-1",
@@ -120,12 +121,9 @@ class Connections:
         with aws_errors(account.name, "client"):
             if self._session is None:
                 self._session = boto3.Session()
-            region = self._session.region_name or ""
-            if service == "iam" or self._session.get_partition_for_region(region or "us-east-1") != account.partition:
-                region = _REGIONS[account.partition]
             return self._session.client(
                 service,  # type: ignore[call-overload]
-                region_name=region or _REGIONS[account.partition],
+                region_name=_REGIONS[account.partition],
                 config=CONFIG,
                 **keys,
             )

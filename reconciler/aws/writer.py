@@ -1,7 +1,6 @@
 """Writes one resource at a time, with no more calls than the difference needs.
 
-A new role is one CreateRole with everything that it takes, then its policies. An update closes before it opens:
-what takes access away comes before what gives it.
+A new role is one CreateRole with everything that it takes, then its policies.
 """
 
 from __future__ import annotations
@@ -77,18 +76,37 @@ def _create_role(iam: IAMClient, name: str, role: Role) -> None:
 
 
 def _role_update(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
-    """Yield the calls that bring the role from one to the other, each when the one before is done."""
-    if after.permissions_boundary not in (None, before.permissions_boundary):
-        boundary = after.permissions_boundary
-        yield lambda: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
+    """Yield the calls that bring the role from one to the other, each when the one before is done.
+
+    What surely takes access away comes first: a boundary where there was none, whatever is detached or deleted, a trust
+    policy that names nobody new. A trust policy that names somebody new waits until the permissions are as they shall
+    be. A boundary is dropped last but for the tags, so that a role whose update was cut short is marked as before.
+    """
+    if before.permissions_boundary is None and after.permissions_boundary is not None:
+        yield from _boundary(iam, name, before, after)
     yield from _take_away(iam, name, before, after)
-    if after.trust_policy != before.trust_policy:
-        yield lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=after.trust_policy.written)
+    newcomers = set(after.trust_policy.aws_principals()) - set(before.trust_policy.aws_principals())
+    if not newcomers:
+        yield from _trust(iam, name, before, after)
     if (after.description, after.max_session_duration) != (before.description, before.max_session_duration):
-        # Both, always: UpdateRole resets a duration that is not sent (facts sheet 3.1).
+        # Both, always: UpdateRole's documentation says that a duration that is not sent falls back to one hour
+        # (facts sheet 3.1).
         yield lambda: iam.update_role(
             RoleName=name, Description=after.description, MaxSessionDuration=after.max_session_duration
         )
+    yield from _give(iam, name, before, after)
+    if newcomers:
+        yield from _trust(iam, name, before, after)
+    if before.permissions_boundary is not None:
+        yield from _boundary(iam, name, before, after)
+    # IAM ignores the case of keys on roles: a key that is only spelt anew has to go before it comes (facts sheet 1.2).
+    if gone := sorted(set(before.tags) - set(after.tags)):
+        yield lambda: iam.untag_role(RoleName=name, TagKeys=gone)
+    if new := {key: value for key, value in after.tags.items() if before.tags.get(key) != value}:
+        yield lambda: iam.tag_role(RoleName=name, Tags=_tag_list(new))
+
+
+def _give(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
     for policy, document in sorted(after.inline_policies.items()):
         if before.inline_policies.get(policy) != document:
             yield lambda p=policy, d=document: iam.put_role_policy(  # type: ignore[misc]
@@ -96,14 +114,21 @@ def _role_update(iam: IAMClient, name: str, before: Role, after: Role) -> Iterat
             )
     for arn in sorted(after.managed_policies - before.managed_policies):
         yield lambda a=arn: iam.attach_role_policy(RoleName=name, PolicyArn=a)  # type: ignore[misc]
-    if after.permissions_boundary is None and before.permissions_boundary is not None:
+
+
+def _trust(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
+    if after.trust_policy != before.trust_policy:
+        yield lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=after.trust_policy.written)
+
+
+def _boundary(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
+    boundary = after.permissions_boundary
+    if boundary == before.permissions_boundary:
+        return
+    if boundary is None:
         yield lambda: iam.delete_role_permissions_boundary(RoleName=name)
-    # Tags last: a role whose update was cut short is still marked as before.
-    # IAM ignores the case of keys on roles: a key that is only spelt anew has to go before it comes (facts sheet 1.2).
-    if gone := sorted(set(before.tags) - set(after.tags)):
-        yield lambda: iam.untag_role(RoleName=name, TagKeys=gone)
-    if new := {key: value for key, value in after.tags.items() if before.tags.get(key) != value}:
-        yield lambda: iam.tag_role(RoleName=name, Tags=_tag_list(new))
+    else:
+        yield lambda: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
 
 
 def _take_away(iam: IAMClient, name: str, before: Role, after: Role | None) -> Iterator[_Call]:

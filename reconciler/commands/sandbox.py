@@ -22,9 +22,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"unset {' '.join(CLEARED)}")
         for name, value in scenario.environment().items():
             print(f"export {name}={shlex.quote(value)}")
-        for user in ("alice", "bob"):
-            keys = scenario.users[user]
-            print(f"# {user}: AWS_ACCESS_KEY_ID={keys.access_key} AWS_SECRET_ACCESS_KEY={keys.secret_key}")
+        print("# You are operator, who may only assume the role xgrant-reconciler. The others, to try things as them:")
+        for user, keys in scenario.users.items():
+            if user != "operator":
+                print(f"# {user}: AWS_ACCESS_KEY_ID={keys.access_key} AWS_SECRET_ACCESS_KEY={keys.secret_key}")
         sys.stdout.flush()
         print(
             "The sandbox runs until Ctrl-C. Paste the lines above into another terminal, then try `xgrant plan` there.",

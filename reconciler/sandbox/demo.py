@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from reconciler.data import data_path
 from reconciler.errors import XgrantError
 from reconciler.render.escape import escape
-from reconciler.sandbox.scenario import BUCKET, CLEARED, OBJECT, TARGET, Credentials, Scenario, root_client, seed
+from reconciler.sandbox.scenario import BUCKET, CLEARED, OBJECT, TARGET, Credentials, Scenario, seed
 from reconciler.sandbox.server import Sandbox
 
 ROLE = "CrossAccountS3ReadRole"
@@ -64,9 +64,7 @@ def demo(colour: bool, say: Say) -> None:
         steps.refused("bob", "sts:AssumeRole", lambda: scenario.assume("bob", ROLE_ARN))
 
         steps.title("Somebody gives the role more by hand")
-        sandbox.enforce(on=False)
-        steps.by_hand(sandbox)
-        sandbox.enforce(on=True)
+        steps.by_hand()
         steps.xgrant(["plan", manifest, "--detailed-exitcode"], expect=2)
         steps.title("Apply repairs it")
         steps.xgrant(["apply", manifest, "--auto-approve"], expect=0)
@@ -130,8 +128,8 @@ class _Steps:
         else:
             raise DemoError(f"{action} by {who} should have been refused")
 
-    def by_hand(self, sandbox: Sandbox) -> None:
-        root_client(sandbox, "iam", TARGET).put_role_policy(
+    def by_hand(self) -> None:
+        self._scenario.client("iam", "storage-admin").put_role_policy(
             RoleName=ROLE, PolicyName="xgrant-permissions", PolicyDocument=_BY_HAND
         )
-        self._say(f"  an administrator of {TARGET}: iam:PutRolePolicy {ROLE}: s3:PutObject added")
+        self._say(f"  storage-admin: iam:PutRolePolicy {ROLE}: s3:PutObject added")

@@ -1,8 +1,8 @@
 """The two accounts of the example, as they are before xgrant comes.
 
 Account 123456789012 has the users operator, alice and bob, and the group developers, with alice in it. Account
-987654321098 has the bucket my-shared-bucket with one object. Both have the role xgrant-reconciler, which operator
-may assume and which has the permissions that the README asks for.
+987654321098 has the bucket my-shared-bucket with one object. Both have an administrator, and the role
+xgrant-reconciler, which operator may assume and which has the permissions that the README asks for.
 """
 
 from __future__ import annotations
@@ -125,11 +125,16 @@ def root_client(sandbox: Sandbox, service: str, account: str) -> Any:
 def seed(sandbox: Sandbox) -> Scenario:
     """Fill the sandbox with the scenario."""
     source: IAMClient = root_client(sandbox, "iam", SOURCE)
+    target: IAMClient = root_client(sandbox, "iam", TARGET)
     users = {}
-    for name in ("operator", "alice", "bob"):
-        source.create_user(UserName=name)
-        key = source.create_access_key(UserName=name)["AccessKey"]
+    for iam, name in (
+        (source, "operator"), (source, "alice"), (source, "bob"), (source, "dev-admin"), (target, "storage-admin"),
+    ):  # fmt: skip
+        iam.create_user(UserName=name)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
         users[name] = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    for iam, name in ((source, "dev-admin"), (target, "storage-admin")):
+        iam.put_user_policy(UserName=name, PolicyName="administer", PolicyDocument=_allow("*", ["*"]))
     source.create_group(GroupName="developers")
     source.add_user_to_group(GroupName="developers", UserName="alice")
     roles = [f"arn:aws:iam::{account}:role/{RECONCILER}" for account in (SOURCE, TARGET)]

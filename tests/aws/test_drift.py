@@ -46,8 +46,8 @@ def policy(**statement: Any) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*", **statement}]})
 
 
-def trust(arn: str) -> str:
-    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "sts:AssumeRole"}
+def trust(arns: str | list[str]) -> str:
+    statement = {"Effect": "Allow", "Principal": {"AWS": arns}, "Action": "sts:AssumeRole"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
@@ -134,6 +134,12 @@ ROLE_DRIFT: list[tuple[str, Hand, str, set[str]]] = [
         "tags",
         {"UntagRole"},
     ),
+    (
+        "tag of the grant",
+        lambda iam: iam.tag_role(RoleName="Reader", Tags=[{"Key": "xgrant:grant", "Value": "x"}]),
+        "tags",
+        {"TagRole"},
+    ),
     ("instance profile", instance_profile, "instance_profiles", {"RemoveRoleFromInstanceProfile"}),
 ]
 
@@ -177,6 +183,13 @@ CALLER_DRIFT: list[tuple[str, str, Hand, str, set[str]]] = [
             RoleName="xgrant-reconciler", PolicyName=CALLER_POLICY, PolicyDocument=policy(Action="sts:*")
         ),
         "update",
+        {"PutRolePolicy"},
+    ),
+    (
+        "role policy removed",
+        "dev/role/xgrant-reconciler",
+        lambda iam: iam.delete_role_policy(RoleName="xgrant-reconciler", PolicyName=CALLER_POLICY),
+        "create",
         {"PutRolePolicy"},
     ),
     (
@@ -239,6 +252,39 @@ def test_a_change_by_hand_of_a_caller_policy_is_shown_exactly_and_undone(
     shown = json.loads(xgrant("plan", manifest, "--format", "json").out)["resource_changes"]
     assert [(c["address"], c["change"]["actions"]) for c in shown] == [(f"{holder}/caller-policy/reader", [action])]
     assert repaired(xgrant, sandbox, manifest) == operations
+
+
+EVERYTHING: list[Hand] = [row[1] for row in ROLE_DRIFT if row[0] in (
+    "boundary removed", "inline policy changed", "inline policy added", "attachment removed", "attachment added",
+    "duration", "tag changed", "tag added",
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("live_trust", "place"),
+    [
+        # More are trusted than shall be: they go before the permissions are touched.
+        (lambda: trust([f"arn:aws:iam::{SOURCE}:root", f"arn:aws:iam::{SOURCE}:user/alice",
+                        f"arn:aws:iam::{SOURCE}:role/xgrant-reconciler", f"arn:aws:iam::{SOURCE}:user/bob"]), "first"),
+        # Fewer: the newcomers find the permissions as they shall be.
+        (lambda: trust(f"arn:aws:iam::{SOURCE}:user/alice"), "last"),
+    ],
+    ids=["trust narrows", "trust widens"],
+)  # fmt: skip
+def test_an_update_takes_away_before_it_gives(
+    manifest: Path, sandbox: Sandbox, xgrant: Run, live_trust: Callable[[], str], place: str
+) -> None:
+    iam = root_client(sandbox, "iam", TARGET)
+    for by_hand in EVERYTHING:
+        by_hand(iam)
+    iam.update_assume_role_policy(RoleName="Reader", PolicyDocument=live_trust())
+    sandbox.recorder.take()
+    assert xgrant("apply", manifest, "--auto-approve").code == 0
+    used = [call.operation for call in writes(sandbox.recorder.take())]
+    closing = ["PutRolePermissionsBoundary", "DetachRolePolicy", "DeleteRolePolicy"]
+    opening = ["UpdateRole", "PutRolePolicy", "AttachRolePolicy"]
+    middle = ["UpdateAssumeRolePolicy", *opening] if place == "first" else [*opening, "UpdateAssumeRolePolicy"]
+    assert used == [*closing, *middle, "UntagRole", "TagRole"]
 
 
 def test_sessions_that_somebody_revoked_are_no_drift(manifest: Path, sandbox: Sandbox, xgrant: Run) -> None:

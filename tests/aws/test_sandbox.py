@@ -54,7 +54,7 @@ def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_pa
     )
     try:
         assert server.stdout is not None
-        lines = [server.stdout.readline() for _ in range(7)]
+        lines = [server.stdout.readline() for _ in range(10)]
         exported = dict(re.findall(r"export (\w+)=(\S+)", "".join(lines)))
         bob = re.search(r"# bob: AWS_ACCESS_KEY_ID=(\S+) AWS_SECRET_ACCESS_KEY=(\S+)", "".join(lines))
         assert bob is not None
