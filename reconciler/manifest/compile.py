@@ -287,7 +287,9 @@ class GrantCompiler:
         return frozenset(arns)
 
     def _boundary(self, raw: Mapping[str, Any], target: Account | None) -> str | None:
-        arn: str | None = raw.get("permissions_boundary", self._defaults.get("permissions_boundary"))
+        # As the path: what bounds somebody else's role is theirs to say.
+        inherited = self._defaults.get("permissions_boundary") if target is None or target.managed else None
+        arn: str | None = raw.get("permissions_boundary", inherited)
         if arn is not None:
             self._check_policy_arn(arn, target, ("permissions_boundary",))
         return arn

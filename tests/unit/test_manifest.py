@@ -223,6 +223,12 @@ def test_partitions_make_the_arns_and_may_not_differ(tmp_path: Path) -> None:
         one(tmp_path, HEAD.replace(f'"{DEV}"', f'"{DEV}", partition: aws-cn'))
 
 
+def test_a_role_of_somebody_else_does_not_inherit_our_path_and_boundary(tmp_path: Path) -> None:
+    head = HEAD + f'defaults: {{path: /d/, permissions_boundary: "arn:aws:iam::{STORAGE}:policy/d"}}\n'
+    theirs = one(tmp_path, head, to="{account: vendor}", permissions="")
+    assert (theirs.role_path, theirs.permissions_boundary) == ("/", None)
+
+
 def test_a_grant_between_two_accounts_of_others_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="XG036"):
         one(tmp_path, HEAD.replace(f'"{DEV}"', f'"{DEV}", managed: false'), to="{account: vendor}")
