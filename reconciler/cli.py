@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+from os import devnull
 
 from reconciler import __version__
 
@@ -104,6 +105,9 @@ def _colour(command: _Parser) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code. No traceback reaches a user."""
     arguments = parser().parse_args(argv)
+    # A stream that the caller has closed leads nowhere.
+    sys.stdout = sys.stdout or open(devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - no pathlib for --help
+    sys.stderr = sys.stderr or open(devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - likewise
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character gets its code, not an error.

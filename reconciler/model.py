@@ -211,7 +211,8 @@ class AccountFacts:
     """What a read learns of an account beside the state.
 
     `principals` are the ARNs of the users, groups and roles that exist, by kind and case-folded name.
-    `foreign_caller_policies` are the caller policies of other stacks, by the name of the role that carries them.
+    `foreign_caller_policies` are the caller policies that are not the plan's to remove, other stacks' for example, by
+    the name of the role that carries them.
     An account that is not managed is not read: all is empty.
     """
 

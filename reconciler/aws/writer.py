@@ -5,7 +5,7 @@ A new role is one CreateRole with everything that it takes, then its policies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -78,32 +78,48 @@ def _create_role(iam: IAMClient, name: str, role: Role) -> None:
 def _role_update(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
     """Yield the calls that bring the role from one to the other, each when the one before is done.
 
-    What surely takes access away comes first: a boundary where there was none, whatever is detached or deleted, a trust
-    policy that names nobody new. A trust policy that names somebody new waits until the permissions are as they shall
-    be. A boundary is dropped last but for the tags, so that a role whose update was cut short is marked as before.
+    First whatever takes away, then who is let in, then whatever gives. So that nobody meets permissions that were not
+    meant for them, at any moment or where a call fails, a policy that changes together with the trust policy or the
+    boundary is deleted first and put anew. A boundary that is exchanged comes before the trust policy. Tags come last,
+    so that a role whose update was cut short is marked as before.
     """
-    if before.permissions_boundary is None and after.permissions_boundary is not None:
-        yield from _boundary(iam, name, before, after)
-    yield from _take_away(iam, name, before, after)
-    newcomers = set(after.trust_policy.aws_principals()) - set(before.trust_policy.aws_principals())
-    if not newcomers:
-        yield from _trust(iam, name, before, after)
+    old, new = before.permissions_boundary, after.permissions_boundary
+    if old is None and new is not None:
+        yield lambda: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=new)
+    inline = set(before.inline_policies) - set(after.inline_policies)
+    if (after.trust_policy, new) != (before.trust_policy, old):
+        inline |= {key for key, policy in before.inline_policies.items() if after.inline_policies.get(key) != policy}
+    profiles, managed = before.instance_profiles, before.managed_policies
+    yield from _take_away(iam, name, profiles - after.instance_profiles, managed - after.managed_policies, inline)
+
+    if old is not None and new is not None and new != old:
+        yield lambda: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=new)
+    if after.trust_policy != before.trust_policy:
+        yield lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=after.trust_policy.written)
     if (after.description, after.max_session_duration) != (before.description, before.max_session_duration):
         # Both, always: UpdateRole's documentation says that a duration that is not sent falls back to one hour
         # (facts sheet 3.1).
         yield lambda: iam.update_role(
             RoleName=name, Description=after.description, MaxSessionDuration=after.max_session_duration
         )
+
     yield from _give(iam, name, before, after)
-    if newcomers:
-        yield from _trust(iam, name, before, after)
-    if before.permissions_boundary is not None:
-        yield from _boundary(iam, name, before, after)
-    # IAM ignores the case of keys on roles: a key that is only spelt anew has to go before it comes (facts sheet 1.2).
-    if gone := sorted(set(before.tags) - set(after.tags)):
-        yield lambda: iam.untag_role(RoleName=name, TagKeys=gone)
-    if new := {key: value for key, value in after.tags.items() if before.tags.get(key) != value}:
-        yield lambda: iam.tag_role(RoleName=name, Tags=_tag_list(new))
+    if old is not None and new is None:
+        yield lambda: iam.delete_role_permissions_boundary(RoleName=name)
+    yield from _retag(iam, name, before, after)
+
+
+def _take_away(
+    iam: IAMClient, name: str, profiles: Iterable[str], managed: Iterable[str], inline: Iterable[str]
+) -> Iterator[_Call]:
+    for profile in sorted(profiles):
+        yield lambda p=profile: iam.remove_role_from_instance_profile(  # type: ignore[misc]
+            InstanceProfileName=p, RoleName=name
+        )
+    for arn in sorted(managed):
+        yield lambda a=arn: iam.detach_role_policy(RoleName=name, PolicyArn=a)  # type: ignore[misc]
+    for policy in sorted(inline):
+        yield lambda p=policy: iam.delete_role_policy(RoleName=name, PolicyName=p)  # type: ignore[misc]
 
 
 def _give(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
@@ -116,44 +132,19 @@ def _give(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Cal
         yield lambda a=arn: iam.attach_role_policy(RoleName=name, PolicyArn=a)  # type: ignore[misc]
 
 
-def _trust(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
-    if after.trust_policy != before.trust_policy:
-        yield lambda: iam.update_assume_role_policy(RoleName=name, PolicyDocument=after.trust_policy.written)
-
-
-def _boundary(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
-    boundary = after.permissions_boundary
-    if boundary == before.permissions_boundary:
-        return
-    if boundary is None:
-        yield lambda: iam.delete_role_permissions_boundary(RoleName=name)
-    else:
-        yield lambda: iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
-
-
-def _take_away(iam: IAMClient, name: str, before: Role, after: Role | None) -> Iterator[_Call]:
-    """Yield the calls that remove what hangs on the role and shall not; with no `after`, all of it."""
-    profiles, managed, inline = before.instance_profiles, before.managed_policies, set(before.inline_policies)
-    if after is not None:
-        profiles = profiles - after.instance_profiles
-        managed = managed - after.managed_policies
-        inline -= set(after.inline_policies)
-    for profile in sorted(profiles):
-        yield lambda p=profile: iam.remove_role_from_instance_profile(  # type: ignore[misc]
-            InstanceProfileName=p, RoleName=name
-        )
-    for arn in sorted(managed):
-        yield lambda a=arn: iam.detach_role_policy(RoleName=name, PolicyArn=a)  # type: ignore[misc]
-    for policy in sorted(inline):
-        yield lambda p=policy: iam.delete_role_policy(RoleName=name, PolicyName=p)  # type: ignore[misc]
+def _retag(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
+    # IAM ignores the case of keys on roles: a key that is only spelt anew has to go before it comes (facts sheet 1.2).
+    if gone := sorted(set(before.tags) - set(after.tags)):
+        yield lambda: iam.untag_role(RoleName=name, TagKeys=gone)
+    if new := {key: value for key, value in after.tags.items() if before.tags.get(key) != value}:
+        yield lambda: iam.tag_role(RoleName=name, Tags=_tag_list(new))
 
 
 def _delete_role(iam: IAMClient, name: str, role: Role) -> None:
     """Delete a role after all that the plan showed on it; what was hung on it since makes AWS refuse."""
-    for call in _take_away(iam, name, role, None):
+    inline = [*role.inline_policies, *([REVOKED_SESSIONS_POLICY] if role.sessions_revoked else [])]
+    for call in _take_away(iam, name, role.instance_profiles, role.managed_policies, inline):
         _unless_gone(call)
-    if role.sessions_revoked:
-        _unless_gone(lambda: iam.delete_role_policy(RoleName=name, PolicyName=REVOKED_SESSIONS_POLICY))
     _unless_gone(lambda: iam.delete_role(RoleName=name))
 
 

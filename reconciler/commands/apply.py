@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from reconciler.commands.output import interactive, painter, say
+from reconciler.commands.output import interactive, painter, say, warn
 from reconciler.errors import UsageError
 from reconciler.model import Event, Plan, Status, StepEnded
 from reconciler.pipeline import Request, apply_plan, aws_ports, load, make_plan
@@ -56,10 +56,9 @@ def _execute(plan: Plan, current: Plan, writer: Writer, brush: Painter) -> int:
         outcomes = apply_plan(plan, writer, current=current, on_event=on_event)
     except KeyboardInterrupt:
         done = sum(event.status is Status.DONE for event in ended)
-        print(
+        warn(
             f"interrupted: {done} of {len(current.steps)} steps are done, and the one under way may be; "
-            "`xgrant plan` shows the rest",
-            file=sys.stderr,
+            "`xgrant plan` shows the rest"
         )
         return 6
     say("\n" + summary(outcomes), end="")

@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from reconciler.errors import ManifestError, UsageError, XgrantError
 from reconciler.render.escape import escape
@@ -30,7 +30,13 @@ def say(text: str, *, end: str = "\n") -> None:
     except OSError as error:
         silence()
         if not isinstance(error, BrokenPipeError):
-            print(f"xgrant: the output cannot be written: {error.strerror}; going on without", file=sys.stderr)
+            warn(f"xgrant: the output cannot be written: {error.strerror}; going on without")
+
+
+def warn(text: str) -> None:
+    """Print to stderr; it may lead to the same full disk."""
+    with suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def silence() -> None:

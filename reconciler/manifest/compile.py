@@ -133,10 +133,11 @@ class GrantCompiler:
             self._problem(
                 "XG024", (end, "account"), f"unknown account {name!r}; declare it under accounts (declared: {known})"
             )
-        return account
+        # An account without an id was refused itself; nothing can be said of its grants.
+        return account if account is not None and account.id else None
 
     def _check_pair(self, source: Account, target: Account) -> None:
-        if source.id and source.id == target.id:
+        if source.id == target.id:
             self._problem(
                 "XG025", ("to", "account"),
                 f"source and target are one account, {target.name}; a grant goes from one account to another",
@@ -208,7 +209,7 @@ class GrantCompiler:
             return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": statements})
         if any(self._refused(key) for key in ("permissions", "policy", "managed_policies")):
             return None
-        if not raw.get("managed_policies") and (target is None or target.managed):
+        if not raw.get("managed_policies") and target is not None and target.managed:
             self._problem(
                 "XG033", (), "the grant permits nothing; add permissions, policy or managed_policies", key=True
             )
@@ -295,7 +296,7 @@ class GrantCompiler:
         return arn
 
     def _check_policy_arn(self, arn: str, target: Account | None, path: PathTo) -> None:
-        if target is None or not target.id:
+        if target is None:
             return
         if error := managed_policy_error(arn, partition=target.partition, account_id=target.id):
             self._problem("XG028", path, f"{error}; this is {arn!r}")

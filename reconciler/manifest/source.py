@@ -228,9 +228,7 @@ class _Reader:
         except ValueError:
             number = math.nan
         if str(number) != text:
-            self._problem(
-                "XG005", f"as a number {text[:40]} would not stay as it is written; put quotes around it", node
-            )
+            self._problem("XG005", "as a number this would not stay as it is written; put quotes around it", node)
         return number
 
     def _problem(self, code: str, message: str, node: yaml.Node) -> None:

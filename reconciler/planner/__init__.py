@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from reconciler.errors import UsageError
-from reconciler.model import Address, Finding, Live, Plan, Resource, Role, Severity, State, fingerprint
-from reconciler.ownership import owns
+from reconciler.model import (
+    AccountFacts,
+    Address,
+    Finding,
+    Live,
+    Plan,
+    PrincipalKind,
+    Resource,
+    Role,
+    Severity,
+    State,
+    fingerprint,
+)
+from reconciler.ownership import caller_policy_name, owns
 from reconciler.planner.compare import compare
 from reconciler.planner.order import CyclicOrderError, order
 
@@ -60,4 +73,18 @@ def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) ->
         # A foreign role stays in sight where a grant wants its name.
         if resource.grant in grants or declared.get(address.slot()) in grants:
             found[address] = resource
-    return wanted, Live(found, live.facts)
+    return wanted, Live(found, _with_left_out(live, found, stack))
+
+
+def _with_left_out(live: Live, found: State, stack: str) -> Mapping[str, AccountFacts]:
+    """Return the facts in which the caller policies that are left out count as somebody else's."""
+    facts = dict(live.facts)
+    for address in sorted(live.state, key=str):
+        if address in found or address.holder is None or address.holder[0] is not PrincipalKind.ROLE:
+            continue
+        role, name = address.holder[1], caller_policy_name(stack, address.name)
+        known = facts[address.account].foreign_caller_policies
+        facts[address.account] = replace(
+            facts[address.account], foreign_caller_policies={**known, role: (*known.get(role, ()), name)}
+        )
+    return facts

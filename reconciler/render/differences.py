@@ -26,7 +26,15 @@ class Difference:
 
 def differences(before: Any, after: Any) -> tuple[Difference, ...]:
     """Return the differences of two mappings of plain values, in order of path. The order of lists does not count."""
-    found = DeepDiff(before, after, ignore_order=True, view="tree", cutoff_distance_for_pairs=0)
+    found = DeepDiff(
+        before,
+        after,
+        ignore_order=True,
+        view="tree",
+        cutoff_distance_for_pairs=0,
+        # Else two mappings with little in common are one difference, with nothing said of what differs.
+        threshold_to_diff_deeper=0,
+    )
     rows: list[Difference] = []
     for kind, levels in found.items():
         for level in levels:

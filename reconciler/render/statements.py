@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
-from reconciler.policy.document import DEFAULT_VERSION, PolicyDocument, account_or_arn
+from reconciler.policy.document import DEFAULT_VERSION, PolicyDocument, account_or_arn, listed
 from reconciler.render.escape import HIDDEN
 
 Rows = Mapping[str, list[str]]
@@ -20,7 +21,7 @@ def rows(statement: Mapping[str, Any]) -> dict[str, list[str]]:
     for element, value in statement.items():
         if isinstance(value, Mapping):
             for inner, content in value.items():
-                if isinstance(content, Mapping):
+                if isinstance(content, Mapping) and content:
                     found |= {f"{element} {inner} {key}": _texts(values) for key, values in content.items()}
                 else:
                     found[f"{element} {inner}"] = _texts(content)
@@ -54,7 +55,8 @@ def _unreadable(document: PolicyDocument) -> str | None:
     text = document.data().get("Unreadable")
     if text is None:
         return None
-    return HIDDEN if _SECRET_KEY in str(text).casefold() else str(text)
+    plain = unquote(str(text)).casefold()
+    return HIDDEN if _SECRET_KEY.partition(":")[2] in plain or "\\u" in plain else str(text)
 
 
 def statement_rows(document: PolicyDocument) -> list[dict[str, list[str]]]:
@@ -122,4 +124,5 @@ def _meaning(label: str, value: str) -> str:
 
 
 def _texts(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list) else [str(value)]
+    # What is empty means something too: a condition without values is never met.
+    return [str(item) for item in listed(value)] if value not in ([], {}) else ["(none)"]

@@ -1,4 +1,4 @@
-"""XG204: a role that goes carries the caller policy of another stack, which would go with it."""
+"""XG204: a role that goes carries a caller policy that is not the plan's to remove, and would go with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from reconciler.model import Action, Finding, Kind, Plan, Severity
 
 
 def caller_policy_of_another_stack(plan: Plan) -> Iterator[Finding]:
-    """Yield an error for each deletion or replacement of a role that another stack has given a caller policy."""
+    """Yield an error for each deletion or replacement of a role that carries such a policy.
+
+    It is another stack's, or of a grant that `--only` leaves out.
+    """
     for change in plan.changes:
         if change.address.kind is not Kind.ROLE or change.action not in (Action.DELETE, Action.REPLACE):
             continue
@@ -18,8 +21,11 @@ def caller_policy_of_another_stack(plan: Plan) -> Iterator[Finding]:
             yield Finding(
                 rule="XG204",
                 severity=Severity.ERROR,
-                message=f"the role {standing.name} carries {', '.join(names)}, which other stacks own",
-                way_out="remove the role from `from.roles` of those stacks' grants first, and apply them",
+                message=f"the role {standing.name} carries {', '.join(names)}, which this plan does not remove",
+                way_out=(
+                    "take the role out of `from.roles` of those grants first, and apply that; they are another "
+                    "stack's, or left out by `--only`"
+                ),
                 address=change.address,
                 grant=change.grant,
             )

@@ -90,6 +90,13 @@ def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
     assert done.stderr == ""
 
 
+def test_a_closed_stdout_or_stderr_is_no_error() -> None:
+    for closed in (">&-", "2>&-"):
+        line = f"{sys.executable} -m reconciler validate {EXAMPLE} {closed}"
+        done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_without_the_extra_the_sandbox_says_how_to_get_it(tmp_path: Path) -> None:
     (tmp_path / "moto").mkdir()
     (tmp_path / "moto" / "__init__.py").write_text("raise ModuleNotFoundError('no moto', name='moto')")

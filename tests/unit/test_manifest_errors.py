@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.errors import ManifestError
 from reconciler.manifest import load
-from tests.support import DEV, HEAD, grant_yaml, load_text, manifest_yaml
+from tests.support import DEV, HEAD, STORAGE, grant_yaml, load_text, manifest_yaml
 
 PERMISSION = 'actions: "s3:GetObject", resources: "*"'
 STATEMENT = '{Effect: Allow, Action: "s3:GetObject", Resource: "*"}'
@@ -218,6 +218,13 @@ def test_a_file_that_cannot_be_read_is_not_blamed_on_the_others(tmp_path: Path) 
     assert [problem.code for problem in caught.value.problems] == ["XG003", "XG031"]
 
 
+def test_an_account_that_is_refused_is_not_blamed_on_its_grants(tmp_path: Path) -> None:
+    head = HEAD.replace(f'"{STORAGE}"', '"5555", managed: false, partition: aws-cn')
+    found = problems_of(tmp_path, manifest_yaml(grant_yaml(permissions=""), head=head))
+    assert len(found) == 1
+    assert "XG013 an account id has exactly 12 digits" in found[0]
+
+
 @pytest.mark.parametrize("grants", ["grants: {}\n", "grants:\n" + grant_yaml("a") + grant_yaml("b")])
 def test_what_is_wrong_with_the_defaults_is_said_once_and_there(tmp_path: Path, grants: str) -> None:
     head = (
@@ -333,8 +340,9 @@ def test_a_policy_file_behind_a_link_that_leads_outside_is_refused(tmp_path: Pat
 
 
 def test_an_external_id_is_never_shown_even_when_it_is_wrong(tmp_path: Path) -> None:
-    text = manifest_yaml(grant_yaml(require='{external_id: "canary value!"}'))
-    assert "canary" not in "\n".join(problems_of(tmp_path, text))
+    for secret in ('"canary value!"', "00718281828"):
+        text = manifest_yaml(grant_yaml(require=f"{{external_id: {secret}}}"))
+        assert secret.strip('"') not in "\n".join(problems_of(tmp_path, text))
 
 
 @pytest.mark.parametrize("given", ["missing", "empty"])

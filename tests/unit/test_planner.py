@@ -279,6 +279,16 @@ def test_a_role_that_passes_to_another_grant_is_not_planned_by_halves(tmp_path: 
     assert len(plan(desired, found, stack="platform", rules=RULES).changes) == 3
 
 
+def test_a_role_that_carries_a_grant_that_is_left_out_is_not_deleted(tmp_path: Path) -> None:
+    chain = grant_yaml("lake", **{"from": "{account: storage, roles: [reader]}", "to": "{account: dev}"})
+    wanted = manifest(tmp_path, grant_yaml(), chain)
+    before = desired_of(wanted)
+    _, found = narrow(before, Live(before, facts_for(wanted, before)), frozenset({"reader"}), stack="platform")
+    result = plan({}, found, stack="platform", rules=RULES)
+    assert [(f.rule, f.severity) for f in result.findings] == [("XG204", "error")]
+    assert "xgrant.platform.lake" in result.findings[0].message
+
+
 def test_a_foreign_role_is_still_refused_when_only_its_grant_is_planned(tmp_path: Path) -> None:
     wanted = manifest(tmp_path, grant_yaml())
     live = Live(with_role(desired_of(wanted), "reader", tags={}, grant=""), facts_for(wanted))

@@ -124,12 +124,55 @@ def test_an_attachment_that_takes_anothers_place_is_shown_too(tmp_path: Path) ->
     assert "- managed policy arn:aws:iam::aws:policy/AdministratorAccess" in shown
 
 
-def test_a_document_that_cannot_be_read_shows_no_external_id(tmp_path: Path) -> None:
-    raw = '{"Statement": [], "Statement": [{"Condition": {"StringEquals": {"STS:ExternalId": "canary"}}}]}'
+@pytest.mark.parametrize("key", ["STS:ExternalId", "sts%3AExternalId", "sts:External\\u0049d"])
+def test_a_document_that_cannot_be_read_shows_no_external_id(tmp_path: Path, key: str) -> None:
+    raw = f'{{"Statement": [], "Statement": [{{"Condition": {{"StringEquals": {{"{key}": "canary"}}}}}}]}}'
     plan = drifted(tmp_path, trust_policy=PolicyDocument.read(raw))
     for shown in (text(plan), json.dumps(plan_data(plan))):
         assert "Unreadable" in shown
         assert "canary" not in shown
+
+
+OPEN = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
+GUARDED = {
+    "Effect": "Allow", "Principal": {"AWS": "123456789012"}, "Action": "sts:AssumeRole",
+    "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}, "StringEquals": {"a:b": "c", "d:e": "f"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lines"),
+    [
+        (OPEN, GUARDED, ["- Principal: *", "+ Principal AWS: 123456789012", "+ Condition StringEquals a:b: c"]),
+        (GUARDED, OPEN, ["+ Principal: *", "- Principal AWS: 123456789012", "- Condition StringEquals a:b: c"]),
+        (allow("a:B", Condition={"StringEquals": {"a:b": []}}), allow("a:B"), ["- Condition StringEquals a:b: (none)"]),
+        (allow("a:B"), allow("a:B", Condition={"StringEquals": {}}), ["+ Condition StringEquals: (none)"]),
+    ],
+)
+def test_statements_with_little_in_common_are_shown_element_by_element(
+    old: dict[str, Any], new: dict[str, Any], lines: list[str]
+) -> None:
+    change = Change(ROLE, Action.UPDATE, "g", CallerPolicy("g", document(old)), CallerPolicy("g", document(new)))
+    shown = [line.strip() for line in change_lines(change)]
+    assert set(lines) <= set(shown)
+
+
+pairs_of_statements = st.fixed_dictionaries(
+    {"Effect": st.sampled_from(["Allow", "Deny"]), "Action": st.lists(arns, min_size=1, unique=True)},
+    optional={
+        "Resource": st.lists(arns, unique=True),
+        "Principal": st.one_of(st.just("*"), st.fixed_dictionaries({"AWS": st.lists(arns, unique=True)})),
+        "Condition": st.dictionaries(arns, st.dictionaries(arns, st.lists(arns, unique=True)), max_size=2),
+        "Sid": arns,
+    },
+)
+
+
+@given(st.lists(pairs_of_statements, max_size=3), st.lists(pairs_of_statements, max_size=3))
+def test_documents_that_differ_never_look_alike_and_never_fail(old: list[Any], new: list[Any]) -> None:
+    before, after = CallerPolicy("g", document(*old)), CallerPolicy("g", document(*new))
+    shown = list(change_lines(Change(ROLE, Action.UPDATE, "g", before, after)))
+    assert (len(shown) > 2) == (before != after)
 
 
 @pytest.mark.parametrize("key", ["Id", "Version"])
