@@ -8,31 +8,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reconciler.errors import ManifestError, Problem
-from reconciler.manifest.schema import problems_of
-from reconciler.manifest.source import PathTo, Source, read_source
+from reconciler.errors import Problem
+from reconciler.manifest.policies import compile_permissions, compile_policy
+from reconciler.manifest.source import PathTo, Source
 from reconciler.model import Account, Grant, Principal, PrincipalKind, Require
 from reconciler.ownership import RESERVED_TAG_PREFIX, role_tags
 from reconciler.policy.arn import (
-    action_error,
     description_error,
     managed_policy_error,
     name_error,
     path_error,
-    resource_error,
     split_path,
     tag_text_error,
 )
 from reconciler.policy.conditions import Conditions, joined, overlaps
-from reconciler.policy.document import CURRENT_VERSION, PolicyDocument, listed
+from reconciler.policy.document import PolicyDocument, listed
 
 MAX_TAGS = 50
 """Tags on one role (IAM quotas)."""
 
-_ELEMENTS = {
-    "sid": "Sid", "effect": "Effect", "actions": "Action", "not_actions": "NotAction",
-    "resources": "Resource", "not_resources": "NotResource", "conditions": "Condition",
-}  # fmt: skip
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?")
 
 
@@ -197,16 +191,9 @@ class GrantCompiler:
 
     def _permissions(self, raw: Mapping[str, Any], target: Account | None) -> PolicyDocument | None:
         if "policy" in raw:
-            return self._policy(raw["policy"])
+            return compile_policy(raw["policy"], self._source, (*self._at, "policy"), self._root, self._problems)
         if "permissions" in raw:
-            for index, statement in enumerate(raw["permissions"]):
-                self._check_statement(statement, self._source, (*self._at, "permissions", index))
-            statements = [
-                {element: stated[key] for key, element in _ELEMENTS.items() if key in stated}
-                for stated in ({"effect": "Allow", **statement} for statement in raw["permissions"])
-            ]
-            self._check_sids(statements, self._source, (*self._at, "permissions"), "sid")
-            return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": statements})
+            return compile_permissions(raw["permissions"], self._source, (*self._at, "permissions"), self._problems)
         if any(self._refused(key) for key in ("permissions", "policy", "managed_policies")):
             return None
         if not raw.get("managed_policies") and target is not None and target.managed:
@@ -214,72 +201,6 @@ class GrantCompiler:
                 "XG033", (), "the grant permits nothing; add permissions, policy or managed_policies", key=True
             )
         return None
-
-    def _policy(self, raw: Mapping[str, Any]) -> PolicyDocument | None:
-        source, path, data = self._source, (*self._at, "policy"), raw
-        if "file" in raw:
-            loaded = self._policy_file(raw["file"])
-            if loaded is None:
-                return None
-            source, path, data = loaded, (), loaded.data
-        statements = listed(data["Statement"])
-        inside = isinstance(data["Statement"], list)
-        for index, statement in enumerate(statements):
-            at = (*path, "Statement", index) if inside else (*path, "Statement")
-            self._check_statement(statement, source, at)
-        self._check_sids(statements, source, (*path, "Statement"), "Sid")
-        return PolicyDocument.parse(data)
-
-    def _policy_file(self, name: str) -> Source | None:
-        path = Path(self._source.file).parent / name
-        try:
-            # A manifest of a pull request must not make the tool read other files of the machine.
-            inside = not Path(name).is_absolute() and path.resolve().is_relative_to(self._root.resolve())
-            exists = path.is_file()
-        except (OSError, ValueError):
-            self._problem("XG032", ("policy", "file"), f"{name[:80]!r} cannot be the name of a file; mend it")
-            return None
-        if not inside:
-            self._problem(
-                "XG032", ("policy", "file"),
-                f"{name!r} is outside the folder of the manifests ({self._root}); keep policy files in it",
-            )  # fmt: skip
-            return None
-        if path.suffix != ".json":
-            self._problem("XG032", ("policy", "file"), f"a policy file is JSON and named *.json; this is {name!r}")
-            return None
-        if not exists:
-            self._problem("XG032", ("policy", "file"), f"there is no file {str(path)!r}; mend the name")
-            return None
-        try:
-            source = read_source(path, str(path))
-        except ManifestError as error:
-            self._problems.extend(error.problems)
-            return None
-        found = problems_of(source, "#/$defs/policyDocument")
-        self._problems.extend(problem for _, problem in found)
-        return None if found else source
-
-    def _check_statement(self, statement: Mapping[str, Any], source: Source, at: PathTo) -> None:
-        for key, value in statement.items():
-            element = _ELEMENTS.get(key, key)
-            if element not in ("Action", "NotAction", "Resource", "NotResource"):
-                continue
-            actions = element.endswith("Action")
-            code = "XG027" if actions else "XG028"
-            for index, text in enumerate(listed(value)):
-                if error := action_error(text) if actions else resource_error(text):
-                    path = (*at, key, index) if isinstance(value, list) else (*at, key)
-                    self._problems.append(Problem(code, f"{error}; this is {text!r}", source.place(path)))
-
-    def _check_sids(self, statements: list[Any], source: Source, at: PathTo, key: str) -> None:
-        seen: set[str] = set()
-        for index, statement in enumerate(statements):
-            sid = statement.get("Sid")
-            if sid and sid in seen:
-                message = f"the Sid {sid} stands twice; it is unique inside one policy"
-                self._problems.append(Problem("XG033", message, source.place((*at, index, key))))
-            seen.add(sid)
 
     def _managed_policies(self, raw: Mapping[str, Any], target: Account | None) -> frozenset[str]:
         arns = raw.get("managed_policies", [])

@@ -11,6 +11,7 @@ import pytest
 
 from reconciler import __version__
 from reconciler.cli import EXIT_CODES
+from reconciler.commands.output import painter
 from tests.conftest import EXAMPLE, Run
 from tests.support import HEAD
 
@@ -88,6 +89,29 @@ def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
         check=True,
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("choice", "terminal", "environment", "coloured"),
+    [
+        ("auto", True, {}, True),
+        ("auto", False, {}, False),
+        ("auto", True, {"NO_COLOR": "1"}, False),
+        ("auto", True, {"NO_COLOR": ""}, True),
+        ("auto", True, {"TERM": "dumb"}, False),
+        ("always", False, {"NO_COLOR": "1"}, True),
+        ("never", True, {}, False),
+    ],
+)
+def test_colour_follows_the_terminal_the_environment_and_the_option(
+    monkeypatch: pytest.MonkeyPatch, choice: str, terminal: bool, environment: dict[str, str], coloured: bool
+) -> None:
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
+    assert painter(choice).colour is coloured
 
 
 def test_a_closed_stdout_or_stderr_is_no_error() -> None:
