@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def test_the_example_compiles_to_the_three_documents_to_the_letter() -> None:
     assert json.loads(caller.document.written) == json.loads(CALLER)
     assert (role.path, role.max_session_duration) == ("/", 3600)
     assert role.tags == {"team": "platform", "xgrant:stack": "platform", "xgrant:grant": "shared-bucket-read"}
+
+
+README = (EXAMPLE.parent.parent / "README.md").read_text(encoding="utf-8")
+BLOCKS = [textwrap.dedent(block.split("```")[0]) for block in README.split("```yaml")[1:]]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=["quick start", "reference"])
+def test_the_manifests_of_the_readme_are_valid(tmp_path: Path, block: str) -> None:
+    (tmp_path / "m.yaml").write_text(block, encoding="utf-8")
+    (grant,) = load([str(tmp_path)]).grants
+    assert grant.name == "shared-bucket-read"
 
 
 @pytest.mark.parametrize(
