@@ -67,9 +67,16 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--auto-approve", action="store_true", help="do not ask; needed where nobody can answer")
 
     sandbox = _command(commands, "sandbox", "serve an emulated AWS on loopback to try things on")
-    sandbox.add_argument("--port", type=int, default=0, help="default: a free one")
+    sandbox.add_argument("--port", type=_port, default=0, help="default: a free one")
     _colour(_command(commands, "demo", "run the whole example against an emulated AWS, step by step"))
     return top
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535; this is {text}")
+    return number
 
 
 def _command(commands: argparse._SubParsersAction[_Parser], name: str, summary: str) -> _Parser:

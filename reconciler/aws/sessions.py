@@ -39,7 +39,7 @@ CONFIG = Config(
 
 # IAM is one service for each partition. STS answers in every region, but one that is off in an account refuses: these
 # are on by default (facts sheet 5.3).
-_REGIONS = {
+REGIONS = {
     "aws": "us-east-1",
     "aws-cn": "cn-north-1",
     "aws-us-gov": "us-gov-west-1",
@@ -123,7 +123,7 @@ class Connections:
                 self._session = boto3.Session()
             return self._session.client(
                 service,  # type: ignore[call-overload]
-                region_name=_REGIONS[account.partition],
+                region_name=REGIONS[account.partition],
                 config=CONFIG,
                 **keys,
             )

@@ -53,7 +53,7 @@ def text(plan: Plan, painter: Painter = _PLAIN) -> str:
     if plan.refused():
         lines += [painter.paint("error", "The plan is refused: mend the errors above. Nothing can be applied."), ""]
     elif not plan.changes and not plan.desired:
-        lines += [f"No changes. The stack {escape(plan.stack)} has nothing in these accounts.", ""]
+        lines += ["No changes. Nothing is wanted, and nothing is there to be removed.", ""]
     elif not plan.changes:
         lines += ["No changes. AWS is as the manifests say.", ""]
     lines.append(counts(plan))

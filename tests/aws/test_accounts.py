@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 
-from reconciler.aws.sessions import Connections
+from reconciler.aws.sessions import REGIONS, Connections
+from reconciler.data import data_path
 from reconciler.manifest import load
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
@@ -81,6 +84,14 @@ def test_an_external_id_is_sent_when_the_role_is_assumed(
         assert b"ExternalId=secret-handshake" in body
         assert b"RoleSessionName=xgrant-platform" in body
         assert b"DurationSeconds=3600" in body
+
+
+def test_every_partition_has_a_region_of_its_own() -> None:
+    session = botocore.session.Session()
+    assert {session.get_partition_for_region(region) for region in REGIONS.values()} == set(REGIONS)
+    assert all(session.get_partition_for_region(region) == partition for partition, region in REGIONS.items())
+    schema = json.loads(data_path("schemas/manifest.schema.json").read_text(encoding="utf-8"))
+    assert set(schema["$defs"]["account"]["properties"]["partition"]["enum"]) == set(REGIONS)
 
 
 def test_a_client_is_made_once_for_each_account(scenario: Scenario, sandbox: Sandbox) -> None:

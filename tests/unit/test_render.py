@@ -191,9 +191,9 @@ def test_the_documents_for_the_other_side_are_shown_whole_only_while_their_grant
     assert "note XG203 vendor/role/scanner/caller-policy/reader" in again
 
 
-def test_a_stack_that_wants_nothing_and_has_nothing_says_so(tmp_path: Path) -> None:
+def test_a_plan_that_wants_nothing_and_finds_nothing_says_so(tmp_path: Path) -> None:
     assert text(plan_for(load_text(tmp_path, manifest_yaml()), {})).startswith(
-        "No changes. The stack platform has nothing in these accounts."
+        "No changes. Nothing is wanted, and nothing is there to be removed."
     )
 
 
