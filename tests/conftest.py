@@ -36,7 +36,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture(scope="session")
 def _server() -> Iterator[Sandbox]:
-    with Sandbox(aws_policies=False) as sandbox:
+    with Sandbox(aws_policies=False, strict=True) as sandbox:
         yield sandbox
 
 

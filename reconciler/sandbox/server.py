@@ -1,7 +1,7 @@
 """moto's own application behind a WSGI layer that records calls, served on loopback.
 
 moto is laxer than AWS: what it takes, AWS may refuse. It checks identity policies once enforcement is on; it never
-checks the trust policy of a role in another account.
+checks the trust policy of a role in another account. With `strict` a second layer does what AWS does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,11 +21,11 @@ from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from reconciler.sandbox.strict.layer import Strict
+from reconciler.sandbox.strict.wire import CREDENTIAL, Application, Environ
+
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]+/([^/]+)/aws4_request")
 _READS = ("Get", "List", "Head", "AssumeRole", "Simulate")
-
-_Environ = dict[str, Any]
-_Application = Callable[[_Environ, Any], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,16 @@ class Call:
 class Recorder:
     """A WSGI layer that notes every call before it hands it on."""
 
-    def __init__(self, application: _Application) -> None:
+    def __init__(self, application: Application) -> None:
         self._application = application
         self._lock = threading.Lock()
         self._calls: list[Call] = []
 
-    def __call__(self, environ: _Environ, start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Serve one request."""
         call = _call_of(environ)
         if call is not None:
+            environ[CREDENTIAL] = _credential(environ)
             with self._lock:
                 self._calls.append(call)
         return self._application(environ, start_response)
@@ -73,13 +74,16 @@ class Sandbox:
     """An emulated AWS on a loopback port; a context manager, whose server ends with it.
 
     moto keeps its accounts in the process, so there is one sandbox in a process at a time. With `aws_policies` every
-    account has AWS's own managed policies, which takes half a second at each reset.
+    account has AWS's own managed policies, which takes half a second at each reset. With `strict` it refuses what AWS
+    refuses, and answers in orders and spellings that follow from `seed`.
     """
 
-    def __init__(self, port: int = 0, *, aws_policies: bool = True) -> None:
+    def __init__(self, port: int = 0, *, aws_policies: bool = True, strict: bool = False, seed: int = 0) -> None:
         # moto's only switch for this, which it reads whenever it makes an account.
         os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true" if aws_policies else "false"
-        self.recorder = Recorder(DomainDispatcherApplication(create_backend_app))
+        moto: Application = DomainDispatcherApplication(create_backend_app)
+        self._strict = Strict(moto, seed) if strict else None
+        self.recorder = Recorder(self._strict or moto)
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self.recorder, threaded=True, request_handler=_QuietHandler
         )
@@ -89,6 +93,18 @@ class Sandbox:
     def url(self) -> str:
         """Return the endpoint, for AWS_ENDPOINT_URL."""
         return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def strict(self) -> Strict:
+        """Return the strict layer: its quotas, faults and ways to plant what no client can make.
+
+        Raises:
+            ValueError: if the sandbox is not strict.
+
+        """
+        if self._strict is None:
+            raise ValueError("this sandbox is not strict")
+        return self._strict
 
     def __enter__(self) -> Sandbox:
         self._thread.start()
@@ -105,10 +121,14 @@ class Sandbox:
         """Empty every account, and check nobody's permissions."""
         self.enforce(on=False)
         self._control("reset")
+        if self._strict is not None:
+            self._strict.clear()
         self.recorder.take()
 
     def enforce(self, *, on: bool) -> None:
-        """Switch the check of identity policies on or off, for all callers."""
+        """Switch the check of identity policies on or off, for all callers; of trust policies too if strict."""
+        if self._strict is not None:
+            self._strict.enforcing = on
         self._control("reset-auth", b"0" if on else b"inf")
 
     def _control(self, what: str, body: bytes = b"") -> None:
@@ -126,17 +146,24 @@ class _QuietHandler(WSGIRequestHandler):
         """Say nothing: the terminal belongs to the command."""
 
 
-def _call_of(environ: _Environ) -> Call | None:
+def _credential(environ: Environ) -> tuple[str, str] | None:
+    """Return the access key and the service that a request is signed with."""
     found = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-    if found is None:
+    return None if found is None else (found.group(1), found.group(2))
+
+
+def _call_of(environ: Environ) -> Call | None:
+    credential = _credential(environ)
+    if credential is None:
         return None
+    access_key, service = credential
     operation = environ["REQUEST_METHOD"].capitalize()
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = io.BytesIO(body)
         operation = parse_qs(body.decode("utf-8", "replace")).get("Action", [operation])[0]
-    account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(found.group(1))
-    return Call(account, found.group(2), operation)
+    account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(access_key)
+    return Call(account, service, operation)
 
 
 def writes(calls: Iterable[Call]) -> Iterator[Call]:

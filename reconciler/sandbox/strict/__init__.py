@@ -1,0 +1,1 @@
+"""A strict AWS: WSGI layers in front of moto that refuse what AWS refuses and answer as AWS answers."""

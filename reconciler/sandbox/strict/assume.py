@@ -1,0 +1,119 @@
+"""Who may assume a role by its trust policy (facts sheet 4.4, 6); moto checks only the caller's own policies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from moto.sts.models import sts_backends
+
+from reconciler.sandbox.strict import accounts
+from reconciler.sandbox.strict.principals import Trusts, aws_principals, statements
+from reconciler.sandbox.strict.wire import RefusedError, Request
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who asks: the ARN of the user or session, the ARN and unique id of the user or role behind it."""
+
+    arn: str
+    entity_arn: str
+    entity_id: str
+    account: str
+
+
+def check_trust(request: Request, trusts: Trusts) -> None:
+    """Refuse AssumeRole where the role's trust policy does not allow the caller.
+
+    A condition on a key that is not understood here never allows, and always denies.
+
+    Raises:
+        RefusedError: AccessDenied, 403.
+
+    """
+    caller = _caller(request)
+    if caller is None:
+        return  # moto refuses an access key that it does not know
+    arn = request.get("RoleArn") or ""
+    role = accounts.principal_with_arn(arn)
+    if role is None or not _allows(role, caller, request, trusts):
+        raise RefusedError(
+            "AccessDenied", f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+        )
+
+
+def _caller(request: Request) -> _Caller | None:
+    session = sts_backends[request.account]["aws"].get_assumed_role_from_access_key(request.access_key)
+    if session is not None:
+        role = accounts.principal_with_arn(session.role_arn)
+        return _Caller(session.arn, session.role_arn, "" if role is None else role.id, request.account)
+    for user in accounts.holders(request.account, "User").values():
+        if any(key.access_key_id == request.access_key for key in user.access_keys):
+            return _Caller(user.arn, user.arn, user.id, request.account)
+    return None
+
+
+def _allows(role: Any, caller: _Caller, request: Request, trusts: Trusts) -> bool:
+    try:
+        document = json.loads(role.assume_role_policy_document)
+    except ValueError:
+        return False
+    allowed = False
+    for statement in statements(document):
+        if not _has_action(statement) or not _names(statement, caller, role.id, trusts):
+            continue
+        deny = statement.get("Effect") == "Deny"
+        if _met(statement.get("Condition", {}), caller, request, unknown=deny):
+            if deny:
+                return False
+            allowed = True
+    return allowed
+
+
+def _has_action(statement: Mapping[str, Any]) -> bool:
+    return any(fnmatchcase("sts:assumerole", str(action).lower()) for action in _list(statement.get("Action", [])))
+
+
+def _names(statement: dict[str, Any], caller: _Caller, role_id: str, trusts: Trusts) -> bool:
+    for principal in aws_principals(statement):
+        if principal in ("*", caller.arn, caller.account, f"arn:aws:iam::{caller.account}:root"):
+            return True
+        if principal == caller.entity_arn and trusts.id_of(role_id, principal) == caller.entity_id:
+            return True
+    return False
+
+
+def _met(condition: Mapping[str, Mapping[str, Any]], caller: _Caller, request: Request, *, unknown: bool) -> bool:
+    # aws:MultiFactorAuthPresent is never there: nobody in the sandbox has a device.
+    context = {
+        "sts:externalid": request.get("ExternalId"),
+        "sts:rolesessionname": request.get("RoleSessionName"),
+        "aws:principalarn": caller.entity_arn,
+        "aws:multifactorauthpresent": None,
+    }
+    for operator, block in condition.items():
+        for key, wanted in block.items():
+            if key.lower() not in context:
+                if not unknown:
+                    return False
+            elif not _matches(operator.lower(), context[key.lower()], _list(wanted), unknown=unknown):
+                return False
+    return True
+
+
+def _matches(operator: str, value: str | None, wanted: list[Any], *, unknown: bool) -> bool:
+    name = operator.removesuffix("ifexists")
+    if value is None:
+        return name != operator
+    if name in ("stringequals", "bool"):
+        return value in [str(item) for item in wanted]
+    if name in ("stringlike", "arnlike", "arnequals"):
+        return any(fnmatchcase(value, str(item).replace("[", "[[]")) for item in wanted)
+    return unknown
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

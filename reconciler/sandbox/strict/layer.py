@@ -1,0 +1,186 @@
+"""The strict layer: checks before moto, moto, and its answer made AWS's."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from moto.iam.models import get_account_id_from
+
+from reconciler.sandbox.strict import accounts, assume, documents, limits, names, writes
+from reconciler.sandbox.strict.faults import Faults, Kind, error_of
+from reconciler.sandbox.strict.principals import Bindings, Trusts
+from reconciler.sandbox.strict.reads import PAGED, Reads
+from reconciler.sandbox.strict.wire import (
+    CREDENTIAL,
+    Application,
+    Environ,
+    RefusedError,
+    Reply,
+    Request,
+    call,
+    local,
+    parse_xml,
+    read_request,
+    refusal,
+    tag,
+    to_xml,
+    with_parameters,
+)
+
+_IDS = ("RoleId", "UserId", "GroupId", "PolicyId")
+# Above what any test makes: moto is asked for everything, and the page is cut here.
+_EVERYTHING = "1000000"
+
+
+class Strict:
+    """A WSGI layer over moto; `quotas` are those raised or lowered per account, under GetAccountSummary's names."""
+
+    def __init__(self, application: Application, seed: int = 0) -> None:
+        self._application = application
+        # One IAM call at a time: a check and the write it allows belong together.
+        self._lock = threading.RLock()
+        self.quotas: dict[str, dict[str, int]] = {}
+        self.trusts = Trusts()
+        self.faults = Faults(seed)
+        self.enforcing = False
+        self._reads = Reads(seed)
+
+    def clear(self) -> None:
+        """Forget everything, as the sandbox is emptied."""
+        with self._lock:
+            self.quotas.clear()
+            self.trusts.clear()
+            self.faults.clear()
+            self._reads.clear()
+
+    def add_protected_role(self, account: str, name: str, path: str, trust: Mapping[str, Any]) -> None:
+        """Make a role that only AWS can make, such as an `AWSReservedSSO_` one."""
+        with self._lock:
+            accounts.backend(account).create_role(
+                name, json.dumps(trust), path, None, "made by AWS", [], max_session_duration="3600"
+            )
+
+    def plant_trust(self, account: str, name: str, text: str) -> None:
+        """Give a role a trust policy that AWS would refuse today and may have kept from long ago."""
+        with self._lock:
+            accounts.backend(account).get_role(name).assume_role_policy_document = text
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Serve one request; only IAM, and STS's AssumeRole, are made strict."""
+        access_key, service = environ.get(CREDENTIAL, ("", ""))
+        if service not in ("iam", "sts"):
+            return self._application(environ, start_response)
+        account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(access_key)
+        request = read_request(environ, account, service, access_key)
+        with self._lock:
+            struck = self.faults.strike(request)
+            if struck is Kind.CUT_BEFORE:
+                _cut(environ)
+            reply = self._answer(environ, request, struck)
+            if struck is Kind.CUT_AFTER:
+                _cut(environ)
+        return reply.send(start_response)
+
+    def _answer(self, environ: Environ, request: Request, struck: Kind | None) -> Reply:
+        try:
+            error = None if struck is None else error_of(struck)
+            if error is not None:
+                raise error
+            if request.service == "sts":
+                if self.enforcing and request.operation == "AssumeRole":
+                    assume.check_trust(request, self.trusts)
+                return call(self._application, environ)
+            return self._iam(environ, request)
+        except RefusedError as error:
+            return refusal(error, request.service)
+
+    def _iam(self, environ: Environ, request: Request) -> Reply:
+        self._check(request)
+        bindings: Bindings | None = None
+        parameters = dict(request.parameters)
+        if (where := _trust_parameter(request)) is not None:
+            parameters[where], bindings = self.trusts.resolve(parameters[where], self.faults.visible_as_principal)
+        if request.operation in PAGED:
+            self._reads.page_size(request)
+            if "Marker" in parameters:
+                # moto is asked again only for whether the caller may.
+                allowed = call(self._application, with_parameters(environ, _whole(parameters)))
+                return self._xml(allowed, self._reads.next_page(request)) if allowed.succeeded() else allowed
+            parameters = _whole(parameters)
+        reply = call(self._application, with_parameters(environ, parameters))
+        if not reply.succeeded():
+            return reply
+        for old, new in accounts.give_ids(request.account).items():
+            reply.body = reply.body.replace(old.encode(), new.encode())
+        if bindings is not None:
+            role = accounts.holders(request.account, "Role")[parameters["RoleName"]]
+            self.trusts.bind(role.id, bindings)
+        return self._rewrite(request, reply)
+
+    def _check(self, request: Request) -> None:
+        names.check_parameters(request)
+        names.check_tags(request)
+        writes.check_protected(request)
+        if (where := _trust_parameter(request)) is not None:
+            documents.check_trust(request.parameters[where])
+        elif "PolicyDocument" in request.parameters:
+            documents.check_identity(request.parameters["PolicyDocument"])
+        names.check_unique(request)
+        limits.check_limits(request, self._quotas(request.account))
+        writes.check_boundary(request)
+        writes.check_delete(request)
+
+    def _quotas(self, account: str) -> dict[str, int]:
+        return accounts.QUOTAS | self.quotas.get(account, {})
+
+    def _rewrite(self, request: Request, reply: Reply) -> Reply:
+        root = parse_xml(reply.body)
+        if not len(root) or not local(root[0]).endswith("Result"):
+            return reply
+        if request.operation.startswith("Create"):
+            for name in _IDS:
+                for found in root[0].iter(tag(name)):
+                    self.faults.born(found.text or "")
+        elif request.operation in PAGED:
+            self._hide_new(root)
+        elif request.operation == "GetAccountSummary":
+            quotas = self._quotas(request.account)
+            for entry in root.iter(tag("entry")):
+                key = entry.findtext(tag("key")) or ""
+                if key in quotas:
+                    entry[1].text = str(quotas[key])
+        self._reads.rewrite(request, root, self.trusts.shown)
+        return self._xml(reply, root)
+
+    def _hide_new(self, root: Xml.Element) -> None:
+        for collection in root[0]:
+            for member in list(collection):
+                ids = [child.text or "" for child in member if local(child) in _IDS]
+                if not all(self.faults.visible_in_lists(unique_id) for unique_id in ids):
+                    collection.remove(member)
+
+    @staticmethod
+    def _xml(reply: Reply, root: Xml.Element) -> Reply:
+        return Reply(reply.status, reply.headers, to_xml(root))
+
+
+def _trust_parameter(request: Request) -> str | None:
+    """Return the name of the parameter that carries a trust policy, if the call sends one."""
+    where = {"CreateRole": "AssumeRolePolicyDocument", "UpdateAssumeRolePolicy": "PolicyDocument"}
+    name = where.get(request.operation)
+    return name if name in request.parameters else None
+
+
+def _whole(parameters: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in parameters.items() if key != "Marker"} | {"MaxItems": _EVERYTHING}
+
+
+def _cut(environ: Environ) -> None:
+    """End the connection without an answer; werkzeug takes the error for a client that has gone."""
+    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    raise ConnectionAbortedError("cut by a fault of the sandbox")

@@ -1,0 +1,191 @@
+"""Reads as AWS answers them: in pages, in an order and in spellings that differ from read to read (facts sheet 2.1,
+4.5)."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, unquote
+from xml.etree import ElementTree as Xml
+
+from reconciler.sandbox.strict.wire import RefusedError, Request, local, tag
+
+_DOCUMENTS = ("AssumeRolePolicyDocument", "PolicyDocument", "Document")
+_DETAILS = "GetAccountAuthorizationDetails"
+PAGED = {
+    _DETAILS,
+    "GetGroup",
+    "ListAttachedGroupPolicies",
+    "ListAttachedRolePolicies",
+    "ListAttachedUserPolicies",
+    "ListGroupPolicies",
+    "ListGroups",
+    "ListGroupsForUser",
+    "ListInstanceProfiles",
+    "ListInstanceProfilesForRole",
+    "ListPolicies",
+    "ListPolicyTags",
+    "ListPolicyVersions",
+    "ListRolePolicies",
+    "ListRoles",
+    "ListRoleTags",
+    "ListUserPolicies",
+    "ListUserTags",
+    "ListUsers",
+}
+"""The operations that answer in pages."""
+
+_LEFT_OUT = {
+    _DETAILS: {"RoleDetailList": ("Description", "MaxSessionDuration")},
+    "ListRoles": {"Roles": ("PermissionsBoundary", "RoleLastUsed", "Tags")},
+    "ListUsers": {"Users": ("PermissionsBoundary", "Tags")},
+    "ListPolicies": {"Policies": ("Description", "Tags")},
+}
+
+ShowTrust = Callable[[str, Any], Any]
+_Rest = list[tuple[str, Xml.Element]]
+
+
+class Reads:
+    """Rewrites moto's answers; everything random comes from the seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew, with the same seed."""
+        self._random = random.Random(self._seed)  # noqa: S311 - nothing secret
+        self._pages: dict[str, _Rest] = {}
+
+    def page_size(self, request: Request) -> int:
+        """Return how many entities this page may hold: MaxItems, 100 if not sent; AWS may give fewer (2.1).
+
+        Raises:
+            RefusedError: ValidationError, 400, for a MaxItems out of 1 to 1000.
+
+        """
+        text = request.get("MaxItems") or "100"
+        if not text.isdecimal() or not 1 <= int(text) <= 1000:
+            raise RefusedError("ValidationError", f"Value {text} at 'maxItems' is not between 1 and 1000")
+        most = int(text)
+        return self._random.randint(-(-most // 2), most) if request.operation == _DETAILS else most
+
+    def rewrite(self, request: Request, root: Xml.Element, show_trust: ShowTrust) -> None:
+        """Leave out what AWS leaves out, reorder and respell, and cut the page."""
+        result = root[0]
+        for name, dropped in _LEFT_OUT.get(request.operation, {}).items():
+            for member in result.findall(f"{tag(name)}/{tag('member')}"):
+                _drop(member, dropped)
+        self._respell(result, show_trust, "")
+        for element in list(result.iter()):
+            if len(element) > 1 and all(local(child) == "member" for child in element):
+                children = list(element)
+                self._random.shuffle(children)
+                element[:] = children
+        if request.operation in PAGED:
+            self._first_page(result, request)
+
+    def next_page(self, request: Request) -> Xml.Element:
+        """Return the page that a Marker stands for.
+
+        Raises:
+            RefusedError: ValidationError, 400, for a marker that was never given.
+
+        """
+        rest = self._pages.get(request.get("Marker") or "")
+        if rest is None:
+            raise RefusedError("ValidationError", "Invalid Marker.")
+        root = Xml.Element(tag(f"{request.operation}Response"))
+        result = Xml.SubElement(root, tag(f"{request.operation}Result"))
+        self._fill(result, rest, self.page_size(request))
+        metadata = Xml.SubElement(root, tag("ResponseMetadata"))
+        Xml.SubElement(metadata, tag("RequestId")).text = "strict"
+        return root
+
+    def _first_page(self, result: Xml.Element, request: Request) -> None:
+        entries: _Rest = []
+        for collection in list(result):
+            if len(collection) and all(local(child) == "member" for child in collection):
+                entries += [(local(collection), child) for child in collection]
+                collection[:] = []
+        if request.operation == _DETAILS:
+            self._random.shuffle(entries)
+        self._fill(result, entries, self.page_size(request))
+
+    def _fill(self, result: Xml.Element, entries: _Rest, most: int) -> None:
+        _drop(result, ("IsTruncated", "Marker"))
+        for name, member in entries[:most]:
+            collection = result.find(tag(name))
+            (Xml.SubElement(result, tag(name)) if collection is None else collection).append(member)
+        rest = entries[most:]
+        Xml.SubElement(result, tag("IsTruncated")).text = "true" if rest else "false"
+        if rest:
+            marker = f"page-{len(self._pages)}-{self._random.randrange(16**8):08x}"
+            self._pages[marker] = rest
+            Xml.SubElement(result, tag("Marker")).text = marker
+
+    def _respell(self, element: Xml.Element, show_trust: ShowTrust, role_id: str) -> None:
+        role_id = element.findtext(tag("RoleId")) or role_id
+        for child in element:
+            if local(child) in _DOCUMENTS:
+                trust = local(child) == "AssumeRolePolicyDocument"
+                child.text = self._document(child.text or "", lambda d: show_trust(role_id, d) if trust else d)
+            else:
+                self._respell(child, show_trust, role_id)
+
+    def _document(self, text: str, change: Callable[[Any], Any]) -> str:
+        """Return a document percent-encoded (facts sheet 2.3); one that cannot be read stays as it is."""
+        plain = unquote(text) if text.startswith("%") else text
+        try:
+            parsed = json.loads(plain, object_pairs_hook=_unique)
+        except ValueError:
+            return quote(plain, safe="")
+        return quote(json.dumps(self._shuffled(change(parsed))), safe="")
+
+    def _shuffled(self, document: Any) -> Any:
+        """Return the document with its lists and keys in another order, one-element lists as strings at times."""
+        if not isinstance(document, dict) or "Statement" not in document:
+            return document
+        found = document["Statement"]
+        many = found if isinstance(found, list) else [found]
+        return {**document, "Statement": [self._statement(s) if isinstance(s, dict) else s for s in many]}
+
+    def _statement(self, statement: Mapping[str, Any]) -> dict[str, Any]:
+        shuffled = {}
+        for name, value in statement.items():
+            if isinstance(value, dict):
+                keys = list(value)
+                self._random.shuffle(keys)
+                shuffled[name] = {key: self._values(value[key]) for key in keys}
+            else:
+                shuffled[name] = self._values(value)
+        return shuffled
+
+    def _values(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            keys = list(value)
+            self._random.shuffle(keys)
+            return {key: self._values(value[key]) for key in keys}
+        if not isinstance(value, list):
+            return value
+        if len(value) == 1 and self._random.random() < 0.5:
+            return value[0]
+        items = list(value)
+        self._random.shuffle(items)
+        return items
+
+
+def _drop(element: Xml.Element, names: tuple[str, ...]) -> None:
+    for child in list(element):
+        if local(child) in names:
+            element.remove(child)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
