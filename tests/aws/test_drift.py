@@ -59,7 +59,9 @@ def instance_profile(iam: Any) -> None:
 ROLE_DRIFT: list[tuple[str, Hand, str, set[str]]] = [
     (
         "trust policy",
-        lambda iam: iam.update_assume_role_policy(RoleName="Reader", PolicyDocument=trust("arn:aws:iam::1:root")),
+        lambda iam: iam.update_assume_role_policy(
+            RoleName="Reader", PolicyDocument=trust(f"arn:aws:iam::{SOURCE}:root")
+        ),
         "trust_policy",
         {"UpdateAssumeRolePolicy"},
     ),

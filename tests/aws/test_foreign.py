@@ -33,7 +33,23 @@ inline = st.lists(st.tuples(st.sampled_from(["alice", "bob", "developers"]), st.
 DOCUMENT = json.dumps(
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
 )
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"AWS": TARGET}, "Action": "sts:AssumeRole"}],
+    }
+)
 OURS = ("CrossAccountS3ReadRole", "xgrant.platform.shared-bucket-read")
+
+
+def in_order(value: Any) -> Any:
+    """Return what AWS said in one order and spelling: it may give lists in any order, and one element without one."""
+    if isinstance(value, dict):
+        return {key: in_order(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        items = sorted((in_order(item) for item in value), key=repr)
+        return items[0] if len(items) == 1 else items
+    return value
 
 
 def everything_but_ours(sandbox: Sandbox) -> dict[str, Any]:
@@ -50,7 +66,7 @@ def everything_but_ours(sandbox: Sandbox) -> dict[str, Any]:
                         entity[policies] = [p for p in entity[policies] if p["PolicyName"] != OURS[1]]
                 # What the reconciler's own use of its role leaves behind.
                 entity.pop("RoleLastUsed", None)
-                found[entity["Arn"]] = entity
+                found[entity["Arn"]] = in_order(entity)
     return found
 
 
@@ -63,7 +79,7 @@ def test_apply_and_destroy_change_nothing_that_is_not_ours(
     for iam in (source, target):
         for name, role in around.items():
             tags = [{"Key": key, "Value": value} for key, value in role["tags"].items()]
-            iam.create_role(RoleName=name, Path=role["path"], AssumeRolePolicyDocument=DOCUMENT, Tags=tags)
+            iam.create_role(RoleName=name, Path=role["path"], AssumeRolePolicyDocument=TRUST, Tags=tags)
             for policy in role["policies"]:
                 iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=DOCUMENT)
     for holder, policy in carried:

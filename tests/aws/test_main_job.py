@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from reconciler.data import data_path
-from reconciler.sandbox.scenario import TARGET, Scenario, root_client
+from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted, writes
 from tests.conftest import EXAMPLE, Run
 
@@ -38,6 +38,11 @@ def test_a_second_apply_writes_nothing(scenario: Scenario, sandbox: Sandbox, xgr
 def test_a_grant_to_one_group_costs_three_writes(
     scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
 ) -> None:
+    root_client(sandbox, "iam", TARGET).create_policy(
+        PolicyName="boundary",
+        PolicyDocument='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}',
+    )
+    sandbox.recorder.take()
     text = EXAMPLE.read_text(encoding="utf-8") + (
         f"    permissions_boundary: arn:aws:iam::{TARGET}:policy/boundary\n    session: {{max_duration: 4h}}\n"
         '    tags: {cost-center: "42"}\n'
@@ -89,7 +94,8 @@ def test_a_role_of_the_same_name_that_is_not_ours_stops_the_plan(
     scenario: Scenario, sandbox: Sandbox, xgrant: Run, command: str
 ) -> None:
     iam = root_client(sandbox, "iam", TARGET)
-    iam.create_role(RoleName=ROLE.upper(), AssumeRolePolicyDocument="{}")
+    trust = json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": SOURCE}, "Action": "sts:AssumeRole"}]})
+    iam.create_role(RoleName=ROLE.upper(), AssumeRolePolicyDocument=trust)
     sandbox.recorder.take()
     result = xgrant(command, EXAMPLE, *(["--auto-approve"] if command == "apply" else []))
     assert result.code == 3
@@ -123,10 +129,18 @@ def test_many_grants_cost_as_many_reads_as_one(
     scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
 ) -> None:
     head, grant = EXAMPLE.read_text(encoding="utf-8").split("grants:")
+    source = root_client(sandbox, "iam", SOURCE)
+    for i in range(25):
+        source.create_group(GroupName=f"team-{i}")
     many = tmp_path / "many.yaml"
     many.write_text(
         head + "grants:"
-        + "".join(grant.replace("shared-bucket-read", f"grant-{i}").replace(ROLE, f"Role{i}") for i in range(500))
+        + "".join(
+            grant.replace("shared-bucket-read", f"grant-{i}").replace(ROLE, f"Role{i}")
+            # Twenty inline policies are what a group holds.
+            .replace("[developers]", f"[team-{i % 25}]")
+            for i in range(500)
+        )
     )  # fmt: skip
     assert xgrant("apply", many, "--auto-approve").out.endswith("Apply: 1000 created, 0 updated, 0 deleted.\n")
     calls = []

@@ -1,4 +1,4 @@
-"""What moto holds of an account, and what the strict layer adds: quotas, and the ids that trust policies are bound to."""
+"""What moto holds of an account, and what the strict layer adds: quotas, and the ids of AWS's form."""
 
 from __future__ import annotations
 

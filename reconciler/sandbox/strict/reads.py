@@ -1,11 +1,11 @@
-"""Reads as AWS answers them: in pages, in an order and in spellings that differ from read to read (facts sheet 2.1,
-4.5)."""
+"""Reads as AWS answers them: in pages, orders and spellings that differ from read to read (facts sheet 2.1, 4.5)."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree as Xml
@@ -37,7 +37,7 @@ PAGED = {
 }
 """The operations that answer in pages."""
 
-_LEFT_OUT = {
+_LEFT_OUT: dict[str, dict[str, tuple[str, ...]]] = {
     _DETAILS: {"RoleDetailList": ("Description", "MaxSessionDuration")},
     "ListRoles": {"Roles": ("PermissionsBoundary", "RoleLastUsed", "Tags")},
     "ListUsers": {"Users": ("PermissionsBoundary", "Tags")},
@@ -57,6 +57,8 @@ class Reads:
 
     def clear(self) -> None:
         """Begin anew, with the same seed."""
+        self.fewer = False
+        """Whether GetAccountAuthorizationDetails gives fewer than MaxItems at times (facts sheet 2.1)."""
         self._random = random.Random(self._seed)  # noqa: S311 - nothing secret
         self._pages: dict[str, _Rest] = {}
 
@@ -71,12 +73,13 @@ class Reads:
         if not text.isdecimal() or not 1 <= int(text) <= 1000:
             raise RefusedError("ValidationError", f"Value {text} at 'maxItems' is not between 1 and 1000")
         most = int(text)
-        return self._random.randint(-(-most // 2), most) if request.operation == _DETAILS else most
+        return self._random.randint(-(-most // 2), most) if self.fewer and request.operation == _DETAILS else most
 
     def rewrite(self, request: Request, root: Xml.Element, show_trust: ShowTrust) -> None:
         """Leave out what AWS leaves out, reorder and respell, and cut the page."""
         result = root[0]
-        for name, dropped in _LEFT_OUT.get(request.operation, {}).items():
+        left_out: Mapping[str, tuple[str, ...]] = _LEFT_OUT.get(request.operation, {})
+        for name, dropped in left_out.items():
             for member in result.findall(f"{tag(name)}/{tag('member')}"):
                 _drop(member, dropped)
         self._respell(result, show_trust, "")
@@ -132,7 +135,7 @@ class Reads:
         for child in element:
             if local(child) in _DOCUMENTS:
                 trust = local(child) == "AssumeRolePolicyDocument"
-                child.text = self._document(child.text or "", lambda d: show_trust(role_id, d) if trust else d)
+                child.text = self._document(child.text or "", partial(show_trust, role_id) if trust else _same)
             else:
                 self._respell(child, show_trust, role_id)
 
@@ -182,6 +185,10 @@ def _drop(element: Xml.Element, names: tuple[str, ...]) -> None:
     for child in list(element):
         if local(child) in names:
             element.remove(child)
+
+
+def _same(document: Any) -> Any:
+    return document
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

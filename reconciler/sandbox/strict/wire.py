@@ -105,7 +105,7 @@ def call(application: Application, environ: Environ) -> Reply:
     """Run an application and collect its whole answer."""
     reply = Reply("500 none")
 
-    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
+    def start(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Callable[[bytes], None]:
         reply.status, reply.headers = status, headers
         return lambda _: None
 
@@ -137,7 +137,7 @@ def parse_xml(body: bytes) -> Xml.Element:
 
 def to_xml(root: Xml.Element) -> bytes:
     """Return the answer as bytes."""
-    return Xml.tostring(root, encoding="utf-8")
+    return bytes(Xml.tostring(root, encoding="utf-8"))
 
 
 def tag(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from reconciler.sandbox.strict import accounts
 from reconciler.sandbox.strict.limits import check_policy_exists
 from reconciler.sandbox.strict.wire import RefusedError, Request
@@ -75,6 +77,10 @@ def check_delete(request: Request) -> None:
         raise _conflict(_MUST_DETACH)
     if entity.policies:
         raise _conflict(_MUST_DELETE)
+    _check_members(request, kind, entity)
+
+
+def _check_members(request: Request, kind: str, entity: Any) -> None:
     if kind == "User":
         groups = accounts.holders(request.account, "Group").values()
         if any(entity in group.users for group in groups):
