@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
 
     sandbox = _command(commands, "sandbox", "serve an emulated AWS on loopback to try things on")
     sandbox.add_argument("--port", type=_port, default=0, help="default: a free one")
+    sandbox.add_argument("--strict", action="store_true", help="refuse what AWS refuses, and check trust policies")
     _colour(_command(commands, "demo", "run the whole example against an emulated AWS, step by step"))
     return top
 

@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     with needs_sandbox():
         from reconciler.sandbox.scenario import CLEARED, seed
         from reconciler.sandbox.server import Sandbox
-    with Sandbox(arguments.port) as sandbox:
+    with Sandbox(arguments.port, strict=arguments.strict) as sandbox:
         scenario = seed(sandbox)
         sandbox.enforce(on=True)
         print(f"unset {' '.join(CLEARED)}")

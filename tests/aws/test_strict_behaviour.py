@@ -1,0 +1,205 @@
+"""The strict AWS pages, reorders, protects, checks trust policies and fails on demand (facts sheet 2.1, 3.3, 3.4, 4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ConnectionClosedError
+
+from reconciler.sandbox.scenario import Credentials, Scenario, root_client
+from reconciler.sandbox.server import Sandbox
+from reconciler.sandbox.strict.faults import Fault, Kind
+from tests.aws.strict_support import ROOT, iam_of, policy, refused, trust
+from tests.support import DEV, STORAGE
+
+
+@pytest.mark.parametrize("operation", ["list_roles", "get_account_authorization_details"])
+def test_pages_hold_at_most_max_items_and_together_everything(sandbox: Sandbox, operation: str) -> None:
+    iam = iam_of(sandbox)
+    sandbox.strict.give_fewer()
+    names = {f"Role{i}" for i in range(12)}
+    for name in names:
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust())
+    pages = list(iam.get_paginator(operation).paginate(PaginationConfig={"PageSize": 5}))
+    key = "Roles" if operation == "list_roles" else "RoleDetailList"
+    found = [role["RoleName"] for page in pages for role in page.get(key, [])]
+    assert (sorted(found), len(pages) >= 3) == (sorted(names), True)
+    assert all(len(page.get(key, [])) <= 5 for page in pages)
+    refused("ValidationError", 400, lambda: getattr(iam, operation)(MaxItems=1001))
+    refused("ValidationError", 400, lambda: getattr(iam, operation)(Marker="none"))
+
+
+def test_a_page_holds_a_hundred_if_nothing_is_asked(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    for i in range(101):
+        iam.create_group(GroupName=f"g{i}")
+    page = iam.get_account_authorization_details()
+    assert (len(page["GroupDetailList"]), page["IsTruncated"]) == (100, True)
+
+
+def test_orders_and_spellings_differ_between_reads(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    principals = [f"arn:aws:iam::{i}{'0' * 11}:root" for i in range(1, 6)]
+    document = trust(principals, Condition={"StringEquals": {"sts:ExternalId": ["one"]}})
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=document)
+    seen = [iam.get_role(RoleName="R")["Role"]["AssumeRolePolicyDocument"]["Statement"][0] for _ in range(20)]
+    assert len({str(statement["Principal"]["AWS"]) for statement in seen}) > 1
+    assert all(sorted(statement["Principal"]["AWS"]) == principals for statement in seen)
+    external_ids = {str(statement["Condition"]["StringEquals"]["sts:ExternalId"]) for statement in seen}
+    assert external_ids == {"one", "['one']"}
+
+
+def test_bulk_reads_leave_out_what_aws_leaves_out(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    tags = [{"Key": "a", "Value": "b"}]
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(), Description="d", Tags=tags)
+    listed = iam.list_roles()["Roles"][0]
+    detail = iam.get_account_authorization_details()["RoleDetailList"][0]
+    assert ("Tags" in listed, listed["Description"], listed["MaxSessionDuration"]) == (False, "d", 3600)
+    assert (detail["Tags"], "Description" in detail, "MaxSessionDuration" in detail) == (tags, False, False)
+
+
+def test_update_role_without_a_duration_resets_it(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(), MaxSessionDuration=7200)
+    iam.update_role(RoleName="R", Description="d")
+    assert iam.get_role(RoleName="R")["Role"]["MaxSessionDuration"] == 3600
+
+
+@pytest.mark.parametrize("kind", ["Role", "User", "Group"])
+def test_what_has_policies_is_not_deleted(sandbox: Sandbox, kind: str) -> None:
+    iam = iam_of(sandbox)
+    name = {f"{kind}Name": "X"}
+    verb = kind.lower()
+    getattr(iam, f"create_{verb}")(**name, **({"AssumeRolePolicyDocument": trust()} if kind == "Role" else {}))
+    getattr(iam, f"put_{verb}_policy")(**name, PolicyName="p", PolicyDocument=policy())
+    delete = getattr(iam, f"delete_{verb}")
+    assert refused("DeleteConflict", 409, lambda: delete(**name)) == "Cannot delete entity, must delete policies first."
+    getattr(iam, f"delete_{verb}_policy")(**name, PolicyName="p")
+    arn = iam.create_policy(PolicyName="p", PolicyDocument=policy())["Policy"]["Arn"]
+    getattr(iam, f"attach_{verb}_policy")(**name, PolicyArn=arn)
+    message = refused("DeleteConflict", 409, lambda: delete(**name))
+    assert message == "Cannot delete entity, must detach all policies first."
+    message = refused("DeleteConflict", 409, lambda: iam.delete_policy(PolicyArn=arn))
+    assert message == "Cannot delete a policy attached to entities."
+    getattr(iam, f"detach_{verb}_policy")(**name, PolicyArn=arn)
+    delete(**name)
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=policy())
+    refused("DeleteConflict", 409, lambda: iam.delete_policy_version(PolicyArn=arn, VersionId="v1"))
+    refused("DeleteConflict", 409, lambda: iam.delete_policy(PolicyArn=arn))
+    iam.delete_policy_version(PolicyArn=arn, VersionId="v2")
+    iam.delete_policy(PolicyArn=arn)
+
+
+@pytest.mark.parametrize("path", ["/aws-reserved/sso.amazonaws.com/", "/aws-service-role/x.amazonaws.com/"])
+def test_roles_of_aws_are_not_modifiable(sandbox: Sandbox, path: str) -> None:
+    iam = iam_of(sandbox)
+    name = {"RoleName": "AWSReservedSSO_Admin_0123456789abcdef"}
+    sandbox.strict.add_protected_role(STORAGE, name["RoleName"], path, {"Version": "2012-10-17", "Statement": []})
+    for call in (
+        lambda: iam.put_role_policy(**name, PolicyName="p", PolicyDocument=policy()),
+        lambda: iam.update_role(**name, Description="x"),
+        lambda: iam.delete_role(**name),
+    ):
+        assert f"protected role '{name['RoleName']}'" in refused("UnmodifiableEntity", 400, call)
+    assert iam.get_role(**name)["Role"]["Path"] == path
+
+
+FAULTS: list[tuple[Kind, str, int]] = [
+    (Kind.THROTTLING, "Throttling", 400),
+    (Kind.SERVICE_FAILURE, "ServiceFailure", 500),
+    (Kind.CONCURRENT_MODIFICATION, "ConcurrentModification", 409),
+]
+
+
+@pytest.mark.parametrize(("kind", "code", "status"), FAULTS)
+def test_a_fault_strikes_the_calls_that_it_names_and_then_ends(
+    sandbox: Sandbox, kind: Kind, code: str, status: int
+) -> None:
+    iam, elsewhere = iam_of(sandbox), iam_of(sandbox, DEV)
+    sandbox.strict.faults.add(Fault(kind, times=2, operation="CreateGroup", account=STORAGE))
+    elsewhere.create_group(GroupName="g")
+    iam.list_groups()
+    for _ in range(2):
+        refused(code, status, lambda: iam.create_group(GroupName="g"))
+    iam.create_group(GroupName="g")
+
+
+@pytest.mark.parametrize(("kind", "made"), [(Kind.CUT_BEFORE, False), (Kind.CUT_AFTER, True)])
+def test_a_connection_is_cut_before_or_after_the_effect(sandbox: Sandbox, kind: Kind, made: bool) -> None:
+    iam = iam_of(sandbox)
+    sandbox.strict.faults.add(Fault(kind))
+    with pytest.raises(ConnectionClosedError):
+        iam.create_group(GroupName="g")
+    assert bool(iam.list_groups()["Groups"]) is made
+
+
+def test_a_new_principal_and_a_new_list_entry_are_seen_only_after_some_calls(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    sandbox.strict.faults.principal_delay = 2
+    sandbox.strict.faults.list_delay = 2
+    arn = iam.create_user(UserName="u")["User"]["Arn"]
+    assert iam.list_users()["Users"] == []
+    call = {"RoleName": "R", "AssumeRolePolicyDocument": trust(arn)}
+    assert "Invalid principal" in refused("MalformedPolicyDocument", 400, lambda: iam.create_role(**call))
+    iam.create_role(**call)
+    assert [user["UserName"] for user in iam.list_users()["Users"]] == ["u"]
+
+
+ALICE = f"arn:aws:iam::{DEV}:user/alice"
+TRUSTS: list[tuple[str, dict[str, Any], bool]] = [
+    (trust(ROOT), {}, True),
+    (trust(ALICE), {}, True),
+    (trust(f"arn:aws:iam::{DEV}:user/bob"), {}, False),
+    (trust(STORAGE), {}, False),
+    (trust(Condition={"StringEquals": {"sts:ExternalId": "canary"}}), {"ExternalId": "canary"}, True),
+    (trust(Condition={"StringEquals": {"sts:ExternalId": "canary"}}), {"ExternalId": "other"}, False),
+    (trust(Condition={"StringEquals": {"sts:ExternalId": "canary"}}), {}, False),
+    (trust(Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}), {}, False),
+    (trust(Condition={"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{DEV}:user/a*"}}), {}, True),
+    (trust(Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1234567890"}}), {}, False),
+]
+
+
+def _alice_may_assume(sandbox: Sandbox) -> None:
+    allow = policy(Action="sts:AssumeRole", Resource=f"arn:aws:iam::{STORAGE}:role/R")
+    root_client(sandbox, "iam", DEV).put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=allow)
+
+
+def _assume(scenario: Scenario, who: Credentials | str, **more: Any) -> None:
+    arn = f"arn:aws:iam::{STORAGE}:role/R"
+    scenario.client("sts", who).assume_role(RoleArn=arn, RoleSessionName="session", **more)
+
+
+@pytest.mark.parametrize(("document", "more", "allowed"), TRUSTS)
+def test_the_trust_policy_decides_who_assumes_a_role(
+    scenario: Scenario, sandbox: Sandbox, document: str, more: dict[str, Any], allowed: bool
+) -> None:
+    root_client(sandbox, "iam", STORAGE).create_role(RoleName="R", AssumeRolePolicyDocument=document)
+    _alice_may_assume(sandbox)
+    sandbox.enforce(on=True)
+    if allowed:
+        _assume(scenario, "alice", **more)
+    else:
+        message = refused("AccessDenied", 403, lambda: _assume(scenario, "alice", **more))
+        assert message.startswith(f"User: {ALICE} is not authorized to perform: sts:AssumeRole on resource: ")
+
+
+def test_a_recreated_namesake_does_not_regain_access(scenario: Scenario, sandbox: Sandbox) -> None:
+    source, target = root_client(sandbox, "iam", DEV), root_client(sandbox, "iam", STORAGE)
+    source.create_user(UserName="eve")
+    document = trust(f"arn:aws:iam::{DEV}:user/eve")
+    target.create_role(RoleName="R", AssumeRolePolicyDocument=document)
+    source.delete_user(UserName="eve")
+    source.create_user(UserName="eve")
+    key = source.create_access_key(UserName="eve")["AccessKey"]
+    allow = policy(Action="sts:AssumeRole", Resource="*")
+    source.put_user_policy(UserName="eve", PolicyName="p", PolicyDocument=allow)
+    eve = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    sandbox.enforce(on=True)
+    refused("AccessDenied", 403, lambda: _assume(scenario, eve))
+    sandbox.enforce(on=False)
+    target.update_assume_role_policy(RoleName="R", PolicyDocument=document)
+    sandbox.enforce(on=True)
+    _assume(scenario, eve)

@@ -1,0 +1,145 @@
+"""The strict AWS refuses documents that are no policies, and trust policies whose principals do not exist (4.3, 6)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from reconciler.sandbox.scenario import Scenario
+from reconciler.sandbox.server import Sandbox
+from tests.aws.strict_support import ROOT, iam_of, refused, trust
+from tests.support import DEV, STORAGE
+
+
+def _document(*statements: Any, **more: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements), **more})
+
+
+ALLOW = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+NO_POLICIES = {
+    "no JSON": "not json",
+    "a list": "[]",
+    "no statement": '{"Version": "2012-10-17"}',
+    "another version": _document(ALLOW, Version="2020-01-01"),
+    "an unknown element": _document(ALLOW, Extra=1),
+    "an unknown element in a statement": _document({**ALLOW, "Extra": 1}),
+    "no effect": _document({"Action": "s3:GetObject", "Resource": "*"}),
+    "an effect in another case": _document({**ALLOW, "Effect": "allow"}),
+    "no action": _document({"Effect": "Allow", "Resource": "*"}),
+    "no resource": _document({"Effect": "Allow", "Action": "s3:GetObject"}),
+    "both kinds of action": _document({**ALLOW, "NotAction": "s3:PutObject"}),
+    "a Sid twice": _document({**ALLOW, "Sid": "A"}, {**ALLOW, "Sid": "A"}),
+    "a Sid with a dash": _document({**ALLOW, "Sid": "a-b"}),
+    "a principal": _document({**ALLOW, "Principal": "*"}),
+}
+
+
+@pytest.mark.parametrize("text", NO_POLICIES.values(), ids=NO_POLICIES.keys())
+def test_what_is_no_identity_policy_is_refused(sandbox: Sandbox, text: str) -> None:
+    iam = iam_of(sandbox)
+    iam.create_group(GroupName="g")
+    put = {"GroupName": "g", "PolicyName": "p"}
+    refused("MalformedPolicyDocument", 400, lambda: iam.put_group_policy(**put, PolicyDocument=text))
+    refused("MalformedPolicyDocument", 400, lambda: iam.create_policy(PolicyName="p", PolicyDocument=text))
+    iam.put_group_policy(**put, PolicyDocument=_document({**ALLOW, "Sid": "A"}, {**ALLOW, "Sid": "B"}))
+
+
+NO_TRUST = {
+    "no JSON": "not json",
+    "no principal": _document({"Effect": "Allow", "Action": "sts:AssumeRole"}),
+    "a resource": trust(Resource="*"),
+    "NotPrincipal": trust(NotPrincipal={"AWS": ROOT}),
+    "an action that is not STS's": trust().replace("sts:AssumeRole", "s3:GetObject"),
+}
+
+
+@pytest.mark.parametrize("text", NO_TRUST.values(), ids=NO_TRUST.keys())
+def test_what_is_no_trust_policy_is_refused(sandbox: Sandbox, text: str) -> None:
+    iam = iam_of(sandbox)
+    refused("MalformedPolicyDocument", 400, lambda: iam.create_role(RoleName="R", AssumeRolePolicyDocument=text))
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust())
+    refused("MalformedPolicyDocument", 400, lambda: iam.update_assume_role_policy(RoleName="R", PolicyDocument=text))
+
+
+NOBODY = {
+    "a user that does not exist": f"arn:aws:iam::{DEV}:user/nobody",
+    "another case": f"arn:aws:iam::{DEV}:user/Alice",
+    "another path": f"arn:aws:iam::{DEV}:user/team/alice",
+    "a group": f"arn:aws:iam::{DEV}:group/developers",
+    "a wildcard in a name": f"arn:aws:iam::{DEV}:user/ali*",
+    "a role of an unknown account": "arn:aws:iam::222222222222:role/Any",
+    "the root of a closed account": "arn:aws:iam::333333333333:root",
+    "an id that nobody has": "AROAEXAMPLEEXAMPLE123",
+    "no principal at all": "alice",
+}
+
+
+@pytest.mark.parametrize("principal", NOBODY.values(), ids=NOBODY.keys())
+def test_a_principal_that_does_not_exist_is_refused(scenario: Scenario, sandbox: Sandbox, principal: str) -> None:
+    sandbox.strict.trusts.closed.add("333333333333")
+    iam = iam_of(sandbox)
+    call = {"RoleName": "R", "AssumeRolePolicyDocument": trust([ROOT, principal])}
+    message = refused("MalformedPolicyDocument", 400, lambda: iam.create_role(**call))
+    assert message == f'Invalid principal in policy: "AWS":"{principal}"'
+
+
+def test_principals_that_exist_are_taken(scenario: Scenario, sandbox: Sandbox) -> None:
+    everybody = [
+        f"arn:aws:iam::{DEV}:user/alice",
+        f"arn:aws:iam::{STORAGE}:role/xgrant-reconciler",
+        f"arn:aws:sts::{DEV}:assumed-role/xgrant-reconciler/session",
+        "444444444444",
+        "*",
+    ]
+    iam_of(sandbox).create_role(RoleName="R", AssumeRolePolicyDocument=trust(everybody))
+
+
+def _principals(iam: Any) -> list[str]:
+    found = iam.get_role(RoleName="R")["Role"]["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"]
+    return sorted([found] if isinstance(found, str) else found)
+
+
+def test_an_account_id_comes_back_as_the_root(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(DEV))
+    assert _principals(iam) == [ROOT]
+
+
+@pytest.mark.parametrize("kind", ["user", "role"])
+def test_a_deleted_principal_turns_into_its_id_until_the_trust_is_written_again(sandbox: Sandbox, kind: str) -> None:
+    source, target = iam_of(sandbox, DEV), iam_of(sandbox)
+    create, delete = getattr(source, f"create_{kind}"), getattr(source, f"delete_{kind}")
+    name = {f"{kind.capitalize()}Name": "caller"}
+    more = {"AssumeRolePolicyDocument": trust()} if kind == "role" else {}
+    first = create(**name, **more)[kind.capitalize()]
+    unique_id = first[f"{kind.capitalize()}Id"]
+    assert unique_id.startswith("AIDA" if kind == "user" else "AROA")
+    target.create_role(RoleName="R", AssumeRolePolicyDocument=trust(first["Arn"]))
+    assert _principals(target) == [first["Arn"]]
+    delete(**name)
+    assert _principals(target) == [unique_id]
+    create(**name, **more)
+    assert _principals(target) == [unique_id]
+    literal = trust(unique_id)
+    refused(
+        "MalformedPolicyDocument", 400, lambda: target.update_assume_role_policy(RoleName="R", PolicyDocument=literal)
+    )
+    target.update_assume_role_policy(RoleName="R", PolicyDocument=trust(first["Arn"]))
+    assert _principals(target) == [first["Arn"]]
+
+
+def test_the_id_of_a_living_principal_comes_back_as_its_arn(sandbox: Sandbox) -> None:
+    user = iam_of(sandbox, DEV).create_user(UserName="u")["User"]
+    iam = iam_of(sandbox)
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(user["UserId"]))
+    assert _principals(iam) == [user["Arn"]]
+
+
+def test_a_planted_trust_policy_that_is_no_json_is_returned_as_it_is(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust())
+    sandbox.strict.plant_trust(STORAGE, "R", "{broken")
+    assert iam.get_role(RoleName="R")["Role"]["AssumeRolePolicyDocument"] == "%7Bbroken"
+    iam.update_assume_role_policy(RoleName="R", PolicyDocument=trust())
