@@ -79,9 +79,13 @@ def _has_action(statement: Mapping[str, Any]) -> bool:
 
 def _names(statement: dict[str, Any], caller: _Caller, role_id: str, trusts: Trusts) -> bool:
     for principal in aws_principals(statement):
-        if principal in ("*", caller.arn, caller.account, f"arn:aws:iam::{caller.account}:root"):
+        if principal in ("*", caller.account, f"arn:aws:iam::{caller.account}:root"):
             return True
-        if principal == caller.entity_arn and trusts.id_of(role_id, principal) == caller.entity_id:
+        if principal == caller.entity_arn:
+            # The ARN stands for who had it when the trust policy was written, not for a namesake.
+            if trusts.id_of(role_id, principal) == caller.entity_id:
+                return True
+        elif principal == caller.arn:
             return True
     return False
 
