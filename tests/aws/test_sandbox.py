@@ -48,9 +48,13 @@ def test_a_step_that_fails_fails_the_demo(monkeypatch: pytest.MonkeyPatch) -> No
         demo(False, say=lambda _: None)
 
 
-def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["moto alone", "strict"])
+def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_path: Path, strict: list[str]) -> None:
     server = subprocess.Popen(
-        [sys.executable, "-m", "reconciler", "sandbox"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "reconciler", "sandbox", *strict],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert server.stdout is not None
