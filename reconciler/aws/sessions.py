@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.handlers import json_decode_policies
 
 from reconciler import __version__
 from reconciler.aws.errors import aws_errors
@@ -121,12 +122,15 @@ class Connections:
         with aws_errors(account.name, "client"):
             if self._session is None:
                 self._session = boto3.Session()
-            return self._session.client(
+            client = self._session.client(
                 service,  # type: ignore[call-overload]
                 region_name=REGIONS[account.partition],
                 config=CONFIG,
                 **keys,
             )
+        # botocore would keep only the last of a key that stands twice in a policy document, and say nothing.
+        client.meta.events.unregister("after-call.iam", json_decode_policies)
+        return client
 
 
 def attempt(call: Callable[[], T]) -> T | XgrantError:

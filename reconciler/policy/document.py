@@ -1,28 +1,36 @@
 """A policy document as a value: two documents are `==` when they mean the same.
 
-The rules are those of the facts sheet 4.5, which follow AWS's user guide ("IAM JSON policy elements") and
-what AWS is seen to do with a document between a write and a read.
+What counts as the same is in `canonical.py`.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
 from reconciler.errors import PolicyError
+from reconciler.policy.canonical import (
+    CURRENT_VERSION,
+    DEFAULT_VERSION,
+    canonical_document,
+    dumps,
+    listed,
+    sorted_set,
+    tidy_statement,
+)
 
-# The default of a document without Version (user guide, "IAM JSON policy elements: Version").
-DEFAULT_VERSION = "2008-10-17"
-CURRENT_VERSION = "2012-10-17"
-
-_ROOT_ARN = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root")
-_ELEMENTS = (
-    "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
-)  # fmt: skip
+__all__ = [
+    "CURRENT_VERSION",
+    "DEFAULT_VERSION",
+    "PolicyDocument",
+    "canonical",
+    "equivalent",
+    "listed",
+    "loads_strict",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +60,17 @@ class PolicyDocument:
             statements = [statements]
         if not isinstance(statements, list) or not all(isinstance(s, Mapping) for s in statements):
             raise PolicyError("not a policy document: Statement has to be an object or a list of objects")
-        means: dict[str, Any] = {"Version": data.get("Version") or DEFAULT_VERSION}
-        if data.get("Id"):
-            means["Id"] = data["Id"]
-        means["Statement"] = [
-            json.loads(text) for text in sorted({_dumps(_canonical_statement(s)) for s in statements})
-        ]
-        return cls(_dumps(means), _dumps(data, sort=False))
+        try:
+            return cls(dumps(canonical_document(data, statements)), dumps(data, sort=False))
+        except RecursionError:
+            raise PolicyError("not a policy document: it is nested too deeply") from None
 
     @classmethod
     def read(cls, raw: object) -> PolicyDocument:
         """Make a document from whatever AWS returned; never fails.
 
-        What cannot be parsed becomes a document that equals only itself, so that it shows up as a difference.
-        botocore decodes documents into mappings, but leaves text that it cannot decode as it was, percent-encoded
-        (facts sheet 2.3).
+        What cannot be parsed becomes a document that equals only itself, so that it shows up as a difference with
+        its text. IAM returns documents percent-encoded (facts sheet 2.3).
         """
         if isinstance(raw, (str, Mapping)):
             for candidate in (raw, unquote(raw)) if isinstance(raw, str) else (raw,):
@@ -74,7 +78,8 @@ class PolicyDocument:
                     return cls.parse(candidate)
                 except PolicyError:
                     continue
-        return cls(_dumps({"Unreadable": str(raw)}), _dumps({"Unreadable": str(raw)}))
+        text = dumps({"Unreadable": unquote(raw) if isinstance(raw, str) else str(raw)})
+        return cls(text, text)
 
     def data(self) -> dict[str, Any]:
         """Return the document as written, as plain data."""
@@ -89,7 +94,7 @@ class PolicyDocument:
         """
         found = self.data().get("Statement", [])
         listed = [found] if isinstance(found, dict) else found
-        return tuple(_tidy_statement(statement) for statement in listed)
+        return tuple(tidy_statement(statement) for statement in listed)
 
     def resources(self) -> tuple[str, ...]:
         """Return the resources that all statements name, sorted, each once."""
@@ -99,6 +104,34 @@ class PolicyDocument:
         """Return the `AWS` principals of all statements, sorted, each once."""
         named = (statement.get("Principal") for statement in self.statements())
         return _union(principal.get("AWS", []) for principal in named if isinstance(principal, dict))
+
+    def with_aws_principals(self, names: Mapping[str, str]) -> PolicyDocument:
+        """Return the document with each `AWS` principal that `names` holds replaced by what it says."""
+        if not any(principal in names for principal in self.aws_principals()):
+            return self
+        data = self.data()
+        for statement in listed(data["Statement"]):
+            principal = statement.get("Principal")
+            if isinstance(principal, dict) and "AWS" in principal:
+                named = [names.get(name, name) for name in listed(principal["AWS"])]
+                principal["AWS"] = named if isinstance(principal["AWS"], list) else named[0]
+        return PolicyDocument.parse(data)
+
+
+def canonical(document: PolicyDocument | Mapping[str, Any] | str) -> PolicyDocument:
+    """Return the document in its one canonical spelling, given as a value, as a mapping or as JSON text.
+
+    Raises:
+        PolicyError: it is no policy document.
+
+    """
+    parsed = document if isinstance(document, PolicyDocument) else PolicyDocument.parse(document)
+    return PolicyDocument(parsed.canonical, parsed.canonical)
+
+
+def equivalent(left: PolicyDocument | Mapping[str, Any] | str, right: PolicyDocument | Mapping[str, Any] | str) -> bool:
+    """Return whether AWS decides every request alike under both; PolicyError where one is no policy document."""
+    return canonical(left) == canonical(right)
 
 
 def loads_strict(text: str) -> Any:
@@ -113,78 +146,14 @@ def loads_strict(text: str) -> Any:
         return seen
 
     try:
-        return json.loads(text, object_pairs_hook=once)
-    except (json.JSONDecodeError, RecursionError) as error:
+        return json.loads(text, object_pairs_hook=once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
         raise PolicyError(f"not JSON: {error}") from None
 
 
-def listed(value: Any) -> list[Any]:
-    """Return a list as it is and anything else as a list of one: AWS does not tell the two apart."""
-    return value if isinstance(value, list) else [value]
-
-
-def _canonical_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
-    means = _tidy_statement(statement)
-    for element in ("Action", "NotAction"):
-        if element in means:
-            means[element] = _sorted_set(action.lower() for action in means[element])
-    for element in ("Principal", "NotPrincipal"):
-        if isinstance(means.get(element), dict):
-            means[element] = {
-                kind: _sorted_set(account_or_arn(name) for name in names) for kind, names in means[element].items()
-            }
-    return means
-
-
-def account_or_arn(name: str) -> str:
-    """Return the account id for the ARN of an account's root, and any other principal as it is.
-
-    AWS writes an account id as its root's ARN; an id lies in one partition only, so the id says it all.
-    """
-    match = _ROOT_ARN.fullmatch(name)
-    return match.group(1) if match else name
-
-
-def _tidy_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
-    tidy: dict[str, Any] = {}
-    known = [element for element in _ELEMENTS if element in statement]
-    for element in known + sorted(set(statement) - set(known)):
-        value = statement[element]
-        if element in ("Action", "NotAction", "Resource", "NotResource"):
-            tidy[element] = _strings(value)
-        elif element in ("Principal", "NotPrincipal") and isinstance(value, Mapping):
-            tidy[element] = {kind: _strings(names) for kind, names in value.items()}
-        elif element == "Condition" and isinstance(value, Mapping):
-            block = {
-                operator: {key: _strings(values) for key, values in keys.items()} if isinstance(keys, Mapping) else keys
-                for operator, keys in value.items()
-            }
-            if block:
-                tidy[element] = block
-        elif element != "Sid" or value:  # The console writes an empty Sid where there is none.
-            tidy[element] = value
-    return tidy
-
-
-def _strings(values: Any) -> list[str]:
-    return _sorted_set(_scalar(value) for value in listed(values))
-
-
-def _scalar(value: Any) -> str:
-    # IAM takes a number or a boolean for the string of the same spelling.
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else _dumps(value)
+def _no_constant(name: str) -> Any:
+    raise PolicyError(f"not JSON: {name} is no value")
 
 
 def _union(lists: Iterable[Iterable[str]]) -> tuple[str, ...]:
-    return tuple(_sorted_set(value for values in lists for value in values))
-
-
-def _sorted_set(values: Iterable[str]) -> list[str]:
-    return sorted(set(values))
-
-
-def _dumps(value: Any, *, sort: bool = True) -> str:
-    # ASCII only: IAM's documents are Latin-1, other text has to be escaped (facts sheet 1.1).
-    return json.dumps(value, sort_keys=sort, separators=(",", ":"))
+    return tuple(sorted_set(value for values in lists for value in values))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from reconciler.policy.document import DEFAULT_VERSION, PolicyDocument, account_or_arn, listed
+from reconciler.policy.canonical import canonical_condition, canonical_key, canonical_value
+from reconciler.policy.document import PolicyDocument, listed
 from reconciler.render.escape import HIDDEN
 
 Rows = Mapping[str, list[str]]
 """The values of each element: `{"Effect": ["Allow"], "Condition Bool aws:MultiFactorAuthPresent": ["true"]}`."""
 
+_WITH_SPELLINGS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal")
 _SECRET_KEY = "sts:externalid"  # noqa: S105 - the name of a condition key
 
 
@@ -89,7 +92,7 @@ def paired(before: PolicyDocument, after: PolicyDocument) -> list[tuple[Rows | N
 
 def head_changes(before: PolicyDocument, after: PolicyDocument) -> list[tuple[str, str, str]]:
     """Return what differs beside the statements: Version and Id, each with both values."""
-    old, new = ({"Version": DEFAULT_VERSION, **document.data()} for document in (before, after))
+    old, new = (json.loads(document.canonical) for document in (before, after))
     if "Unreadable" in old or "Unreadable" in new:
         return []
     pairs = [(key, str(old.get(key, "none")), str(new.get(key, "none"))) for key in ("Version", "Id")]
@@ -108,19 +111,35 @@ def _likeness(left: Rows, right: Rows) -> int:
 
 
 def _respelt(old: dict[str, list[str]], new: list[dict[str, list[str]]]) -> dict[str, list[str]]:
-    """Spell actions and principals as the other side does where AWS does not tell the spellings apart."""
+    """Spell labels and values as the other side does where AWS does not tell the spellings apart."""
+    labels = {_canonical_label(label): label for statement in new for label in statement}
     spelling = {
-        (key, _meaning(key, value)): value for statement in new for key, values in statement.items() for value in values
+        (_canonical_label(label), _canonical_text(label, value)): value
+        for statement in new
+        for label, values in statement.items()
+        for value in values
     }
-    return {
-        key: sorted(spelling.get((key, _meaning(key, value)), value) for value in values) for key, values in old.items()
-    }
+    respelt: dict[str, list[str]] = {}
+    for label, values in old.items():
+        folded = _canonical_label(label)
+        here = labels.get(folded, label)
+        found = {spelling.get((folded, _canonical_text(label, value)), value) for value in values}
+        respelt[label if here in respelt else here] = sorted(found)
+    return respelt
 
 
-def _meaning(label: str, value: str) -> str:
-    if label in ("Action", "NotAction"):
-        return value.lower()
-    return account_or_arn(value) if label.startswith(("Principal", "NotPrincipal")) else value
+def _canonical_label(label: str) -> str:
+    element, *rest = label.split(" ", 2)
+    if element == "Condition" and len(rest) == 2:
+        return f"{element} {rest[0].lower()} {canonical_key(rest[1])}"
+    return label
+
+
+def _canonical_text(label: str, value: str) -> str:
+    element, *rest = label.split(" ", 2)
+    if element == "Condition":
+        return canonical_condition(rest[0], value) if rest else value
+    return canonical_value(element, value) if element in _WITH_SPELLINGS else value
 
 
 def _texts(value: Any) -> list[str]:
