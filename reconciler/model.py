@@ -210,7 +210,8 @@ State = Mapping[Address, Resource]
 class AccountFacts:
     """What a read learns of an account beside the state.
 
-    `principals` are the ARNs of the users, groups and roles that exist, by kind and case-folded name.
+    `principals` are the ARNs of the users, groups and roles that exist, by kind and case-folded name; `ids` those of
+    the users and roles by their unique id.
     `foreign_caller_policies` are the caller policies that are not the plan's to remove, other stacks' for example, by
     the name of the role that carries them.
     An account that is not managed is not read: all is empty.
@@ -219,6 +220,7 @@ class AccountFacts:
     account: Account
     principals: Mapping[tuple[PrincipalKind, str], str] = field(default_factory=dict)
     foreign_caller_policies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

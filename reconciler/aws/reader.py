@@ -92,9 +92,12 @@ def _caller_policies(
     state: dict[Address, Resource] = {}
     principals: dict[tuple[PrincipalKind, str], str] = {}
     foreign: dict[str, tuple[str, ...]] = {}
+    ids: dict[str, str] = {}
     for kind, entity in _entities(details):
         name = entity[f"{kind.capitalize()}Name"]
         principals[kind, name.casefold()] = entity["Arn"]
+        if kind is not PrincipalKind.GROUP:
+            ids[entity[f"{kind.capitalize()}Id"]] = entity["Arn"]
         for policy in entity.get(f"{kind.capitalize()}PolicyList", []):
             marked = parse_caller_policy_name(policy["PolicyName"])
             if marked is not None and marked[0] == stack:
@@ -102,7 +105,7 @@ def _caller_policies(
                 state[address] = CallerPolicy(marked[1], PolicyDocument.read(policy["PolicyDocument"]))
             elif marked is not None and kind is PrincipalKind.ROLE:
                 foreign[name] = (*foreign.get(name, ()), policy["PolicyName"])
-    return state, AccountFacts(account, principals, foreign)
+    return state, AccountFacts(account, principals, foreign, ids)
 
 
 def _entities(details: Mapping[str, Iterable[_Detail]]) -> Iterator[tuple[PrincipalKind, _Detail]]:

@@ -22,6 +22,7 @@ from reconciler.model import (
 from reconciler.ownership import caller_policy_name, owns
 from reconciler.planner.compare import compare
 from reconciler.planner.order import CyclicOrderError, order
+from reconciler.planner.principals import with_arns
 
 Rule = Callable[[Plan], Iterable[Finding]]
 
@@ -34,6 +35,7 @@ def plan(desired: State, live: Live, *, stack: str, rules: Iterable[Rule]) -> Pl
     Desired resources of accounts that are not managed make no change. Every account of `desired` must be in
     `live.facts`.
     """
+    live = with_arns(live)
     changes = compare(desired, live, stack=stack)
     findings: list[Finding] = []
     try:

@@ -27,6 +27,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import owns
 from reconciler.planner.order import carrier_slot, passes_on
+from reconciler.planner.principals import gone, why
 
 # No API renames or moves a role (facts sheet 3.3).
 _IMMUTABLE = ("path",)
@@ -98,7 +99,8 @@ def _change(address: Address, standing: Address | None, before: Resource | None,
             address, Action.REPLACE, after.grant, before, after, differing,
             reason="a role cannot be moved to another path: it is deleted, then made anew",
         )  # fmt: skip
-    return Change(address, Action.UPDATE, after.grant, before, after, differing)
+    dead = gone(before) if isinstance(before, Role) else ()
+    return Change(address, Action.UPDATE, after.grant, before, after, differing, reason=why(dead) if dead else "")
 
 
 def _differing(before: Resource, after: Resource) -> tuple[str, ...]:

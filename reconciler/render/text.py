@@ -76,7 +76,7 @@ def change_lines(change: Change, painter: Painter = _PLAIN) -> Iterator[str]:
     if change.replaces is not None:
         yield f"      in place of {escape(str(change.replaces))}"
     if change.reason:
-        yield f"      because {change.reason}"
+        yield f"      because {escape(change.reason)}"
     before = change.before.attributes() if change.before else {}
     after = change.after.attributes() if change.after else {}
     for name in after or before:

@@ -317,3 +317,32 @@ def test_a_change_of_the_grants_mark_alone_is_an_update(tmp_path: Path) -> None:
     tags = {"xgrant:stack": "platform", "xgrant:grant": "renamed"}
     found = plan_for(wanted, with_role(desired_of(wanted), "reader", tags=tags, grant="renamed"))
     assert [(c.action, c.attributes) for c in found.changes] == [(Action.UPDATE, ("tags",))]
+
+
+DEPLOYER, KEY, NEW_KEY = "arn:aws:iam::123456789012:role/deployer", "AROAEXAMPLEOLD00001", "AROAEXAMPLENEW00002"
+
+
+@pytest.mark.parametrize("ids", [{KEY: DEPLOYER}, {KEY: DEPLOYER, NEW_KEY: "arn:aws:iam::123456789012:role/other"}])
+def test_the_id_of_a_principal_that_lives_is_no_difference(tmp_path: Path, ids: dict[str, str]) -> None:
+    assert _with_trusted_id(tmp_path, ids).changes == ()
+
+
+@pytest.mark.parametrize("ids", [{}, {NEW_KEY: DEPLOYER}])
+def test_the_id_of_a_deleted_principal_is_written_over_and_the_plan_says_why(
+    tmp_path: Path, ids: dict[str, str]
+) -> None:
+    change = _with_trusted_id(tmp_path, ids).changes[0]
+    assert (change.action, change.attributes) == (Action.UPDATE, ("trust_policy",))
+    assert f"names {KEY}: the user or role with that id was deleted" in change.reason
+    assert isinstance(change.after, Role)
+    assert change.after.trust_policy.aws_principals() == (DEPLOYER,)
+
+
+def _with_trusted_id(folder: Path, ids: dict[str, str]) -> Plan:
+    wanted = manifest(folder, grant_yaml(**{"from": "{account: dev, roles: [deployer]}"}))
+    state = desired_of(wanted)
+    role = state[role_at("storage", "reader")]
+    assert isinstance(role, Role)
+    live = with_role(state, "reader", trust_policy=role.trust_policy.with_aws_principals({DEPLOYER: KEY}))
+    facts = facts_for(wanted, live)
+    return plan_for(wanted, live, facts={**facts, "dev": replace(facts["dev"], ids=ids)})

@@ -1,0 +1,41 @@
+"""Principals that a trust policy names by their unique id instead of their ARN.
+
+AWS keeps a user or role of a trust policy by its id, and shows the id in place of the ARN once that user or role is
+deleted, for a moment also while it lives. One that is made anew under the same name has another id, and is not let
+in until the trust policy is written again (facts sheet 4.4).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.model import Address, Live, Resource, Role
+
+_ID = re.compile(r"A(?:IDA|ROA)[A-Z0-9]{12,124}")
+
+
+def with_arns(live: Live) -> Live:
+    """Return the live state with the ARN in place of each id that a user or role of a read account has today."""
+    arns = {key: arn for facts in live.facts.values() for key, arn in facts.ids.items()}
+    state: Mapping[Address, Resource] = {
+        address: replace(resource, trust_policy=resource.trust_policy.with_aws_principals(arns))
+        if isinstance(resource, Role)
+        else resource
+        for address, resource in live.state.items()
+    }
+    return replace(live, state=state)
+
+
+def gone(role: Role) -> tuple[str, ...]:
+    """Return the ids in the trust policy of a role, after `with_arns`: nobody of a read account has them."""
+    return tuple(name for name in role.trust_policy.aws_principals() if _ID.fullmatch(name))
+
+
+def why(ids: tuple[str, ...]) -> str:
+    """Say what it means that a trust policy names these ids."""
+    return (
+        f"the trust policy names {', '.join(ids)}: the user or role with that id was deleted, and another of the same "
+        "name is not let in until the trust policy is written again"
+    )
