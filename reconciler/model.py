@@ -207,6 +207,14 @@ State = Mapping[Address, Resource]
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """What hangs on a user, group or role: its inline policies by name with their sizes, its managed policies' ARNs."""
+
+    inline: Mapping[str, int] = field(default_factory=dict)
+    attached: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class AccountFacts:
     """What a read learns of an account beside the state.
 
@@ -214,22 +222,32 @@ class AccountFacts:
     the users and roles by their unique id.
     `foreign_caller_policies` are the caller policies that are not the plan's to remove, other stacks' for example, by
     the name of the role that carries them.
-    An account that is not managed is not read: all is empty.
+    `carried` is by the same keys as `principals`. `policies` are the ARNs of the managed policies that exist, as far as
+    the scope asks for them. `summary` is what GetAccountSummary says: quotas and counts by AWS's names.
+    An account that is not managed is not read: all is empty, and `policies` is None.
     """
 
     account: Account
     principals: Mapping[tuple[PrincipalKind, str], str] = field(default_factory=dict)
     foreign_caller_policies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ids: Mapping[str, str] = field(default_factory=dict)
+    carried: Mapping[tuple[PrincipalKind, str], Carried] = field(default_factory=dict)
+    policies: frozenset[str] | None = None
+    summary: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What to read: these accounts, for this stack. Roles of `role_slots` are read even where they are not ours."""
+    """What to read: these accounts, for this stack.
+
+    Roles of `role_slots` are read even where they are not ours. `policy_arns` are the managed policies of which it has
+    to be known whether they exist.
+    """
 
     stack: str
     accounts: tuple[Account, ...]
     role_slots: frozenset[tuple[str, ...]]
+    policy_arns: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

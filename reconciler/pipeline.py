@@ -9,7 +9,7 @@ from reconciler import applier
 from reconciler.desired import desired_state
 from reconciler.errors import UsageError
 from reconciler.manifest import load
-from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Scope
+from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Role, Scope
 from reconciler.planner import narrow, plan
 from reconciler.ports import Reader, Writer
 from reconciler.rules import RULES
@@ -46,7 +46,9 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     manifest = request.manifest
     desired = desired_state(manifest.grants, manifest.accounts, stack=manifest.stack)
     slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
-    live = reader.read(Scope(manifest.stack, tuple(manifest.accounts.values()), slots))
+    roles = [resource for resource in desired.values() if isinstance(resource, Role)]
+    named = {arn for role in roles for arn in (*role.managed_policies, role.permissions_boundary) if arn}
+    live = reader.read(Scope(manifest.stack, tuple(manifest.accounts.values()), slots, frozenset(named)))
     if request.only:
         desired, live = narrow(desired, live, request.only, stack=manifest.stack)
         known = {grant.name for grant in manifest.grants} | {found.grant for found in live.state.values()}

@@ -1,13 +1,14 @@
-"""Reads accounts in bulk: GetAccountAuthorizationDetails and ListRoles, whatever the number of grants.
+"""Reads accounts in bulk: the same few calls, whatever the number of grants.
 
 GetAccountAuthorizationDetails leaves out a role's MaxSessionDuration and Description, ListRoles its tags, boundary
-and policies: it takes both (facts sheet 2.1, 2.2).
+and policies: it takes both (facts sheet 2.1, 2.2). GetAccountSummary tells the quotas (1.3).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -19,6 +20,7 @@ from reconciler.model import (
     AccountFacts,
     Address,
     CallerPolicy,
+    Carried,
     Kind,
     Live,
     PrincipalKind,
@@ -33,13 +35,17 @@ from reconciler.ownership import (
     parse_caller_policy_name,
 )
 from reconciler.policy.document import PolicyDocument
+from reconciler.policy.sizes import size
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
+    from types_boto3_iam.literals import EntityTypeType
     from types_boto3_iam.type_defs import PaginatorConfigTypeDef
 
 # The most that both operations take; the default of 100 is ten times the calls.
 _PAGE: PaginatorConfigTypeDef = {"PageSize": 1000}
+
+_KINDS: list[EntityTypeType] = ["User", "Group", "Role", "LocalManagedPolicy"]
 
 _Detail = Mapping[str, Any]
 
@@ -61,14 +67,19 @@ class AwsReader:
         for part, found in read:
             state.update(part)
             facts[found.account.name] = found
-        return Live(state, facts)
+        return Live(state, _with_aws_policies(facts, clients, scope.policy_arns))
 
 
 def _read_account(account: Account, iam: IAMClient, scope: Scope) -> tuple[dict[Address, Resource], AccountFacts]:
     with aws_errors(account.name, "GetAccountAuthorizationDetails"):
-        details: dict[str, list[Any]] = {"UserDetailList": [], "GroupDetailList": [], "RoleDetailList": []}
+        details: dict[str, list[Any]] = {
+            "UserDetailList": [],
+            "GroupDetailList": [],
+            "RoleDetailList": [],
+            "Policies": [],
+        }
         paginator = iam.get_paginator("get_account_authorization_details")
-        for page in paginator.paginate(Filter=["User", "Group", "Role"], PaginationConfig=_PAGE):
+        for page in paginator.paginate(Filter=_KINDS, PaginationConfig=_PAGE):
             found: Mapping[str, Any] = page
             for key, collected in details.items():
                 collected.extend(found.get(key, []))
@@ -76,7 +87,11 @@ def _read_account(account: Account, iam: IAMClient, scope: Scope) -> tuple[dict[
         pages = iam.get_paginator("list_roles").paginate(PaginationConfig=_PAGE)
         listed = {role["RoleName"]: role for page in pages for role in page["Roles"]}
 
+    with aws_errors(account.name, "GetAccountSummary"):
+        summary = {str(name): number for name, number in iam.get_account_summary()["SummaryMap"].items()}
+
     state, facts = _caller_policies(account, details, scope.stack)
+    facts = replace(facts, summary=summary, carried=_carried(details), policies=_policies(details))
     for detail in details["RoleDetailList"]:
         address = Address(account.name, Kind.ROLE, detail["RoleName"])
         if owned_by(_tags(detail), scope.stack) or address.slot() in scope.role_slots:
@@ -106,6 +121,56 @@ def _caller_policies(
             elif marked is not None and kind is PrincipalKind.ROLE:
                 foreign[name] = (*foreign.get(name, ()), policy["PolicyName"])
     return state, AccountFacts(account, principals, foreign, ids)
+
+
+def _carried(details: Mapping[str, list[_Detail]]) -> dict[tuple[PrincipalKind, str], Carried]:
+    return {
+        (kind, entity[f"{kind.capitalize()}Name"].casefold()): Carried(
+            inline={
+                policy["PolicyName"]: size(PolicyDocument.read(policy["PolicyDocument"]))
+                for policy in entity.get(f"{kind.capitalize()}PolicyList", [])
+            },
+            attached=frozenset(policy["PolicyArn"] for policy in entity.get("AttachedManagedPolicies", [])),
+        )
+        for kind, entity in _entities(details)
+    }
+
+
+def _policies(details: Mapping[str, list[_Detail]]) -> frozenset[str]:
+    """Return the managed policies that surely exist: those of the account, and whatever is attached."""
+    own = {policy["Arn"] for policy in details["Policies"]}
+    attached = {
+        policy["PolicyArn"] for _, entity in _entities(details) for policy in entity.get("AttachedManagedPolicies", [])
+    }
+    return frozenset(own | attached)
+
+
+def _with_aws_policies(
+    facts: Mapping[str, AccountFacts], clients: Mapping[str, IAMClient], named: frozenset[str]
+) -> dict[str, AccountFacts]:
+    """Add AWS's own managed policies to what exists, where one is named that no account has attached yet.
+
+    They are the same in every account of a partition, so one account of it is asked.
+    """
+    found = dict(facts)
+    by_partition: dict[str, list[AccountFacts]] = {}
+    for known in facts.values():
+        if known.policies is not None:
+            by_partition.setdefault(known.account.partition, []).append(known)
+    for partition, members in sorted(by_partition.items()):
+        wanted = {arn for arn in named if arn.startswith(f"arn:{partition}:iam::aws:policy/")}
+        if wanted <= frozenset().union(*(known.policies or () for known in members)):
+            listed = wanted
+        else:
+            account = members[0].account
+            with aws_errors(account.name, "ListPolicies"):
+                pages = (
+                    clients[account.name].get_paginator("list_policies").paginate(Scope="AWS", PaginationConfig=_PAGE)
+                )
+                listed = {policy["Arn"] for page in pages for policy in page["Policies"]} & wanted
+        for known in members:
+            found[known.account.name] = replace(known, policies=(known.policies or frozenset()) | listed)
+    return found
 
 
 def _entities(details: Mapping[str, Iterable[_Detail]]) -> Iterator[tuple[PrincipalKind, _Detail]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from reconciler.errors import Problem
 from reconciler.manifest.policies import compile_permissions, compile_policy
+from reconciler.manifest.possible import never_met, protected
 from reconciler.manifest.source import PathTo, Source
 from reconciler.model import Account, Grant, Principal, PrincipalKind, Require
 from reconciler.ownership import RESERVED_TAG_PREFIX, role_tags
@@ -79,7 +80,7 @@ class GrantCompiler:
         }
         if len(self._problems) > before or source is None or target is None:
             return None
-        return Grant(
+        grant = Grant(
             name=name,
             place=self._source.key_place(self._at),
             source=source.name,
@@ -90,6 +91,10 @@ class GrantCompiler:
             entire_account=raw["from"].get("entire_account", False),
             **arguments,
         )
+        for code, found in (("XG040", never_met(grant)), ("XG041", protected(grant))):
+            for path, message in found:
+                self._problem(code, path, message)
+        return grant if len(self._problems) == before else None
 
     def check_defaults(self) -> None:
         """Check what grants inherit, where it stands; whether or not there is a grant."""

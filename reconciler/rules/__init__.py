@@ -2,8 +2,19 @@
 
 from reconciler.rules.caller_policy_elsewhere import caller_policy_of_another_stack
 from reconciler.rules.other_side import other_side
+from reconciler.rules.policy_missing import policy_missing
 from reconciler.rules.principal_missing import principal_missing
+from reconciler.rules.quotas import quotas
 from reconciler.rules.role_not_owned import role_not_owned
+from reconciler.rules.session_capped import session_capped
 
-RULES = (role_not_owned, principal_missing, other_side, caller_policy_of_another_stack)
+RULES = (
+    role_not_owned,
+    principal_missing,
+    policy_missing,
+    quotas,
+    session_capped,
+    other_side,
+    caller_policy_of_another_stack,
+)
 """Every rule, in the order in which findings are shown."""

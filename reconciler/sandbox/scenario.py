@@ -30,7 +30,10 @@ PERMISSIONS = {
         {
             "Sid": "Read",
             "Effect": "Allow",
-            "Action": ["iam:GetAccountAuthorizationDetails", "iam:ListRoles", "iam:GetRole"],
+            "Action": [
+                "iam:GetAccountAuthorizationDetails", "iam:ListRoles", "iam:GetRole",
+                "iam:GetAccountSummary", "iam:ListPolicies",
+            ],
             "Resource": "*",
         },
         {

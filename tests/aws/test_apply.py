@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
+from reconciler.sandbox.scenario import PERMISSIONS, RECONCILER, SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted, writes
 from tests.aws.test_drift import policy
 from tests.conftest import EXAMPLE, Result, Run
@@ -121,6 +122,7 @@ def test_a_plan_that_is_refused_when_it_is_approved_is_shown_and_not_executed(
 ) -> None:
     manifest = tmp_path / "m.yaml"
     manifest.write_text(TWO_GRANTS)
+    root_client(sandbox, "iam", TARGET).create_policy(PolicyName="own", PolicyDocument=policy(Action="*"))
 
     def meanwhile() -> None:
         iam = root_client(sandbox, "iam", SOURCE)
@@ -187,14 +189,19 @@ def test_one_failed_change_leaves_the_others_done_and_the_rest_to_the_next_apply
 ) -> None:
     manifest = tmp_path / "m.yaml"
     manifest.write_text(TWO_GRANTS)
+    iam = root_client(sandbox, "iam", TARGET)
+    iam.create_policy(PolicyName="own", PolicyDocument=policy(Action="*"))
+    less = json.dumps(PERMISSIONS).replace('"iam:AttachRolePolicy", ', "")
+    iam.put_role_policy(RoleName=RECONCILER, PolicyName="reconcile", PolicyDocument=less)
+    sandbox.enforce(on=True)
     result = xgrant("apply", manifest, "--auto-approve")
     assert result.code == 6
-    assert "failed: storage/role/bad: account storage: AttachRolePolicy: NoSuchEntity: " in result.out
+    assert "failed: storage/role/bad: account storage: AttachRolePolicy: AccessDenied: " in result.out
     assert "skipped: dev/user/alice/caller-policy/bad: it needs storage/role/bad, which was not done" in result.out
     assert result.out.endswith("Apply: 2 created, 0 updated, 0 deleted, 1 failed, 1 skipped.\n")
     planned = xgrant("plan", manifest)
     assert planned.out.endswith("Plan: 1 to create, 1 to update, 0 to delete.\n")
-    root_client(sandbox, "iam", TARGET).create_policy(PolicyName="own", PolicyDocument=policy(Action="*"))
+    sandbox.enforce(on=False)
     assert xgrant("apply", manifest, "--auto-approve").code == 0
     assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
 

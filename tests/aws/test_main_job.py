@@ -49,6 +49,7 @@ def test_a_grant_to_one_group_costs_three_writes(
     )
     manifest = tmp_path / "m.yaml"
     manifest.write_text(text)
+    sandbox.recorder.take()
     assert xgrant("apply", manifest, "--auto-approve").code == 0
     assert counted(writes(sandbox.recorder.take())) == {"CreateRole": 1, "PutRolePolicy": 1, "PutGroupPolicy": 1}
 
@@ -153,6 +154,7 @@ def test_many_grants_cost_as_many_reads_as_one(
         "AssumeRole": 2,
         "GetCallerIdentity": 2,
         "GetAccountAuthorizationDetails": 2,
+        "GetAccountSummary": 2,
         "ListRoles": 2,
     }
     assert {call.account for call in calls[0]} == {"123456789012", "987654321098"}

@@ -38,7 +38,7 @@ grants:
       - {sid: A, effect: Allow, actions: ["s3:GetObject"], resources: "*", conditions: {StringLike: {"a:b": [c]}}}
     managed_policies: [arn:aws:iam::aws:policy/ReadOnlyAccess]
     permissions_boundary: null
-    require: {external_id: abc, source_org: o-abcdefghij}
+    require: {mfa: false, external_id: abc, source_org: o-abcdefghij}
     trust_conditions: {StringEquals: {"aws:PrincipalTag/t": x}, Bool: {"a:c": true}}
     session: {max_duration: 2h}
     tags: {a: b}
