@@ -40,12 +40,14 @@ def apply(plan: Plan, writer: Writer, *, approved: str, on_event: Callable[[Even
 def _execute(step: Step, writer: Writer) -> tuple[Status, str]:
     change = step.change
     try:
-        if step.verb is Verb.REMOVE:
+        if step.verb is Verb.REMOVE and change.interim is not None:
+            writer.write(change.address, change.before, change.interim)
+        elif step.verb is Verb.REMOVE:
             assert change.before is not None  # the planner makes no such step otherwise
             writer.remove(change.removed_address(), change.before)
         else:
             assert change.after is not None  # likewise
-            standing = change.before if change.action is Action.UPDATE else None
+            standing = (change.interim or change.before) if change.action is Action.UPDATE else None
             writer.write(change.address, standing, change.after)
     except XgrantError as error:
         return Status.FAILED, str(error)

@@ -11,15 +11,18 @@ from reconciler.model import (
     CallerPolicy,
     Grant,
     Kind,
+    ManagedPolicy,
     Principal,
     PrincipalKind,
     Resource,
     Role,
     State,
 )
-from reconciler.ownership import INLINE_POLICY, role_tags
+from reconciler.ownership import INLINE_POLICY, permissions_name, permissions_path, role_tags
 from reconciler.policy.arn import iam_arn, root_arn
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
+from reconciler.policy.sizes import QUOTAS, size
+from reconciler.policy.split import split
 
 
 def desired_state(grants: Iterable[Grant], accounts: Mapping[str, Account], *, stack: str) -> State:
@@ -33,7 +36,8 @@ def desired_state(grants: Iterable[Grant], accounts: Mapping[str, Account], *, s
     for grant in grants:
         source, target = accounts[grant.source], accounts[grant.target]
         state[role_address(grant)] = _role(grant, source, target, stack)
-        policy = CallerPolicy(grant.name, caller_policy(grant, target))
+        state |= _permissions_policies(grant, target, stack)
+        policy = CallerPolicy(grant.name, caller_policy(grant, target), grant.managed_caller_policy)
         for principal in _policy_holders(grant, source):
             holder = (principal.kind, principal.name)
             state[Address(source.name, Kind.CALLER_POLICY, grant.name, holder)] = policy
@@ -73,15 +77,33 @@ def caller_policy(grant: Grant, target: Account) -> PolicyDocument:
     return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
 
 
+def _permissions_policies(grant: Grant, target: Account, stack: str) -> dict[Address, ManagedPolicy]:
+    """Return the managed policies that hold the grant's permissions; none where an inline policy can.
+
+    The inline policies of a role hold 10,240 characters, a managed policy 6,144; neither is ever raised (IAM quotas).
+    """
+    if grant.permissions is None or size(grant.permissions) <= QUOTAS["RolePolicySizeQuota"]:
+        return {}
+    found: dict[Address, ManagedPolicy] = {}
+    path = permissions_path(stack, grant.name)
+    for document in split(grant.permissions, QUOTAS["PolicySizeQuota"]):
+        name = permissions_name(stack, grant.name, document)
+        arn = iam_arn(target.partition, target.id, "policy", path, name)
+        found[Address(target.name, Kind.MANAGED_POLICY, name)] = ManagedPolicy(grant.name, arn, path, document)
+    return found
+
+
 def _role(grant: Grant, source: Account, target: Account, stack: str) -> Role:
+    parts = [part.arn for part in _permissions_policies(grant, target, stack).values()]
+    inline = {} if grant.permissions is None or parts else {INLINE_POLICY: grant.permissions}
     return Role(
         grant=grant.name,
         arn=iam_arn(target.partition, target.id, "role", grant.role_path, grant.role_name),
         path=grant.role_path,
         trust_policy=trust_policy(grant, source),
         description=grant.description,
-        inline_policies={} if grant.permissions is None else {INLINE_POLICY: grant.permissions},
-        managed_policies=grant.managed_policies,
+        inline_policies=inline,
+        managed_policies=grant.managed_policies | frozenset(parts),
         permissions_boundary=grant.permissions_boundary,
         max_session_duration=grant.max_session_duration,
         tags={**grant.tags, **role_tags(stack, grant.name)},

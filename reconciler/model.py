@@ -23,6 +23,7 @@ class Kind(StrEnum):
 
     ROLE = "role"
     CALLER_POLICY = "caller-policy"
+    MANAGED_POLICY = "managed-policy"
 
 
 class PrincipalKind(StrEnum):
@@ -118,6 +119,7 @@ class Grant:
     conditions: Conditions = field(default_factory=dict)
     max_session_duration: int = 3600
     tags: Mapping[str, str] = field(default_factory=dict)
+    managed_caller_policy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,17 +194,42 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class CallerPolicy:
-    """The inline policy on a source principal that allows `sts:AssumeRole` on the role of a grant."""
+    """The inline policy on a source principal that allows `sts:AssumeRole` on the role of a grant.
+
+    Of a desired one `managed` says that it has to be a part of a managed policy instead.
+    """
 
     grant: str
     document: PolicyDocument
+    managed: bool = field(default=False, compare=False)
 
     def attributes(self) -> dict[str, Any]:
         """Return what is compared and shown, as for a role."""
         return {"document": self.document}
 
 
-Resource = Role | CallerPolicy
+@dataclass(frozen=True, slots=True)
+class ManagedPolicy:
+    """A customer managed policy of the stack, because what it says does not fit into inline policies.
+
+    It is either the caller policy of one principal for several grants (`grant` is then empty), or a part of the
+    permissions of one grant's role. `attached_to` names whom it is attached to, like `group/developers`; the role
+    whose permissions it holds says so itself, in its `managed_policies`.
+    """
+
+    grant: str
+    arn: str = field(compare=False)
+    path: str
+    document: PolicyDocument
+    attached_to: frozenset[str] = frozenset()
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what is compared and shown, as for a role."""
+        document = "permissions" if self.grant else "document"
+        return {"path": self.path, document: self.document, "attached_to": sorted(self.attached_to)}
+
+
+Resource = Role | CallerPolicy | ManagedPolicy
 State = Mapping[Address, Resource]
 
 
@@ -272,7 +299,8 @@ class Change:
     """One difference. `before` is what AWS has, `after` what it will have; None where there is nothing.
 
     `attributes` names the attributes that differ. `replaces` is the address that a replacement takes away, where
-    it is not the same one. `reason` says in words why, where the attributes do not.
+    it is not the same one. `reason` says in words why, where the attributes do not. `interim` is what an update has to
+    bring about first, where a part of it must be gone before another change and a part must come after it.
     """
 
     address: Address
@@ -283,6 +311,7 @@ class Change:
     attributes: tuple[str, ...] = ()
     replaces: Address | None = None
     reason: str = ""
+    interim: Resource | None = None
 
     def removed_address(self) -> Address:
         """Return the address at which `before` stands."""

@@ -2,14 +2,17 @@
 
 A role carries the tags `xgrant:stack` and `xgrant:grant`. A caller policy is an inline policy named
 `xgrant.<stack>.<grant>`; stacks and grants have no dot in their names, so the name is read back without doubt.
+A managed policy lies under the path `/xgrant/<stack>/`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 
-from reconciler.model import CallerPolicy, Resource
+from reconciler.model import PrincipalKind, Resource, Role
+from reconciler.policy.document import PolicyDocument
 
 STACK_TAG = "xgrant:stack"
 GRANT_TAG = "xgrant:grant"
@@ -39,6 +42,51 @@ def parse_caller_policy_name(name: str) -> tuple[str, str] | None:
     return (match.group(1), match.group(2)) if match else None
 
 
+def stack_path(stack: str) -> str:
+    """Return the path under which all managed policies of a stack lie."""
+    return f"/xgrant/{stack}/"
+
+
+def caller_pack_path(stack: str, kind: PrincipalKind, name: str) -> str:
+    """Return the path of the managed caller policies of a principal, whose name is case-folded."""
+    return f"{stack_path(stack)}callers/{kind}/{name}/"
+
+
+def caller_pack_name(stack: str, kind: PrincipalKind, name: str, number: int) -> str:
+    """Return the name of a principal's `number`th managed caller policy.
+
+    It is unique in the account whatever the path (facts sheet 1.1), and a principal's name may be as long as IAM
+    lets a policy's be: a digest stands for it.
+    """
+    return f"xgrant.{stack}.{sha256(f'{kind}/{name}'.encode()).hexdigest()[:12]}.{number}"
+
+
+def parse_caller_pack(stack: str, path: str, name: str) -> tuple[PrincipalKind, str, int] | None:
+    """Return of a managed caller policy whose it is and its number, or None if it is none of the stack."""
+    match = re.fullmatch(re.escape(stack_path(stack)) + r"callers/(user|group|role)/([^/]+)/", path)
+    number = re.search(r"\.([1-9][0-9]{0,3})$", name)
+    if match is None or number is None:
+        return None
+    found = (PrincipalKind(match.group(1)), match.group(2), int(number.group(1)))
+    return found if caller_pack_name(stack, *found) == name else None
+
+
+def permissions_path(stack: str, grant: str) -> str:
+    """Return the path of the managed policies that hold the permissions of a grant."""
+    return f"{stack_path(stack)}permissions/{grant}/"
+
+
+def permissions_name(stack: str, grant: str, document: PolicyDocument) -> str:
+    """Return the name of such a policy: what it says is in its name, so that other permissions are another policy."""
+    return f"xgrant.{stack}.{grant}.{sha256(document.canonical.encode()).hexdigest()[:12]}"
+
+
+def parse_permissions_path(stack: str, path: str) -> str | None:
+    """Return the grant whose permissions lie under a path, or None."""
+    match = re.fullmatch(re.escape(stack_path(stack)) + r"permissions/([a-z0-9-]{1,64})/", path)
+    return match.group(1) if match else None
+
+
 def owned_by(tags: Mapping[str, str], stack: str) -> bool:
     """Return whether a role with these tags belongs to the stack."""
     return tags.get(STACK_TAG) == stack
@@ -47,6 +95,6 @@ def owned_by(tags: Mapping[str, str], stack: str) -> bool:
 def owns(stack: str, resource: Resource) -> bool:
     """Return whether a resource of the live state belongs to the stack.
 
-    A caller policy is in the state only if its name says that it does.
+    A caller policy or a managed policy is in the state only if its name or its path says that it does.
     """
-    return isinstance(resource, CallerPolicy) or owned_by(resource.tags, stack)
+    return not isinstance(resource, Role) or owned_by(resource.tags, stack)

@@ -23,6 +23,7 @@ from reconciler.model import (
     Carried,
     Kind,
     Live,
+    ManagedPolicy,
     PrincipalKind,
     Resource,
     Role,
@@ -32,7 +33,10 @@ from reconciler.ownership import (
     GRANT_TAG,
     REVOKED_SESSIONS_POLICY,
     owned_by,
+    parse_caller_pack,
     parse_caller_policy_name,
+    parse_permissions_path,
+    stack_path,
 )
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sizes import size
@@ -91,14 +95,37 @@ def _read_account(account: Account, iam: IAMClient, scope: Scope) -> tuple[dict[
         summary = {str(name): number for name, number in iam.get_account_summary()["SummaryMap"].items()}
 
     state, facts = _caller_policies(account, details, scope.stack)
+    state |= _managed_policies(account, details, scope.stack)
     facts = replace(facts, summary=summary, carried=_carried(details), policies=_policies(details))
     for detail in details["RoleDetailList"]:
         address = Address(account.name, Kind.ROLE, detail["RoleName"])
         if owned_by(_tags(detail), scope.stack) or address.slot() in scope.role_slots:
             rest = listed.get(detail["RoleName"]) or _get_role(account, iam, detail["RoleName"])
             if rest is not None:
-                state[address] = _role(detail, rest)
+                state[address] = _role(detail, rest, scope.stack)
     return state, facts
+
+
+def _managed_policies(account: Account, details: Mapping[str, list[_Detail]], stack: str) -> dict[Address, Resource]:
+    """Return the stack's managed policies. That its own roles have their permissions by one is for them to say."""
+    state: dict[Address, Resource] = {}
+    holders: dict[str, set[str]] = {}
+    for kind, entity in _entities(details):
+        for attached in entity.get("AttachedManagedPolicies", []):
+            if f":policy{stack_path(stack)}permissions/" in attached["PolicyArn"] and owned_by(_tags(entity), stack):
+                continue
+            holder = f"{kind}/{entity[f'{kind.capitalize()}Name']}"
+            holders.setdefault(attached["PolicyArn"], set()).add(holder)
+    for policy in details["Policies"]:
+        path, name = policy["Path"], policy["Arn"].rsplit("/", 1)[-1]
+        grant = parse_permissions_path(stack, path)
+        if grant is None and parse_caller_pack(stack, path, name) is None:
+            continue
+        document = next(v["Document"] for v in policy["PolicyVersionList"] if v["IsDefaultVersion"])
+        state[Address(account.name, Kind.MANAGED_POLICY, name)] = ManagedPolicy(
+            grant or "", policy["Arn"], path, PolicyDocument.read(document), frozenset(holders.get(policy["Arn"], ()))
+        )
+    return state
 
 
 def _caller_policies(
@@ -194,7 +221,7 @@ def _get_role(account: Account, iam: IAMClient, name: str) -> _Detail | None:
             raise
 
 
-def _role(detail: _Detail, listed: _Detail) -> Role:
+def _role(detail: _Detail, listed: _Detail, stack: str) -> Role:
     tags = _tags(detail)
     return Role(
         grant=tags.get(GRANT_TAG, ""),
@@ -208,7 +235,12 @@ def _role(detail: _Detail, listed: _Detail) -> Role:
             if parse_caller_policy_name(policy["PolicyName"]) is None
             and policy["PolicyName"] != REVOKED_SESSIONS_POLICY
         },
-        managed_policies=frozenset(policy["PolicyArn"] for policy in detail.get("AttachedManagedPolicies", [])),
+        managed_policies=frozenset(
+            policy["PolicyArn"]
+            for policy in detail.get("AttachedManagedPolicies", [])
+            # A caller policy is a resource of its own, as among the inline policies.
+            if f":policy{stack_path(stack)}callers/" not in policy["PolicyArn"]
+        ),
         permissions_boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         max_session_duration=listed.get("MaxSessionDuration", 3600),
         tags=tags,

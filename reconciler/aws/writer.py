@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from reconciler.aws.errors import aws_errors
+from reconciler.aws.managed import create_managed_policy, delete_managed_policy, unless_gone, update_managed_policy
 from reconciler.aws.sessions import Connections
-from reconciler.model import Account, Address, CallerPolicy, Kind, PrincipalKind, Resource, Role
-from reconciler.ownership import REVOKED_SESSIONS_POLICY, caller_policy_name
+from reconciler.model import Account, Address, CallerPolicy, Kind, ManagedPolicy, PrincipalKind, Resource, Role
+from reconciler.ownership import REVOKED_SESSIONS_POLICY, STACK_TAG, caller_policy_name
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -34,7 +33,12 @@ class AwsWriter:
         """Create or update; see `ports.Writer`."""
         iam = self._client(address)
         with aws_errors(address.account, "write"):
-            if isinstance(after, CallerPolicy):
+            if isinstance(after, ManagedPolicy):
+                if isinstance(before, ManagedPolicy):
+                    update_managed_policy(iam, before, after)
+                else:
+                    create_managed_policy(iam, address.name, after, _tag_list({STACK_TAG: self._stack}))
+            elif isinstance(after, CallerPolicy):
                 _put_caller_policy(iam, address, self._policy_name(address), after)
             elif isinstance(before, Role):
                 for call in _role_update(iam, address.name, before, after):
@@ -48,6 +52,8 @@ class AwsWriter:
         with aws_errors(address.account, "remove"):
             if isinstance(before, Role):
                 _delete_role(iam, address.name, before)
+            elif isinstance(before, ManagedPolicy):
+                delete_managed_policy(iam, before)
             else:
                 _delete_caller_policy(iam, address, self._policy_name(address))
 
@@ -144,8 +150,8 @@ def _delete_role(iam: IAMClient, name: str, role: Role) -> None:
     """Delete a role after all that the plan showed on it; what was hung on it since makes AWS refuse."""
     inline = [*role.inline_policies, *([REVOKED_SESSIONS_POLICY] if role.sessions_revoked else [])]
     for call in _take_away(iam, name, role.instance_profiles, role.managed_policies, inline):
-        _unless_gone(call)
-    _unless_gone(lambda: iam.delete_role(RoleName=name))
+        unless_gone(call)
+    unless_gone(lambda: iam.delete_role(RoleName=name))
 
 
 def _put_caller_policy(iam: IAMClient, address: Address, policy: str, wanted: CallerPolicy) -> None:
@@ -164,26 +170,17 @@ def _delete_caller_policy(iam: IAMClient, address: Address, policy: str) -> None
     kind, name = _holder(address)
     match kind:
         case PrincipalKind.USER:
-            _unless_gone(lambda: iam.delete_user_policy(UserName=name, PolicyName=policy))
+            unless_gone(lambda: iam.delete_user_policy(UserName=name, PolicyName=policy))
         case PrincipalKind.GROUP:
-            _unless_gone(lambda: iam.delete_group_policy(GroupName=name, PolicyName=policy))
+            unless_gone(lambda: iam.delete_group_policy(GroupName=name, PolicyName=policy))
         case PrincipalKind.ROLE:
-            _unless_gone(lambda: iam.delete_role_policy(RoleName=name, PolicyName=policy))
+            unless_gone(lambda: iam.delete_role_policy(RoleName=name, PolicyName=policy))
 
 
 def _holder(address: Address) -> tuple[PrincipalKind, str]:
-    assert address.kind is Kind.CALLER_POLICY  # the only other kind of resource
+    assert address.kind is Kind.CALLER_POLICY  # the only kind that is left
     assert address.holder is not None  # every caller policy has one
     return address.holder
-
-
-def _unless_gone(call: _Call) -> None:
-    """Make a call that deletes; what is gone already is as the plan wants it (facts sheet 3.1)."""
-    try:
-        call()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchEntity":
-            raise
 
 
 def _tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:

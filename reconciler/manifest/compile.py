@@ -76,6 +76,7 @@ class GrantCompiler:
             "permissions_boundary": self._boundary(raw, target),
             "conditions": self._conditions(raw),
             "max_session_duration": self._duration(raw),
+            "managed_caller_policy": raw.get("caller_policy", self._defaults.get("caller_policy")) == "managed",
             "tags": self._tags(raw),
         }
         if len(self._problems) > before or source is None or target is None:

@@ -11,6 +11,7 @@ from reconciler.model import (
     Address,
     Finding,
     Live,
+    ManagedPolicy,
     Plan,
     PrincipalKind,
     Resource,
@@ -22,6 +23,7 @@ from reconciler.model import (
 from reconciler.ownership import caller_policy_name, owns
 from reconciler.planner.compare import compare
 from reconciler.planner.order import CyclicOrderError, order
+from reconciler.planner.pack import opening, packed
 from reconciler.planner.principals import with_arns
 
 Rule = Callable[[Plan], Iterable[Finding]]
@@ -36,7 +38,7 @@ def plan(desired: State, live: Live, *, stack: str, rules: Iterable[Rule]) -> Pl
     `live.facts`.
     """
     live = with_arns(live)
-    changes = compare(desired, live, stack=stack)
+    changes = compare(packed(desired, live, stack=stack), live, stack=stack)
     findings: list[Finding] = []
     try:
         steps = order(changes)
@@ -75,6 +77,17 @@ def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) ->
         # A foreign role stays in sight where a grant wants its name.
         if resource.grant in grants or declared.get(address.slot()) in grants:
             found[address] = resource
+    shared = {
+        address: resource
+        for address, resource in live.state.items()
+        if isinstance(resource, ManagedPolicy) and not resource.grant
+    }
+    mine = {role.arn for role in (*wanted.values(), *found.values()) if isinstance(role, Role)}
+    for address, policy in shared.items():
+        # A policy that several grants share keeps all that is not of these.
+        found[address] = policy
+        if others := set(policy.document.resources()) - mine:
+            wanted[address] = replace(policy, document=opening(others))
     return wanted, Live(found, _with_left_out(live, found, stack))
 
 

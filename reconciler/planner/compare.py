@@ -21,12 +21,14 @@ from reconciler.model import (
     Change,
     Kind,
     Live,
+    ManagedPolicy,
     Resource,
     Role,
     State,
 )
 from reconciler.ownership import owns
 from reconciler.planner.order import carrier_slot, passes_on
+from reconciler.planner.pack import opening
 from reconciler.planner.principals import gone, why
 
 # No API renames or moves a role (facts sheet 3.3).
@@ -53,7 +55,12 @@ def compare(desired: State, live: Live, *, stack: str) -> tuple[Change, ...]:
         if address not in taken:
             changes.append(Change(address, Action.DELETE, before.grant, before, None))
     ordered = sorted(changes, key=_by_grant)
-    return _with_doors_shut(ordered, wanted, owned)
+    going = frozenset(
+        c.before.arn
+        for c in changes
+        if isinstance(c.before, Role) and (c.action in (Action.REPLACE, Action.DELETE) or passes_on(c))
+    )
+    return _with_doors_shut([_in_two_steps(change, going) for change in ordered], wanted, owned)
 
 
 def _pair(wanted: State, owned: State) -> dict[Address, Address]:
@@ -122,16 +129,17 @@ def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tupl
     result = {change.address: change for change in changes}
     for address, after in wanted.items():
         before = owned.get(address)
-        if not isinstance(before, CallerPolicy) or not keys:
+        if before is None or isinstance(before, Role) or not keys:
             continue
         change = result.get(address)
-        if carrier_slot(address) in slots and (change is None or change.action is Action.UPDATE):
+        if carrier_slot(address, before) in slots and (change is None or change.action is Action.UPDATE):
             result[address] = Change(
                 address, Action.REPLACE, after.grant, before, after,
                 _differing(before, after), reason="the role that carries it is replaced",
             )  # fmt: skip
         elif (
             change is not None
+            and isinstance(before, CallerPolicy)
             and change.action is Action.UPDATE
             and keys & {before.grant, *before.document.resources()}
         ):
@@ -139,6 +147,23 @@ def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tupl
                 change, action=Action.REPLACE, reason="it goes while the role that it opens changes"
             )
     return tuple(sorted(result.values(), key=_by_grant))
+
+
+def _in_two_steps(change: Change, going: frozenset[str]) -> Change:
+    """Let a policy that several grants share close the roles that go before it opens those that come.
+
+    The change of the role stands between the two, where it is deleted and made anew; and what cannot be opened keeps
+    nothing open that has to be closed.
+    """
+    before, after = change.before, change.after
+    if not isinstance(before, ManagedPolicy) or not isinstance(after, ManagedPolicy) or after.grant:
+        return change
+    old, new = set(before.document.resources()), set(after.document.resources())
+    if not (old - new) & going or new <= old:
+        return change
+    if not old & new:
+        return replace(change, action=Action.REPLACE, reason="nothing of what it opens stays")
+    return replace(change, interim=replace(after, document=opening(old & new)))
 
 
 def _by_grant(change: Change) -> tuple[str, str]:

@@ -10,7 +10,19 @@ from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
-from reconciler.model import Action, Address, CallerPolicy, Change, Kind, PrincipalKind, Resource, Role, Step, Verb
+from reconciler.model import (
+    Action,
+    Address,
+    CallerPolicy,
+    Change,
+    Kind,
+    ManagedPolicy,
+    PrincipalKind,
+    Resource,
+    Role,
+    Step,
+    Verb,
+)
 
 _Node = tuple[int, Verb]
 
@@ -32,7 +44,7 @@ def order(changes: tuple[Change, ...]) -> tuple[Step, ...]:
     """
     graph: dict[_Node, set[_Node]] = {}
     for index, change in enumerate(changes):
-        if change.before is not None and change.action in (Action.REPLACE, Action.DELETE):
+        if change.before is not None and (change.interim or change.action in (Action.REPLACE, Action.DELETE)):
             graph[index, Verb.REMOVE] = set()
         if change.after is not None:
             graph[index, Verb.WRITE] = set()
@@ -86,36 +98,60 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
     for index, change in enumerate(changes):
         if index in roles:
             yield from _role_edges(index, change, made)
+        elif isinstance(change.after or change.before, ManagedPolicy) and change.grant:
+            yield from _permissions_edges(index, change, roles)
         else:
-            left = set[int]().union(*(going.get(key, ()) for key in _opens(change, change.before)))
-            entered = set[int]().union(*(coming.get(key, ()) for key in _opens(change, change.after)))
+            closes, opens = _opened(change)
+            left = set[int]().union(*(going.get(key, ()) for key in closes))
+            entered = set[int]().union(*(coming.get(key, ()) for key in opens))
             yield from _caller_policy_edges(index, change, changes, left, entered)
-            carrier = by_slot.get(carrier_slot(change.address))
+            carrier = by_slot.get(carrier_slot(change.address, change.after or change.before))
             if carrier is not None:
                 yield (index, Verb.WRITE), (carrier, Verb.WRITE)
                 yield (carrier, Verb.REMOVE), (index, Verb.REMOVE)
 
 
-def _opens(change: Change, policy: Resource | None) -> set[str]:
-    """Return by which keys the role is found that a caller policy opens: its grant, and the ARNs that it names."""
-    if not isinstance(policy, CallerPolicy):
-        return set()
-    return {change.grant, *policy.document.resources()}
+def _opened(change: Change) -> tuple[set[str], set[str]]:
+    """Return by which keys the roles are found that a caller policy closes and that it opens.
+
+    A policy of one grant closes and opens what it names, found by the grant too; one that several grants share only
+    what it names on one side.
+    """
+    closes, opens = ({change.grant, *_named(policy)} if policy else set() for policy in (change.before, change.after))
+    if change.address.kind is Kind.CALLER_POLICY:
+        return closes, opens
+    before, after = _named(change.before), _named(change.after)
+    return before - after, after - before
+
+
+def _named(policy: Resource | None) -> set[str]:
+    return set(policy.document.resources()) if isinstance(policy, CallerPolicy | ManagedPolicy) else set()
+
+
+def _permissions_edges(index: int, change: Change, roles: dict[int, Change]) -> Iterator[tuple[_Node, _Node]]:
+    """Yield what a managed policy of a role's permissions requires: it is there before the role, and goes after it."""
+    policy = change.after or change.before
+    assert isinstance(policy, ManagedPolicy)  # asked before
+    for role, other in roles.items():
+        if isinstance(other.after, Role) and policy.arn in other.after.managed_policies:
+            yield (role, Verb.WRITE), (index, Verb.WRITE)
+        if isinstance(other.before, Role) and policy.arn in other.before.managed_policies:
+            yield (index, Verb.REMOVE), (role, Verb.WRITE if other.action is Action.UPDATE else Verb.REMOVE)
 
 
 def _caller_policy_edges(
     index: int, change: Change, changes: tuple[Change, ...], left: set[int], entered: set[int]
 ) -> Iterator[tuple[_Node, _Node]]:
     yield (index, Verb.WRITE), (index, Verb.REMOVE)
-    # An update points the policy away from a role that goes; a removal takes it away.
-    leaves = Verb.WRITE if change.action is Action.UPDATE else Verb.REMOVE
+    # An update points the policy away from a role that goes; a removal takes it away, as an interim does.
+    leaves = Verb.WRITE if change.action is Action.UPDATE and change.interim is None else Verb.REMOVE
     for role in entered:
         yield (index, Verb.WRITE), (role, Verb.WRITE)
     for role in left:
         yield (role, Verb.REMOVE), (index, leaves)
         if passes_on(changes[role]):
             # The callers of the old grant must not come into the permissions of the new one.
-            yield (role, Verb.WRITE), (index, Verb.REMOVE)
+            yield (role, Verb.WRITE), (index, leaves)
 
 
 def passes_on(change: Change) -> bool:
@@ -138,8 +174,9 @@ def _role_edges(index: int, change: Change, made: dict[str, int]) -> Iterator[tu
                 yield (index, Verb.WRITE), (trusted, Verb.WRITE)
 
 
-def carrier_slot(address: Address) -> tuple[str, ...]:
+def carrier_slot(address: Address, policy: Resource | None) -> tuple[str, ...]:
     """Return the slot of the role that carries a caller policy; nothing where that is a user or a group."""
-    if address.holder is None or address.holder[0] is not PrincipalKind.ROLE:
-        return ()
-    return (address.account, Kind.ROLE, address.holder[1].casefold())
+    names = [address.holder[1]] if address.holder is not None and address.holder[0] is PrincipalKind.ROLE else []
+    if isinstance(policy, ManagedPolicy) and not policy.grant:
+        names = [name for kind, name in (holder.split("/", 1) for holder in policy.attached_to) if kind == "role"]
+    return (address.account, Kind.ROLE, names[0].casefold()) if names else ()

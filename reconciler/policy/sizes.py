@@ -22,6 +22,11 @@ QUOTAS: Mapping[str, int] = {
 account's own number counts wherever it was read."""
 
 
+def quota(summary: Mapping[str, int], name: str) -> int:
+    """Return a quota: what GetAccountSummary says of the account, else what a new account has."""
+    return summary.get(name, QUOTAS[name])
+
+
 def size(document: PolicyDocument) -> int:
     """Return a document's characters as they are sent, without white space between them, which IAM does not count."""
     return len(document.written)

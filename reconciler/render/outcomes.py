@@ -11,6 +11,7 @@ from reconciler.render.text import Painter
 _DOING = {
     (Action.CREATE, Verb.WRITE): ("creating", "created"),
     (Action.UPDATE, Verb.WRITE): ("updating", "updated"),
+    (Action.UPDATE, Verb.REMOVE): ("closing what goes", "closed"),
     (Action.REPLACE, Verb.REMOVE): ("deleting, to replace it", "deleted"),
     (Action.REPLACE, Verb.WRITE): ("creating, as a replacement", "created"),
     (Action.DELETE, Verb.REMOVE): ("deleting", "deleted"),

@@ -23,6 +23,7 @@ _LABELS = {
     "inline_policies": "inline policy",
     "managed_policies": "managed policy",
     "instance_profiles": "instance profile",
+    "attached_to": "attached to",
     "tags": "tag",
 }
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model import Finding, Plan, Role, Severity
+from reconciler.model import Finding, ManagedPolicy, Plan, Role, Severity
 
 
 def policy_missing(plan: Plan) -> Iterator[Finding]:
     """Yield an error for each such policy of a role in an account that was read (NoSuchEntity, facts sheet 3.1)."""
+    made = {resource.arn for resource in plan.desired.values() if isinstance(resource, ManagedPolicy)}
     for address, wanted in sorted(plan.desired.items(), key=lambda item: str(item[0])):
         known = plan.live.facts[address.account].policies
         if not isinstance(wanted, Role) or known is None:
@@ -17,7 +18,7 @@ def policy_missing(plan: Plan) -> Iterator[Finding]:
         if wanted.permissions_boundary:
             named.append(("permissions boundary", wanted.permissions_boundary))
         for what, arn in named:
-            if arn not in known:
+            if arn not in known and arn not in made:
                 yield Finding(
                     rule="XG224",
                     severity=Severity.ERROR,

@@ -17,14 +17,16 @@ from reconciler.model import (
     Change,
     Finding,
     Kind,
+    ManagedPolicy,
     Plan,
     PrincipalKind,
     Role,
     Severity,
 )
 from reconciler.ownership import caller_policy_name
-from reconciler.policy.sizes import QUOTAS, size
+from reconciler.policy.sizes import quota, size
 
+_PLURALS = {Kind.ROLE: "roles", Kind.MANAGED_POLICY: "customer managed policies"}
 _Holder = tuple[str, PrincipalKind, str]
 
 TRUST_TOLERANCE = 1.1
@@ -38,13 +40,12 @@ def quotas(plan: Plan) -> Iterator[Finding]:
     for change in plan.changes:
         if isinstance(change.after, Role):
             yield from _role(change, change.after, plan.live.facts[change.address.account])
+        elif isinstance(change.after, ManagedPolicy):
+            yield from _managed_policy(change, change.after, plan.live.facts[change.address.account])
+    yield from _attachments(plan)
     for name, facts in sorted(plan.live.facts.items()):
-        yield from _count(plan, name, facts)
-
-
-def quota(facts: AccountFacts, name: str) -> int:
-    """Return a quota of the account: what AWS says, else what a new account has."""
-    return facts.summary.get(name, QUOTAS[name])
+        for kind, summary in ((Kind.ROLE, "Roles"), (Kind.MANAGED_POLICY, "Policies")):
+            yield from _count(plan, facts, kind, summary, name)
 
 
 def _inline_policies(plan: Plan) -> Iterator[Finding]:
@@ -57,7 +58,7 @@ def _inline_policies(plan: Plan) -> Iterator[Finding]:
     for (account, kind, folded), sizes in sorted(changed.items()):
         facts = plan.live.facts[account]
         total = sum({**_standing(plan, account, kind, folded), **sizes}.values())
-        allowed = quota(facts, f"{kind.capitalize()}PolicySizeQuota")
+        allowed = quota(facts.summary, f"{kind.capitalize()}PolicySizeQuota")
         if total > allowed:
             change = where[account, kind, folded]
             name = change.address.name if change.address.holder is None else change.address.holder[1]
@@ -71,7 +72,8 @@ def _inline_policies(plan: Plan) -> Iterator[Finding]:
 _INLINE_WAY_OUT = {
     Kind.ROLE: "say the same in fewer statements, or move a part into a managed policy and name it in managed_policies",
     Kind.CALLER_POLICY: (
-        "take inline policies away that nobody needs, or name another group: the quota is for all of them together"
+        "set caller_policy: managed on the grants of this principal, or in defaults, so that managed policies hold "
+        "them; or take inline policies away that nobody needs"
     ),
 }
 
@@ -103,7 +105,7 @@ def _standing(plan: Plan, account: str, kind: PrincipalKind, folded: str) -> Map
 def _role(change: Change, role: Role, facts: AccountFacts) -> Iterator[Finding]:
     before = change.before if isinstance(change.before, Role) else None
     if before is None or before.trust_policy != role.trust_policy:
-        used, allowed = size(role.trust_policy), quota(facts, "AssumeRolePolicySizeQuota")
+        used, allowed = size(role.trust_policy), quota(facts.summary, "AssumeRolePolicySizeQuota")
         if used > allowed:
             sure = used > allowed * TRUST_TOLERANCE
             yield _finding(
@@ -113,7 +115,7 @@ def _role(change: Change, role: Role, facts: AccountFacts) -> Iterator[Finding]:
                 "name a group, or fewer principals; the quota can be raised on request",
                 Severity.ERROR if sure else Severity.WARNING,
             )  # fmt: skip
-    allowed = quota(facts, "AttachedPoliciesPerRoleQuota")
+    allowed = quota(facts.summary, "AttachedPoliciesPerRoleQuota")
     if len(role.managed_policies) > allowed:
         yield _finding(
             "XG222", change,
@@ -122,18 +124,59 @@ def _role(change: Change, role: Role, facts: AccountFacts) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _count(plan: Plan, account: str, facts: AccountFacts) -> Iterator[Finding]:
-    mine = [c for c in plan.changes if c.address.account == account and c.address.kind is Kind.ROLE]
+def _managed_policy(change: Change, policy: ManagedPolicy, facts: AccountFacts) -> Iterator[Finding]:
+    used, allowed = size(policy.document), quota(facts.summary, "PolicySizeQuota")
+    if used > allowed:
+        yield _finding(
+            "XG220", change,
+            f"the managed policy would have {used:,} characters and cannot be divided; AWS allows {allowed:,}",
+            "divide the statement that is too long, or say the same in fewer words",
+        )  # fmt: skip
+
+
+def _attachments(plan: Plan) -> Iterator[Finding]:
+    """Count what hangs on each principal of a managed caller policy; a role's own permissions are counted with it."""
+    more: dict[_Holder, list[Change]] = {}
+    for change in plan.changes:
+        old, new = (
+            policy.attached_to if isinstance(policy, ManagedPolicy) else frozenset()
+            for policy in (change.before, change.after)
+        )
+        for holder in new - old:
+            kind, name = holder.split("/", 1)
+            more.setdefault((change.address.account, PrincipalKind(kind), name), []).append(change)
+    for (account, kind, name), changes in sorted(more.items()):
+        facts = plan.live.facts[account]
+        standing = facts.carried.get((kind, name.casefold()), Carried()).attached
+        gone = {
+            c.before.arn
+            for c in plan.changes
+            if isinstance(c.before, ManagedPolicy)
+            and f"{kind}/{name}" in c.before.attached_to
+            and not (isinstance(c.after, ManagedPolicy) and f"{kind}/{name}" in c.after.attached_to)
+        }
+        total = len(standing - gone) + len(changes)
+        allowed = quota(facts.summary, f"AttachedPoliciesPer{kind.capitalize()}Quota")
+        if total > allowed:
+            yield _finding(
+                "XG222", changes[0],
+                f"the {kind} {name} would have {total} managed policies; AWS allows {allowed} in this account",
+                "detach what nobody needs, or divide the grants over several groups",
+            )  # fmt: skip
+
+
+def _count(plan: Plan, facts: AccountFacts, kind: Kind, summary: str, account: str) -> Iterator[Finding]:
+    mine = [c for c in plan.changes if c.address.account == account and c.address.kind is kind]
     made = [change for change in mine if change.action is Action.CREATE]
     more = len(made) - sum(change.action is Action.DELETE for change in mine)
-    if not made or "Roles" not in facts.summary:
+    if not made or summary not in facts.summary:
         return
-    total, allowed = facts.summary["Roles"] + more, quota(facts, "RolesQuota")
+    total, allowed = facts.summary[summary] + more, quota(facts.summary, f"{summary}Quota")
     if total > allowed:
         yield _finding(
             "XG223", made[0],
-            f"account {account} would have {total:,} roles; AWS allows {allowed:,}",
-            "remove roles that nobody needs; the quota can be raised on request",
+            f"account {account} would have {total:,} {_PLURALS[kind]}; AWS allows {allowed:,}",
+            f"remove {_PLURALS[kind]} that nobody needs; the quota can be raised on request",
         )  # fmt: skip
 
 

@@ -56,6 +56,16 @@ PERMISSIONS = {
             ],
             "Resource": "*",
         },
+        {
+            "Sid": "ManagedPolicies",
+            "Effect": "Allow",
+            "Action": [
+                "iam:CreatePolicy", "iam:DeletePolicy", "iam:TagPolicy", "iam:ListPolicyVersions",
+                "iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:AttachUserPolicy", "iam:DetachUserPolicy",
+                "iam:AttachGroupPolicy", "iam:DetachGroupPolicy",
+            ],
+            "Resource": "*",
+        },
     ],
 }  # fmt: skip
 """What xgrant needs in an account; the README shows the same document."""

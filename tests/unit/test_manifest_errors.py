@@ -27,7 +27,7 @@ def problems_of(folder: Path, text: str) -> list[str]:
     ("parts", "place", "code", "words"),
     [
         pytest.param({"form": "{account: dev}", "from": ""}, "+3:5", "XG010", "did you mean from", id="unknown key, near miss"),
-        pytest.param({"nonsense": "1"}, "+4:5", "XG010", "known here: description", id="unknown key"),
+        pytest.param({"nonsense": "1"}, "+4:5", "XG010", "known here: caller_policy, description", id="unknown key"),
         pytest.param({"from": ""}, "+0:3", "XG011", "'from' is missing in grants.reader", id="missing key"),
         pytest.param({"description": "[x]"}, "+4:18", "XG012", "has to be a text; this is a list", id="wrong type"),
         pytest.param({"tags": "{cost-center: 42}"}, "+4:25", "XG012", "put it in quotes; this is 42", id="number as tag"),

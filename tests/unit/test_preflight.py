@@ -59,10 +59,13 @@ def test_grants_on_one_group_count_together(tmp_path: Path) -> None:
     assert len(found(planned(tmp_path, grants), "XG220")) == 1
 
 
-def test_permissions_that_a_role_cannot_hold_are_refused(tmp_path: Path) -> None:
-    resources = ", ".join(f'"arn:aws:s3:::bucket-{number:03}/*"' for number in range(400))
+def test_permissions_that_a_role_cannot_hold_beside_what_it_carries_are_refused(tmp_path: Path) -> None:
+    resources = ", ".join(f'"arn:aws:s3:::bucket-{number:03}/*"' for number in range(300))
+    before = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    carried = {(ROLE, "reader"): Carried({"xgrant.other.grant": 2500, "xgrant-permissions": 100})}
     grants = grant_yaml(permissions=f'[{{actions: "s3:GetObject", resources: [{resources}]}}]')
-    assert "AWS allows 10,240" in found(planned(tmp_path, grants), "XG220")[0].message
+    plan = planned(tmp_path, grants, live=desired_of(before), storage={"carried": carried})
+    assert "AWS allows 10,240" in found(plan, "XG220")[0].message
 
 
 @pytest.mark.parametrize(("roles", "severities"), [(25, []), (36, [Severity.WARNING]), (40, [Severity.ERROR])])

@@ -1,0 +1,93 @@
+"""Writes customer managed policies: their versions, and what they are attached to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from reconciler.model import ManagedPolicy, PrincipalKind
+
+if TYPE_CHECKING:
+    from types_boto3_iam import IAMClient
+    from types_boto3_iam.type_defs import TagTypeDef
+
+VERSIONS = 5
+"""Versions of one managed policy (IAM quotas)."""
+
+
+def create_managed_policy(iam: IAMClient, name: str, wanted: ManagedPolicy, tags: list[TagTypeDef]) -> None:
+    """Create the policy, then attach it."""
+    iam.create_policy(PolicyName=name, Path=wanted.path, PolicyDocument=wanted.document.written, Tags=tags)
+    for holder in sorted(wanted.attached_to):
+        _attach(iam, holder, wanted.arn)
+
+
+def update_managed_policy(iam: IAMClient, before: ManagedPolicy, after: ManagedPolicy) -> None:
+    """Detach it where it does not belong, write what it says as a new version, then attach it where it is missing."""
+    for holder in sorted(before.attached_to - after.attached_to):
+        _detach(iam, holder, before.arn)
+    if before.document != after.document:
+        _make_room(iam, before.arn)
+        iam.create_policy_version(PolicyArn=before.arn, PolicyDocument=after.document.written, SetAsDefault=True)
+    for holder in sorted(after.attached_to - before.attached_to):
+        _attach(iam, holder, before.arn)
+
+
+def delete_managed_policy(iam: IAMClient, policy: ManagedPolicy) -> None:
+    """Detach the policy, delete its older versions, then itself (facts sheet 3.3); what is gone already is no error."""
+    for holder in sorted(policy.attached_to):
+        unless_gone(lambda h=holder: _detach(iam, h, policy.arn))  # type: ignore[misc]
+    try:
+        for version in _older_versions(iam, policy.arn):
+            iam.delete_policy_version(PolicyArn=policy.arn, VersionId=version)
+        iam.delete_policy(PolicyArn=policy.arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchEntity":
+            raise
+
+
+def unless_gone(call: Callable[[], object]) -> None:
+    """Call; that the thing is gone already is no error."""
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchEntity":
+            raise
+
+
+def _make_room(iam: IAMClient, arn: str) -> None:
+    """Delete the oldest versions where there is no room for one more (LimitExceeded, facts sheet 3.3)."""
+    older = _older_versions(iam, arn)
+    for version in older[: max(0, len(older) + 2 - VERSIONS)]:
+        iam.delete_policy_version(PolicyArn=arn, VersionId=version)
+
+
+def _older_versions(iam: IAMClient, arn: str) -> list[str]:
+    """Return the ids of all versions but the one in force, oldest first: `v2` was made before `v10`."""
+    pages = iam.get_paginator("list_policy_versions").paginate(PolicyArn=arn)
+    found = [v["VersionId"] for page in pages for v in page["Versions"] if not v["IsDefaultVersion"]]
+    return sorted(found, key=lambda version: int(version.removeprefix("v")))
+
+
+def _attach(iam: IAMClient, holder: str, arn: str) -> None:
+    kind, name = holder.split("/", 1)
+    match PrincipalKind(kind):
+        case PrincipalKind.USER:
+            iam.attach_user_policy(UserName=name, PolicyArn=arn)
+        case PrincipalKind.GROUP:
+            iam.attach_group_policy(GroupName=name, PolicyArn=arn)
+        case PrincipalKind.ROLE:
+            iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+
+
+def _detach(iam: IAMClient, holder: str, arn: str) -> None:
+    kind, name = holder.split("/", 1)
+    match PrincipalKind(kind):
+        case PrincipalKind.USER:
+            iam.detach_user_policy(UserName=name, PolicyArn=arn)
+        case PrincipalKind.GROUP:
+            iam.detach_group_policy(GroupName=name, PolicyArn=arn)
+        case PrincipalKind.ROLE:
+            iam.detach_role_policy(RoleName=name, PolicyArn=arn)
