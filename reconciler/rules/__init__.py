@@ -1,6 +1,7 @@
 """What a plan is checked for, one file a rule. A rule reads a plan and yields findings; it decides nothing else."""
 
 from reconciler.rules.caller_policy_elsewhere import caller_policy_of_another_stack
+from reconciler.rules.managed_policy_taken import managed_policy_taken
 from reconciler.rules.other_side import other_side
 from reconciler.rules.policy_missing import policy_missing
 from reconciler.rules.principal_missing import principal_missing
@@ -12,6 +13,7 @@ RULES = (
     role_not_owned,
     principal_missing,
     policy_missing,
+    managed_policy_taken,
     quotas,
     session_capped,
     other_side,

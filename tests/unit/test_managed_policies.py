@@ -242,3 +242,12 @@ def test_a_group_with_its_ten_policies_has_no_place_for_one_more(tmp_path: Path)
         facts["dev"] = replace(facts["dev"], carried={(PrincipalKind.GROUP, "developers"): Carried(attached=arns)})
         plan = plan_for(found, {}, facts=facts)
         assert len([f for f in plan.findings if f.rule == "XG222"]) == refused
+
+
+@pytest.mark.parametrize("path", ["/", "/xgrant/other/"])
+def test_a_policy_of_the_same_name_that_is_not_ours_stops_the_plan(tmp_path: Path, path: str) -> None:
+    found = managed(tmp_path, READER)
+    facts = facts_for(found)
+    taken = f"arn:aws:iam::{DEV}:policy{path}{_name('developers')}"
+    facts["dev"] = replace(facts["dev"], policies=frozenset([taken]))
+    assert [(f.rule, f.message.split()[0]) for f in plan_for(found, {}, facts=facts).findings] == [("XG227", taken)]
