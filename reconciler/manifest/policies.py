@@ -27,7 +27,7 @@ def compile_permissions(
         for full in ({"effect": "Allow", **statement} for statement in stated)
     ]
     _check([(statement, (*at, index)) for index, statement in enumerate(stated)], source, problems)
-    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": statements})
+    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [_in_text(s) for s in statements]})
 
 
 def compile_policy(
@@ -52,7 +52,25 @@ def compile_policy(
         for index, statement in enumerate(listed(data["Statement"]))
     ]
     _check(places, source, problems)
-    return PolicyDocument.parse(data)
+    texts = [_in_text(statement) for statement in listed(data["Statement"])]
+    return PolicyDocument.parse({**data, "Statement": texts if inside else texts[0]})
+
+
+def _in_text(statement: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a statement whose condition values are strings, which is what they are to IAM."""
+    if "Condition" not in statement:
+        return dict(statement)
+    block = {
+        operator: {key: _text(values) for key, values in keys.items()}
+        for operator, keys in statement["Condition"].items()
+    }
+    return {**statement, "Condition": block}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_text(item) for item in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _read_file(name: str, folder: Path, root: Path) -> tuple[Source | None, tuple[str | Problem, ...]]:

@@ -79,8 +79,7 @@ class Sandbox:
     """
 
     def __init__(self, port: int = 0, *, aws_policies: bool = True, strict: bool = False, seed: int = 0) -> None:
-        # moto's only switch for this, which it reads whenever it makes an account.
-        os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true" if aws_policies else "false"
+        self._aws_policies = aws_policies
         moto: Application = DomainDispatcherApplication(create_backend_app)
         self._strict = Strict(moto, seed) if strict else None
         self.recorder = Recorder(self._strict or moto)
@@ -120,6 +119,8 @@ class Sandbox:
     def reset(self) -> None:
         """Empty every account, and check nobody's permissions."""
         self.enforce(on=False)
+        # moto's only switch for this, which it reads whenever it makes an account; the sandbox before may differ.
+        os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true" if self._aws_policies else "false"
         self._control("reset")
         if self._strict is not None:
             self._strict.clear()

@@ -46,8 +46,8 @@ def opened(sandbox: Sandbox) -> list[list[str]]:
             "Document"
         ]
         resources = document["Statement"][0]["Resource"]
-        found.append([resources] if isinstance(resources, str) else resources)
-    return found
+        found.append([resources] if isinstance(resources, str) else sorted(resources))
+    return sorted(found)
 
 
 def test_three_hundred_grants_on_one_group_are_a_few_policies_and_one_more_changes_one(

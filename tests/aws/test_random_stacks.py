@@ -86,6 +86,7 @@ def manifest(folder: Path, declared: dict[str, Any], path: str) -> Path:
 def prepare(sandbox: Sandbox) -> None:
     sandbox.reset()
     seed(sandbox)
+    sandbox.strict.give_fewer()
     source, target = root_client(sandbox, "iam", SOURCE), root_client(sandbox, "iam", TARGET)
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     source.create_group(GroupName="ops")
