@@ -38,12 +38,12 @@ def demo(colour: bool, say: Say) -> None:
 
     """
     manifest = os.path.relpath(data_path("manifests/shared-bucket.yaml"))
-    with Sandbox() as sandbox:
+    with Sandbox(strict=True) as sandbox:
         scenario = seed(sandbox)
         sandbox.enforce(on=True)
         steps = _Steps(scenario, colour, say)
-        say("An emulated AWS with two accounts runs on loopback. Identity policies are enforced; trust policies")
-        say("between accounts are not checked by this emulator, so what refuses bob is that he has no caller policy.")
+        say("An emulated AWS with two accounts runs on loopback. It refuses what AWS refuses, and checks both sides of")
+        say("an AssumeRole: the caller's own policies, and the role's trust policy.")
 
         steps.title("The plan: a role in one account, a policy on a group in the other")
         steps.xgrant(["plan", manifest, "--detailed-exitcode"], expect=2)

@@ -1,0 +1,154 @@
+"""Whatever the strict AWS refuses, the plan says before anything is written. Each row is a rule of AWS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
+from reconciler.sandbox.server import Sandbox, writes
+from tests.conftest import Run
+
+ALLOW = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
+Prepare = Callable[[Sandbox], object]
+
+
+def nothing(sandbox: Sandbox) -> None:
+    """Leave AWS as it is."""
+
+
+def filled(holder: str, size: int) -> Prepare:
+    """Put inline policies of so many characters on alice or developers by hand."""
+    empty = len(json.dumps(json.loads(ALLOW), separators=(",", ":"))) + len("arn:aws:s3:::") - 1
+    text = ALLOW.replace('"*"', f'"arn:aws:s3:::{"b" * (size - empty)}"')
+
+    def prepare(sandbox: Sandbox) -> None:
+        iam = root_client(sandbox, "iam", SOURCE)
+        if holder == "alice":
+            iam.put_user_policy(UserName=holder, PolicyName="by-hand", PolicyDocument=text)
+        else:
+            iam.put_group_policy(GroupName=holder, PolicyName="by-hand", PolicyDocument=text)
+
+    return prepare
+
+
+def roles_quota(sandbox: Sandbox) -> None:
+    sandbox.strict.quotas[TARGET] = {"RolesQuota": 1}
+
+
+def attached(sandbox: Sandbox) -> None:
+    iam = root_client(sandbox, "iam", SOURCE)
+    for number in range(10):
+        arn = iam.create_policy(PolicyName=f"p{number}", PolicyDocument=ALLOW)["Policy"]["Arn"]
+        iam.attach_group_policy(GroupName="developers", PolicyArn=arn)
+
+
+def namesake(sandbox: Sandbox) -> None:
+    trust = ALLOW.replace("s3:*", "sts:AssumeRole").replace('"Resource": "*"', '"Principal": {"AWS": "*"}')
+    root_client(sandbox, "iam", TARGET).create_role(RoleName="READER", AssumeRolePolicyDocument=trust)
+
+
+def own_policies(sandbox: Sandbox) -> None:
+    for number in range(11):
+        root_client(sandbox, "iam", TARGET).create_policy(PolicyName=f"p{number}", PolicyDocument=ALLOW)
+
+
+USERS = [f"user-{number:04}-{'x' * 50}" for number in range(40)]
+
+
+def many_users(sandbox: Sandbox) -> None:
+    for name in USERS:
+        root_client(sandbox, "iam", SOURCE).create_user(UserName=name)
+
+
+GRANT: dict[str, Any] = {
+    "from": {"account": "dev", "groups": ["developers"]},
+    "to": {"account": "storage"},
+    "permissions": [{"actions": "s3:GetObject", "resources": "*"}],
+}
+POLICY = f"arn:aws:iam::{TARGET}:policy"
+
+
+@pytest.mark.parametrize(
+    ("code", "changed", "prepare"),
+    [
+        pytest.param("XG029", {"to": {"account": "storage", "role": "a b"}}, nothing, id="role name: alphabet"),
+        pytest.param("XG029", {"to": {"account": "storage", "role": "r" * 65}}, nothing, id="role name: length"),
+        pytest.param("XG029", {"to": {"account": "storage", "path": "/a b/"}}, nothing, id="path: alphabet"),
+        pytest.param("XG029", {"to": {"account": "storage", "path": f"/{'p' * 511}/"}}, nothing, id="path: length"),
+        pytest.param("XG031", {"description": "an em dash \u2014"}, nothing, id="description: alphabet"),
+        pytest.param("XG031", {"description": "d" * 1001}, nothing, id="description: length"),
+        pytest.param("XG030", {"tags": {"a!": "b"}}, nothing, id="tag key: alphabet"),
+        pytest.param("XG030", {"tags": {"k" * 129: "b"}}, nothing, id="tag key: length"),
+        pytest.param("XG030", {"tags": {"a": "v" * 257}}, nothing, id="tag value: length"),
+        pytest.param("XG030", {"tags": {"aws:a": "b"}}, nothing, id="tag key: reserved"),
+        pytest.param("XG030", {"tags": {"Owner": "a", "owner": "b"}}, nothing, id="tag keys: case"),
+        pytest.param("XG030", {"tags": {f"k{n}": "v" for n in range(49)}}, nothing, id="tags: number"),
+        pytest.param("XG037", {"session": {"max_duration": "13h"}}, nothing, id="session: longest"),
+        pytest.param("XG037", {"session": {"max_duration": "59m"}}, nothing, id="session: shortest"),
+        pytest.param("XG027", {"permissions": [{"actions": "s3", "resources": "*"}]}, nothing, id="document: action"),
+        pytest.param("XG028", {"permissions": [{"actions": "s3:*", "resources": "b"}]}, nothing, id="document: resource"),
+        pytest.param(
+            "XG033", {"permissions": [{"sid": "A", "actions": "s3:*", "resources": "*"}] * 2}, nothing,
+            id="document: a Sid twice",
+        ),
+        pytest.param(
+            "XG013", {"policy": {"Version": "2012-10-17", "Statement": []}, "permissions": None}, nothing,
+            id="document: no statement",
+        ),
+        pytest.param("XG041", {"to": {"account": "storage", "path": "/aws-service-role/x/"}}, nothing, id="service-linked"),
+        pytest.param("XG041", {"to": {"account": "storage", "role": "AWSReservedSSO_X_0"}}, nothing, id="Identity Center"),
+        pytest.param("XG202", {"from": {"account": "dev", "users": ["nobody"]}}, nothing, id="principal: user"),
+        pytest.param("XG202", {"from": {"account": "dev", "roles": ["nobody"]}}, nothing, id="principal: role"),
+        pytest.param("XG202", {"from": {"account": "dev", "groups": ["nobody"]}}, nothing, id="principal: group"),
+        pytest.param("XG202", {"from": {"account": "dev", "users": ["Alice"]}}, nothing, id="principal: case"),
+        pytest.param("XG202", {"from": {"account": "dev", "users": ["x/alice"]}}, nothing, id="principal: path"),
+        pytest.param("XG224", {"managed_policies": [f"{POLICY}/none"]}, nothing, id="managed policy: absent"),
+        pytest.param("XG224", {"permissions_boundary": f"{POLICY}/none"}, nothing, id="boundary: absent"),
+        pytest.param("XG201", {}, namesake, id="role name: case"),
+        pytest.param("XG220", {}, filled("developers", 5100), id="inline policies of a group"),
+        pytest.param(
+            "XG220", {"from": {"account": "dev", "users": ["alice"]}}, filled("alice", 2040),
+            id="inline policies of a user",
+        ),
+        pytest.param("XG221", {"from": {"account": "dev", "users": USERS}}, many_users, id="trust policy: size"),
+        pytest.param(
+            "XG222", {"managed_policies": [f"{POLICY}/p{n}" for n in range(11)]}, own_policies, id="attachments of a role"
+        ),
+        pytest.param("XG222", {"caller_policy": "managed"}, attached, id="attachments of a group"),
+        pytest.param("XG223", {}, roles_quota, id="roles of an account"),
+    ],
+)  # fmt: skip
+def test_the_plan_says_what_aws_would_refuse(
+    scenario: Scenario,
+    sandbox: Sandbox,
+    xgrant: Run,
+    tmp_path: Path,
+    code: str,
+    changed: dict[str, Any],
+    prepare: Prepare,
+) -> None:
+    prepare(sandbox)
+    sandbox.recorder.take()
+    grant = {key: value for key, value in {**GRANT, **changed}.items() if value is not None}
+    file = tmp_path / "m.yaml"
+    file.write_text(
+        json.dumps(
+            {
+                "version": 1,
+                "stack": "platform",
+                "accounts": {"dev": {"id": SOURCE}, "storage": {"id": TARGET}},
+                "defaults": {"access": {"assume_role": {"name": "xgrant-reconciler"}}},
+                "grants": {"reader": grant},
+            }
+        )
+    )
+    for command in (["plan"], ["apply", "--auto-approve"]):
+        result = xgrant(*command, file)
+        assert result.code == 3, result.out + result.err
+        assert code in result.out + result.err
+    assert list(writes(sandbox.recorder.take())) == []
