@@ -71,6 +71,12 @@ def parse_caller_pack(stack: str, path: str, name: str) -> tuple[PrincipalKind, 
     return found if caller_pack_name(stack, *found) == name else None
 
 
+def stack_of_caller_pack(arn: str) -> str | None:
+    """Return whose managed caller policy an ARN is, or None if it is none of any stack."""
+    match = re.search(r":policy/xgrant/([a-z0-9-]{1,32})/callers/", arn)
+    return match.group(1) if match else None
+
+
 def permissions_path(stack: str, grant: str) -> str:
     """Return the path of the managed policies that hold the permissions of a grant."""
     return f"{stack_path(stack)}permissions/{grant}/"

@@ -36,6 +36,7 @@ from reconciler.ownership import (
     parse_caller_pack,
     parse_caller_policy_name,
     parse_permissions_path,
+    stack_of_caller_pack,
     stack_path,
 )
 from reconciler.policy.document import PolicyDocument
@@ -102,7 +103,7 @@ def _read_account(account: Account, iam: IAMClient, scope: Scope) -> tuple[dict[
         if owned_by(_tags(detail), scope.stack) or address.slot() in scope.role_slots:
             rest = listed.get(detail["RoleName"]) or _get_role(account, iam, detail["RoleName"])
             if rest is not None:
-                state[address] = _role(detail, rest, scope.stack)
+                state[address] = _role(detail, rest)
     return state, facts
 
 
@@ -147,6 +148,9 @@ def _caller_policies(
                 state[address] = CallerPolicy(marked[1], PolicyDocument.read(policy["PolicyDocument"]))
             elif marked is not None and kind is PrincipalKind.ROLE:
                 foreign[name] = (*foreign.get(name, ()), policy["PolicyName"])
+        for attached in entity.get("AttachedManagedPolicies", []) if kind is PrincipalKind.ROLE else []:
+            if stack_of_caller_pack(attached["PolicyArn"]) not in (None, stack):
+                foreign[name] = (*foreign.get(name, ()), attached["PolicyName"])
     return state, AccountFacts(account, principals, foreign, ids)
 
 
@@ -221,7 +225,7 @@ def _get_role(account: Account, iam: IAMClient, name: str) -> _Detail | None:
             raise
 
 
-def _role(detail: _Detail, listed: _Detail, stack: str) -> Role:
+def _role(detail: _Detail, listed: _Detail) -> Role:
     tags = _tags(detail)
     return Role(
         grant=tags.get(GRANT_TAG, ""),
@@ -239,7 +243,7 @@ def _role(detail: _Detail, listed: _Detail, stack: str) -> Role:
             policy["PolicyArn"]
             for policy in detail.get("AttachedManagedPolicies", [])
             # A caller policy is a resource of its own, as among the inline policies.
-            if f":policy{stack_path(stack)}callers/" not in policy["PolicyArn"]
+            if stack_of_caller_pack(policy["PolicyArn"]) is None
         ),
         permissions_boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         max_session_duration=listed.get("MaxSessionDuration", 3600),

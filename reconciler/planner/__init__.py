@@ -83,10 +83,13 @@ def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) ->
         if isinstance(resource, ManagedPolicy) and not resource.grant
     }
     mine = {role.arn for role in (*wanted.values(), *found.values()) if isinstance(role, Role)}
+    # What stands in a policy by hand, and opens no role of the stack, is nobody's to keep.
+    standing = (role for role in live.state.values() if owns(stack, role))
+    theirs = {role.arn for role in (*desired.values(), *standing) if isinstance(role, Role)} - mine
     for address, policy in shared.items():
         # A policy that several grants share keeps all that is not of these.
         found[address] = policy
-        if others := set(policy.document.resources()) - mine:
+        if others := theirs.intersection(policy.document.resources()):
             wanted[address] = replace(policy, document=opening(others))
     return wanted, Live(found, _with_left_out(live, found, stack))
 

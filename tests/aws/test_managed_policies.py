@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted, writes
 from tests.conftest import Run
@@ -34,6 +36,9 @@ def manifest(folder: Path, numbers: Any, **more: str) -> Path:
         HEAD + ("grants:\n" if grants else "grants: {}\n") + "".join(f"  {n}:{t}" for n, t in grants.items())
     )
     return file
+
+
+ROLE_2 = f"arn:aws:iam::{TARGET}:role/reader-002"
 
 
 def opened(sandbox: Sandbox) -> list[list[str]]:
@@ -144,3 +149,42 @@ def test_permissions_too_large_for_a_role_become_managed_policies_of_it(
         assert xgrant("plan", tmp_path, "--detailed-exitcode").code == 0
     assert xgrant("destroy", tmp_path, "--auto-approve").code == 0
     assert iam.list_policies(Scope="Local")["Policies"] == []
+
+
+def test_only_keeps_nothing_that_somebody_put_into_a_shared_policy(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    xgrant("apply", manifest(tmp_path, [1, 2]), "--auto-approve")
+    iam = root_client(sandbox, "iam", SOURCE)
+    (policy,) = iam.list_policies(Scope="Local")["Policies"]
+    wide = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": ["*", ROLE_2]}]}
+    iam.create_policy_version(PolicyArn=policy["Arn"], PolicyDocument=json.dumps(wide), SetAsDefault=True)
+    assert xgrant("apply", tmp_path, "--only", "reader-001", "--auto-approve").code == 0
+    assert [arn[-3:] for arn in opened(sandbox)[0]] == ["001", "002"]
+
+
+@pytest.mark.parametrize("other", ["other", "platform"])
+def test_a_managed_caller_policy_on_our_role_is_no_drift_and_goes_with_no_role_of_ours(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path, other: str
+) -> None:
+    """A role of this stack is a caller in another stack."""
+    hop = "\n    from: {account: storage, users: [storage-admin]}\n    to: {account: dev}\n"
+    hop += '    permissions: [{actions: "sts:AssumeRole", resources: "*"}]\n'
+    xgrant("apply", manifest(tmp_path, [], hop=hop), "--auto-approve")
+    (tmp_path / "theirs").mkdir()
+    theirs = "\n    from: {account: dev, roles: [hop]}\n    to: {account: storage}\n"
+    theirs += '    permissions: [{actions: "s3:GetObject", resources: "*"}]\n'
+    file = manifest(tmp_path / "theirs", [], theirs=theirs)
+    ours = tmp_path / "m.yaml"
+    if other == "platform":
+        text = ours.read_text() + f"  theirs:{theirs}"
+        ours.write_text(text)
+        assert xgrant("apply", ours, "--auto-approve").code == 0
+        assert xgrant("plan", ours, "--detailed-exitcode").code == 0
+        return
+    file.write_text(file.read_text().replace("stack: platform", "stack: other"))
+    assert xgrant("apply", file, "--auto-approve").code == 0
+    assert xgrant("plan", ours, "--detailed-exitcode").code == 0
+    refused = xgrant("destroy", ours, "--auto-approve")
+    assert refused.code == 3
+    assert "error XG204 dev/role/hop: the role hop carries xgrant.other." in refused.out
