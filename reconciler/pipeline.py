@@ -10,7 +10,7 @@ from reconciler.desired import desired_state
 from reconciler.errors import UsageError
 from reconciler.manifest import load
 from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Role, Scope
-from reconciler.planner import narrow, plan
+from reconciler.planner import destroyed, narrow, plan
 from reconciler.ports import Reader, Writer
 from reconciler.rules import RULES
 
@@ -54,7 +54,7 @@ def make_plan(request: Request, reader: Reader) -> Plan:
         known = {grant.name for grant in manifest.grants} | {found.grant for found in live.state.values()}
         if unknown := sorted(request.only - known):
             raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
-    return plan({} if request.destroy else desired, live, stack=manifest.stack, rules=RULES)
+    return plan(destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES)
 
 
 def apply_plan(

@@ -94,6 +94,8 @@ def test_only_changes_of_a_shared_policy_what_belongs_to_the_named_grants(
     manifest(tmp_path, [2, 4, 5])
     assert xgrant("apply", tmp_path, "--only", "reader-004", "--only", "reader-001", "--auto-approve").code == 0
     assert [arn[-3:] for arn in opened(sandbox)[0]] == ["002", "003", "004"]
+    assert xgrant("destroy", tmp_path, "--only", "reader-004", "--auto-approve").code == 0
+    assert [arn[-3:] for arn in opened(sandbox)[0]] == ["002", "003"]
     assert xgrant("apply", tmp_path, "--auto-approve").code == 0
     assert [arn[-3:] for arn in opened(sandbox)[0]] == ["002", "004", "005"]
     assert xgrant("plan", tmp_path, "--detailed-exitcode").code == 0

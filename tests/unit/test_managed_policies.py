@@ -28,10 +28,12 @@ from reconciler.model import (
     Verb,
 )
 from reconciler.ownership import caller_pack_name
+from reconciler.planner import destroyed, narrow, plan
 from reconciler.planner.pack import opening, packed
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sizes import size
 from reconciler.policy.split import split
+from reconciler.rules import RULES
 from tests.support import DEV, HEAD, MemoryWriter, desired_of, facts_for, grant_yaml, load_text, manifest_yaml, plan_for
 
 GROUP = (PrincipalKind.GROUP, "Developers")
@@ -251,3 +253,13 @@ def test_a_policy_of_the_same_name_that_is_not_ours_stops_the_plan(tmp_path: Pat
     taken = f"arn:aws:iam::{DEV}:policy{path}{_name('developers')}"
     facts["dev"] = replace(facts["dev"], policies=frozenset([taken]))
     assert [(f.rule, f.message.split()[0]) for f in plan_for(found, {}, facts=facts).findings] == [("XG227", taken)]
+
+
+def test_a_role_that_carries_what_only_leaves_out_is_not_deleted(tmp_path: Path) -> None:
+    reader = grant_yaml("reader", **{"from": "{account: dev, roles: [hop]}"})
+    hop = grant_yaml("hop", **{"from": "{account: storage, groups: [ops]}", "to": "{account: dev}"})
+    found = managed(tmp_path, reader, hop)
+    state = standing(found)
+    wanted, live = narrow(desired_of(found), Live(state, facts_for(found, state)), frozenset(["hop"]), stack="platform")
+    refused = plan(destroyed(wanted), live, stack="platform", rules=RULES)
+    assert [(f.rule, str(f.address)) for f in refused.findings] == [("XG204", "dev/role/hop")]
