@@ -92,6 +92,39 @@ def test_what_has_policies_is_not_deleted(sandbox: Sandbox, kind: str) -> None:
     iam.delete_policy(PolicyArn=arn)
 
 
+def test_a_role_of_an_instance_profile_is_not_deleted(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust())
+    iam.create_instance_profile(InstanceProfileName="P")
+    iam.add_role_to_instance_profile(InstanceProfileName="P", RoleName="R")
+    message = refused("DeleteConflict", 409, lambda: iam.delete_role(RoleName="R"))
+    assert message == "Cannot delete entity, must remove roles from instance profile first."
+    iam.remove_role_from_instance_profile(InstanceProfileName="P", RoleName="R")
+    iam.delete_role(RoleName="R")
+
+
+def test_users_with_keys_or_groups_and_groups_with_users_are_not_deleted(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    iam.create_user(UserName="U")
+    iam.create_group(GroupName="G")
+    iam.add_user_to_group(UserName="U", GroupName="G")
+    key = iam.create_access_key(UserName="U")["AccessKey"]["AccessKeyId"]
+    refused("DeleteConflict", 409, lambda: iam.delete_group(GroupName="G"))
+    refused("DeleteConflict", 409, lambda: iam.delete_user(UserName="U"))
+    iam.remove_user_from_group(UserName="U", GroupName="G")
+    refused("DeleteConflict", 409, lambda: iam.delete_user(UserName="U"))
+    iam.delete_access_key(UserName="U", AccessKeyId=key)
+    iam.delete_user(UserName="U")
+    iam.delete_group(GroupName="G")
+
+
+@pytest.mark.parametrize("path", ["/aws-reserved/x/", "/aws-service-role/x.amazonaws.com/"])
+def test_only_aws_makes_roles_under_its_paths(sandbox: Sandbox, path: str) -> None:
+    iam = iam_of(sandbox)
+    refused("InvalidInput", 400, lambda: iam.create_role(RoleName="R", Path=path, AssumeRolePolicyDocument=trust()))
+    iam.create_role(RoleName="R", Path="/aws/", AssumeRolePolicyDocument=trust())
+
+
 @pytest.mark.parametrize("path", ["/aws-reserved/sso.amazonaws.com/", "/aws-service-role/x.amazonaws.com/"])
 def test_roles_of_aws_are_not_modifiable(sandbox: Sandbox, path: str) -> None:
     iam = iam_of(sandbox)

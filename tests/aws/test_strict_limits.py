@@ -156,6 +156,29 @@ def test_the_quotas_are_those_that_the_account_summary_says(sandbox: Sandbox) ->
     refused("LimitExceeded", 409, lambda: iam.create_role(RoleName="S", AssumeRolePolicyDocument=trust()))
 
 
+@pytest.mark.parametrize(
+    ("quota", "operation", "parameters"),
+    [
+        ("UsersQuota", "create_user", {"UserName": "{}"}),
+        ("GroupsQuota", "create_group", {"GroupName": "{}"}),
+        ("RolesQuota", "create_role", {"RoleName": "{}", "AssumeRolePolicyDocument": trust()}),
+        ("PoliciesQuota", "create_policy", {"PolicyName": "{}", "PolicyDocument": policy()}),
+    ],
+)
+def test_an_account_holds_so_many_of_each(
+    sandbox: Sandbox, quota: str, operation: str, parameters: dict[str, str]
+) -> None:
+    sandbox.strict.quotas[STORAGE] = {quota: 2}
+    call = getattr(iam_of(sandbox), operation)
+
+    def create(name: str) -> object:
+        return call(**{key: name if value == "{}" else value for key, value in parameters.items()})
+
+    create("one")
+    create("two")
+    assert refused("LimitExceeded", 409, lambda: create("three")).startswith("Cannot exceed quota for ")
+
+
 def test_a_boundary_is_a_managed_policy_that_exists(sandbox: Sandbox) -> None:
     iam = iam_of(sandbox)
     iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust())

@@ -9,6 +9,7 @@ from reconciler.sandbox.strict import accounts
 from reconciler.sandbox.strict.wire import RefusedError, Request
 
 _HOLDER = re.compile(r"(?:Put|Attach)(Role|User|Group)Policy")
+_OF_AWS = "arn:aws:iam::aws:policy/"
 _CREATED = {"CreateRole": "Role", "CreateUser": "User", "CreateGroup": "Group"}
 
 
@@ -59,13 +60,15 @@ def _check_holder(request: Request, kind: str, quotas: Mapping[str, int]) -> Non
 def check_policy_exists(account: str, arn: str) -> None:
     """Refuse the ARN of a managed policy that does not exist.
 
-    AWS's own policies always exist here, since the sandbox may be served without them.
+    A sandbox that is served without AWS's own policies takes every ARN of one.
 
     Raises:
         RefusedError: NoSuchEntity, 404.
 
     """
-    if arn not in accounts.backend(account).managed_policies and not arn.startswith("arn:aws:iam::aws:policy/"):
+    known = accounts.backend(account).managed_policies
+    without = arn.startswith(_OF_AWS) and not any(other.startswith(_OF_AWS) for other in known)
+    if arn not in known and not without:
         raise RefusedError("NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
 
 
