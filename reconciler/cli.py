@@ -8,6 +8,7 @@ import sys
 from os import devnull
 
 from reconciler import __version__
+from reconciler.commands import DEFAULT_PATH
 
 # As typing has it: typing itself would be a tenth of the time that --help takes.
 TYPE_CHECKING = False
@@ -18,14 +19,12 @@ EXIT_CODES = """\
 exit codes:
   0   done; nothing to change, or changes and no --detailed-exitcode
   1   error
-  2   the plan has changes (plan --detailed-exitcode)
-  3   the manifests are invalid, or the plan is refused
-  4   AWS is no longer as it was when the plan was approved
+  2   there are changes (plan --detailed-exitcode, drift)
+  3   the manifests or the plan file are invalid, or the plan is refused
+  4   stale: the plan is no longer the one that was approved
   6   applied in part: a change failed or was skipped
   64  wrong usage
   130 interrupted"""
-
-DEFAULT_PATH = "manifests"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,18 +50,37 @@ def parser() -> argparse.ArgumentParser:
 
     plan = _manifest_command(commands, "plan", "show what apply would change; changes nothing")
     _only(plan)
+    _accept(plan)
     _colour(plan)
-    plan.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    _format(plan)
+    plan.add_argument("--destroy", action="store_true", help="plan to remove all that the stack owns")
+    plan.add_argument("-o", "--out", metavar="FILE", help="also write the plan to a file, for show and apply")
+    plan.add_argument(
+        "--expires", type=_period, metavar="TIME", help="how long apply takes the file, like 24h, 30m, 7d; default: 24h"
+    )
     plan.add_argument(
         "--detailed-exitcode", action="store_true", help="exit 2 when there are changes, 0 when there are none"
     )
+
+    show = _command(commands, "show", "show a plan file as plan did")
+    show.add_argument("file", metavar="FILE", help="a file that plan -o wrote")
+    _colour(show)
+    _format(show)
+
+    drift = _manifest_command(commands, "drift", "show where AWS is not as the manifests say; changes nothing")
+    _only(drift)
+    _colour(drift)
+    _format(drift)
 
     for name, summary in (
         ("apply", "bring AWS to what the manifests say"),
         ("destroy", "remove all that the stack owns"),
     ):
         command = _manifest_command(commands, name, summary)
+        if name == "apply":
+            command.epilog = "With a plan file, a first PATH named *.json, it does what was reviewed or nothing."
         _only(command)
+        _accept(command)
         _colour(command)
         command.add_argument("--auto-approve", action="store_true", help="do not ask; needed where nobody can answer")
 
@@ -78,6 +96,14 @@ def _port(text: str) -> int:
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535; this is {text}")
     return number
+
+
+def _period(text: str) -> int:
+    units = {"m": 60, "h": 3600, "d": 86400}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not (number.isascii() and number.isdigit() and len(number) <= 5) or int(number) == 0:
+        raise argparse.ArgumentTypeError(f"a time is a number with m, h or d, like 24h; this is {text}")
+    return int(number) * units[unit]
 
 
 def _command(commands: argparse._SubParsersAction[_Parser], name: str, summary: str) -> _Parser:
@@ -102,6 +128,17 @@ def _only(command: _Parser) -> None:
     command.add_argument(
         "--only", action="append", default=[], metavar="GRANT", help="leave all other grants alone; may be repeated"
     )
+
+
+def _accept(command: _Parser) -> None:
+    command.add_argument(
+        "--accept", action="append", default=[], metavar="RULE",
+        help="go on in spite of this rule's finding, like XG206; may be repeated",
+    )  # fmt: skip
+
+
+def _format(command: _Parser) -> None:
+    command.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
 def _colour(command: _Parser) -> None:

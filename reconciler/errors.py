@@ -67,6 +67,12 @@ class StaleError(XgrantError):
     exit_code = 4
 
 
+class PlanFileError(XgrantError):
+    """A plan file is damaged, edited, of another version or stack, incomplete or out of date; nothing was changed."""
+
+    exit_code = 3
+
+
 class AwsError(XgrantError):
     """AWS refused or could not be reached.
 

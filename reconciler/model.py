@@ -123,12 +123,26 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one plan may do: deletions, also in percent of what the stack owns, and changes of one account."""
+
+    delete: int = 10
+    delete_percent: int = 30
+    change_per_account: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
-    """All manifest files together: the stack, its accounts by name, and its grants in order of name."""
+    """All manifest files together: the stack, its accounts by name, and its grants in order of name.
+
+    `digest` is the SHA-256, in hexadecimal, over the content of all files that were read, policy files included.
+    """
 
     stack: str
     accounts: Mapping[str, Account]
     grants: tuple[Grant, ...]
+    limits: Limits = Limits()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +265,8 @@ class AccountFacts:
     the name of the role that carries them.
     `carried` is by the same keys as `principals`. `policies` are the ARNs of the managed policies that exist, as far as
     the scope asks for them. `summary` is what GetAccountSummary says: quotas and counts by AWS's names.
-    An account that is not managed is not read: all is empty, and `policies` is None.
+    An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
+    be read; `error` then says why.
     """
 
     account: Account
@@ -261,6 +276,7 @@ class AccountFacts:
     carried: Mapping[tuple[PrincipalKind, str], Carried] = field(default_factory=dict)
     policies: frozenset[str] | None = None
     summary: Mapping[str, int] = field(default_factory=dict)
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +360,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule says of a plan. `documents` are policies that the reader needs to see, by title."""
+    """What a rule says of a plan. `documents` are policies that the reader needs to see, by title.
+
+    One that is `acceptable` no longer stops the plan once it is `accepted` by its rule's id.
+    """
 
     rule: str
     severity: Severity
@@ -353,6 +372,8 @@ class Finding:
     address: Address | None = None
     grant: str = ""
     documents: tuple[tuple[str, PolicyDocument], ...] = ()
+    acceptable: bool = False
+    accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +390,7 @@ class Plan:
     steps: tuple[Step, ...] = ()
     findings: tuple[Finding, ...] = ()
     fingerprint: str = ""
+    limits: Limits = Limits()
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""
@@ -377,6 +399,10 @@ class Plan:
     def refused(self) -> bool:
         """Return whether a finding forbids to apply the plan."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+    def complete(self) -> bool:
+        """Return whether every managed account could be read."""
+        return not any(facts.error for facts in self.live.facts.values())
 
 
 class Status(StrEnum):
@@ -435,5 +461,14 @@ def _plain(value: Any) -> Any:
 def fingerprint(changes: Iterable[Change]) -> str:
     """Return the SHA-256 digest, in hexadecimal, over the canonical JSON of what the changes do."""
     data = [[str(c.address), c.action, str(c.removed_address()), as_data(c.before), as_data(c.after)] for c in changes]
+    return _digest(data)
+
+
+def resource_fingerprint(resource: Resource) -> str:
+    """Return the SHA-256 digest, in hexadecimal, over the canonical JSON of what a resource is."""
+    return _digest(as_data(resource))
+
+
+def _digest(data: Any) -> str:
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

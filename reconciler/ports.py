@@ -13,7 +13,8 @@ class Reader(Protocol):
     def read(self, scope: Scope) -> Live:
         """Read all accounts of the scope that are managed.
 
-        Never returns a part: raises AwsError or SeveralAccountsError.
+        Of an account that cannot be read the facts say why, and the state has nothing. Raises AwsError or
+        SeveralAccountsError where that is so of every account.
         """
         ...
 

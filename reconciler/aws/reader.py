@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from reconciler.aws.errors import aws_errors
 from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections, attempt, gather
+from reconciler.errors import XgrantError
 from reconciler.model import (
     Account,
     AccountFacts,
@@ -64,15 +65,24 @@ class AwsReader:
     def read(self, scope: Scope) -> Live:
         """Read every managed account; see `ports.Reader`."""
         managed = [account for account in scope.accounts if account.managed]
-        clients = self._connections.open(managed)
+        errors = dict(self._connections.open_each(managed))
+        reached = {a.name: self._connections.client(a) for a in managed if a.name not in errors}
+        open_ones = [account for account in managed if account.name in reached]
         with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "read") as pool:
-            read = gather(pool.map(lambda a: attempt(lambda: _read_account(a, clients[a.name], scope)), managed))
+            read = list(pool.map(lambda a: attempt(lambda: _read_account(a, reached[a.name], scope)), open_ones))
         state: dict[Address, Resource] = {}
         facts = {account.name: AccountFacts(account) for account in scope.accounts}
-        for part, found in read:
-            state.update(part)
-            facts[found.account.name] = found
-        return Live(state, _with_aws_policies(facts, clients, scope.policy_arns))
+        for account, result in zip(open_ones, read, strict=True):
+            if isinstance(result, XgrantError):
+                errors[account.name] = result
+            else:
+                state.update(result[0])
+                facts[account.name] = result[1]
+        if len(errors) == len(managed):
+            gather(errors.values())
+        for name, error in errors.items():
+            facts[name] = replace(facts[name], error=str(error))
+        return Live(state, _with_aws_policies(facts, reached, scope.policy_arns))
 
 
 def _read_account(account: Account, iam: IAMClient, scope: Scope) -> tuple[dict[Address, Resource], AccountFacts]:

@@ -64,23 +64,46 @@ class Connections:
         self._clients: dict[str, IAMClient] = {}
 
     def open(self, accounts: Iterable[Account]) -> Mapping[str, IAMClient]:
-        """Return a client for each account, by its name. Nothing is read of any before all are checked.
+        """Return a client for each account, by its name.
 
         Raises:
             AwsError, SeveralAccountsError: an account cannot be reached, or the credentials are of another account.
 
         """
-        missing = [account for account in accounts if account.name not in self._clients]
-        if missing:
-            stses = {account.name: self._sts(account) for account in missing}
-            with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "connect") as pool:
-                keys = gather(pool.map(lambda a: attempt(lambda: self._keys(a, stses[a.name])), missing))
-            checks = [self._client("sts", account, keys[i]) for i, account in enumerate(missing)]
-            with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "check") as pool:
-                gather(pool.map(lambda pair: attempt(lambda: _check(*pair)), zip(missing, checks, strict=True)))
-            for account, found in zip(missing, keys, strict=True):
-                self._clients[account.name] = self._client("iam", account, found)
+        errors = self.open_each(accounts)
+        gather(errors.values())
         return self._clients
+
+    def open_each(self, accounts: Iterable[Account]) -> Mapping[str, XgrantError]:
+        """Connect to each account as far as that goes; return by name why one cannot be reached."""
+        missing = [account for account in accounts if account.name not in self._clients]
+        errors: dict[str, XgrantError] = {}
+        stses: dict[str, STSClient] = {}
+        # Profiles are found one after the other: sessions are not safe for threads.
+        for account in missing:
+            _sort(account, attempt(lambda a=account: self._sts(a)), stses, errors)  # type: ignore[misc]
+        reached = [account for account in missing if account.name in stses]
+        keys: dict[str, Keys] = {}
+        with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "connect") as pool:
+            found = pool.map(lambda a: attempt(lambda: self._keys(a, stses[a.name])), reached)
+            for account, result in zip(reached, found, strict=True):
+                _sort(account, result, keys, errors)
+        checks = {
+            account: self._client("sts", account, keys[account.name]) for account in reached if account.name in keys
+        }
+        checked: dict[str, None] = {}
+        with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "check") as pool:
+            answers = pool.map(lambda pair: attempt(lambda: _check(*pair)), checks.items())
+            for account, answer in zip(checks, answers, strict=True):
+                _sort(account, answer, checked, errors)
+        for account in checks:
+            if account.name in checked:
+                self._clients[account.name] = self._client("iam", account, keys[account.name])
+        return errors
+
+    def client(self, account: Account) -> IAMClient:
+        """Return the client of an account that was reached."""
+        return self._clients[account.name]
 
     def _sts(self, account: Account) -> STSClient:
         client: STSClient = self._client("sts", account, self._caller_keys(account))
@@ -141,6 +164,13 @@ def attempt(call: Callable[[], T]) -> T | XgrantError:
         return error
 
 
+def _sort(account: Account, result: T | XgrantError, good: dict[str, T], bad: dict[str, XgrantError]) -> None:
+    if isinstance(result, XgrantError):
+        bad[account.name] = result
+    else:
+        good[account.name] = result
+
+
 def gather(results: Iterable[T | XgrantError]) -> list[T]:
     """Return all results, or raise every error among them, each once."""
     found = list(results)
@@ -163,7 +193,7 @@ def _check(account: Account, sts: STSClient) -> None:
             "WrongAccount",
             f"the manifest says that {account.name} is {account.id}, but its credentials are of {identity['Account']} "
             f"({identity['Arn']})",
-            hint="mend the account's id, `profile` or `assume_role`; nothing was read or changed",
+            hint="mend the account's id, `profile` or `assume_role`; nothing of it was read or changed",
         )
 
 

@@ -4,29 +4,44 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from reconciler.commands.output import interactive, painter, say, warn
+from reconciler.commands.output import exit_code_of, interactive, painter, say, warn
 from reconciler.errors import UsageError
 from reconciler.model import Event, Plan, Status, StepEnded
-from reconciler.pipeline import Request, apply_plan, aws_ports, load, make_plan
+from reconciler.pipeline import Request, apply_plan, aws_ports, check_accepted, load, make_plan
 from reconciler.ports import Writer
 from reconciler.render.outcomes import event_line, summary
 from reconciler.render.text import Painter, text
 
 
 def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
-    """Return 0 when all is done, 1 when it was not approved, 3 when the plan is refused, 6 when a part is not done."""
+    """Return 0 when all is done, 3 when the plan is refused, 4 when it is stale, 6 when a part is not done.
+
+    1 is for a plan that was not approved, or not complete.
+    """
+    if not destroy and _is_plan_file(arguments.paths):
+        # Only here: show and validate have no need of it, and destroy takes no plan file.
+        from reconciler.commands.apply_file import prepare
+
+        prepared = prepare(arguments)
+        if isinstance(prepared, int):
+            return prepared
+        current, writer, brush = prepared
+        say("")
+        return _execute(current, current, writer, brush)
     if not arguments.auto_approve and not interactive():
         raise UsageError("nobody is here to approve the plan; review `xgrant plan`, then use --auto-approve")
+    accepted = check_accepted(arguments.accept)
     manifest = load(arguments.paths)
     reader, writer = aws_ports(manifest)
-    request = Request(manifest, frozenset(arguments.only), destroy)
+    request = Request(manifest, frozenset(arguments.only), destroy, accepted)
     brush = painter(arguments.color)
 
     plan = make_plan(request, reader)
     say(text(plan, brush), end="")
-    if plan.refused():
-        return 3
+    if code := exit_code_of(plan):
+        return code
     if not plan.changes:
         return 0
     current = plan
@@ -38,10 +53,15 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
         current = make_plan(request, reader)
         if current.refused() or current.fingerprint != plan.fingerprint:
             say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{text(current, brush)}", end="")
-            if current.refused():
-                return 3
+            if code := exit_code_of(current):
+                return code
     say("")
     return _execute(plan, current, writer, brush)
+
+
+def _is_plan_file(paths: list[str]) -> bool:
+    # By its name and never by its content: else a forged plan file could pass for a manifest.
+    return paths[0].endswith(".json") and not Path(paths[0]).is_dir()
 
 
 def _execute(plan: Plan, current: Plan, writer: Writer, brush: Painter) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from reconciler.errors import ManifestError, UsageError, XgrantError
+from reconciler.model import Plan
 from reconciler.render.escape import escape
 from reconciler.render.text import Painter
 
@@ -63,6 +64,11 @@ def print_internal_error(error: Exception) -> None:
         "xgrant: please report it with the command that you ran, and run `xgrant plan` before anything else.",
         file=sys.stderr,
     )
+
+
+def exit_code_of(plan: Plan) -> int:
+    """Return 1 for a plan that is not complete, 3 for one that is refused, 0 for one that can be applied."""
+    return 1 if not plan.complete() else 3 if plan.refused() else 0
 
 
 def interactive() -> bool:

@@ -1,22 +1,37 @@
-"""`xgrant plan`: shows what apply would change."""
+"""`xgrant plan`: shows what apply would change, and writes it to a file for review."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from datetime import timedelta
 
-from reconciler.commands.output import painter
-from reconciler.pipeline import Request, aws_ports, load, make_plan
+from reconciler.commands import clock
+from reconciler.commands.output import exit_code_of, painter, warn
+from reconciler.errors import UsageError
+from reconciler.pipeline import Request, aws_ports, check_accepted, load, make_plan, write_plan_file
 from reconciler.render.data import to_json
+from reconciler.render.escape import escape
 from reconciler.render.text import text
+
+_A_DAY = 24 * 60 * 60
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the plan; return 3 if it is refused, 2 for changes with --detailed-exitcode, else 0."""
+    """Print the plan; return 1 if it is not complete, 3 if it is refused, 2 for changes with --detailed-exitcode."""
+    if arguments.expires and not arguments.out:
+        raise UsageError("--expires is for a plan file; name one with -o")
+    accepted = check_accepted(arguments.accept)
     manifest = load(arguments.paths)
     reader, _ = aws_ports(manifest)
-    plan = make_plan(Request(manifest, frozenset(arguments.only)), reader)
+    request = Request(manifest, frozenset(arguments.only), arguments.destroy, accepted)
+    plan = make_plan(request, reader)
     sys.stdout.write(to_json(plan) if arguments.format == "json" else text(plan, painter(arguments.color)))
-    if plan.refused():
-        return 3
-    return 2 if arguments.detailed_exitcode and plan.changes else 0
+    if arguments.out:
+        created = clock.now()
+        expires = created + timedelta(seconds=arguments.expires or _A_DAY)
+        write_plan_file(
+            plan, request, arguments.out, paths=arguments.paths, created_at=created, expires_at=expires
+        )  # fmt: skip
+        warn(f"The plan is written to {escape(arguments.out)}; apply takes it until {expires:%Y-%m-%d %H:%M:%S} UTC.")
+    return exit_code_of(plan) or (2 if arguments.detailed_exitcode and plan.changes else 0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from reconciler.errors import ManifestError, Place, Problem
@@ -30,7 +32,19 @@ def load(paths: Iterable[str]) -> Manifest:
     manifest = merge(sources, problems)
     if manifest is None or problems:
         raise ManifestError(tuple(problems))
-    return manifest
+    return replace(manifest, digest=_digest(sources))
+
+
+def _digest(sources: list[tuple[Source, Path]]) -> str:
+    """Return a digest over the content of all files, which does not depend on where they lie."""
+    files = {Path(source.file) for source, _ in sources}
+    for source, _ in sources:
+        for grant in source.data.get("grants", {}).values():
+            policy = grant.get("policy", {})
+            if "file" in policy:
+                files.add(Path(source.file).parent / policy["file"])
+    contents = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in {file.resolve() for file in files})
+    return hashlib.sha256("\n".join(contents).encode()).hexdigest()
 
 
 def _files(paths: Iterable[str], problems: list[Problem]) -> list[tuple[Path, Path]]:

@@ -12,7 +12,7 @@ from reconciler.errors import Place, Problem
 from reconciler.manifest.compile import GrantCompiler
 from reconciler.manifest.schema import problems_of
 from reconciler.manifest.source import PathTo, Source
-from reconciler.model import Access, Account, Grant, Manifest
+from reconciler.model import Access, Account, Grant, Limits, Manifest
 from reconciler.policy.arn import name_error, path_error, split_path
 
 
@@ -31,12 +31,13 @@ def merge(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Manife
         return None
     stack = _stack(usable, problems, complete=complete)
     defaults = _defaults(usable, problems)
+    limits = _limits(usable, problems)
     accounts = _accounts(usable, defaults, problems)
     grants = _grants(usable, defaults, accounts if complete else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
     if stack is None or problems:
         return None
-    return Manifest(stack, accounts, tuple(sorted(grants, key=lambda grant: grant.name)))
+    return Manifest(stack, accounts, tuple(sorted(grants, key=lambda grant: grant.name)), limits)
 
 
 def _without_refused(source: Source, problems: list[Problem]) -> Source:
@@ -117,6 +118,15 @@ def _defaults(sources: list[tuple[Source, Path]], problems: list[Problem]) -> So
     access = _section(stated[0], "defaults").get("access", {})
     problems.extend(_role_name_problems(access, stated[0], ("defaults", "access")))
     return stated[0]
+
+
+def _limits(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Limits:
+    """Return the limits that one file states; what it leaves out is as usual."""
+    stated = [source for source, _ in sources if "limits" in source.data]
+    for source in stated[1:]:
+        message = f"limits stand already in {stated[0].file}; they hold for all files, so keep one"
+        problems.append(Problem("XG038", message, source.key_place(("limits",))))
+    return Limits(**_section(stated[0], "limits")) if stated else Limits()
 
 
 def _accounts(sources: list[tuple[Source, Path]], defaults: Source, problems: list[Problem]) -> dict[str, Account]:

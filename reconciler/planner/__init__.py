@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
-from reconciler.model import Finding, Live, Plan, Severity, State, fingerprint
+from reconciler.model import Finding, Limits, Live, Plan, Severity, State, fingerprint
 from reconciler.planner.compare import compare
 from reconciler.planner.narrow import destroyed, narrow
 from reconciler.planner.order import CyclicOrderError, order
@@ -16,13 +17,23 @@ Rule = Callable[[Plan], Iterable[Finding]]
 __all__ = ["Rule", "destroyed", "narrow", "plan"]
 
 
-def plan(desired: State, live: Live, *, stack: str, rules: Iterable[Rule]) -> Plan:
+def plan(
+    desired: State,
+    live: Live,
+    *,
+    stack: str,
+    rules: Iterable[Rule],
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    accepted: frozenset[str] = frozenset(),
+) -> Plan:
     """Return the complete plan that brings `live` to `desired`, for what the stack owns and nothing else.
 
-    Desired resources of accounts that are not managed make no change. Every account of `desired` must be in
-    `live.facts`.
+    Desired resources of accounts that are not managed make no change, nor do those of accounts that could not be
+    read: of these nothing is known. Every account of `desired` must be in `live.facts`. Of findings that may be
+    accepted, those of the rules in `accepted` only warn.
     """
     live = with_arns(live)
+    desired = {address: resource for address, resource in desired.items() if not live.facts[address.account].error}
     changes = compare(packed(desired, live, stack=stack), live, stack=stack)
     findings: list[Finding] = []
     try:
@@ -37,7 +48,13 @@ def plan(desired: State, live: Live, *, stack: str, rules: Iterable[Rule]) -> Pl
                 way_out="apply one of the grants without the other's role in `from.roles`, then add it",
             )
         )
-    draft = Plan(stack, desired, live, changes, steps, fingerprint=fingerprint(changes))
+    draft = Plan(stack, desired, live, changes, steps, fingerprint=fingerprint(changes), limits=limits)
     for rule in rules:
         findings.extend(rule(draft))
-    return Plan(stack, desired, live, changes, steps, tuple(findings), draft.fingerprint)
+    return replace(draft, findings=tuple(_accepted(finding, accepted) for finding in findings))
+
+
+def _accepted(finding: Finding, rules: frozenset[str]) -> Finding:
+    if finding.acceptable and finding.rule in rules:
+        return replace(finding, severity=Severity.WARNING, accepted=True)
+    return finding

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reconciler.model import Action, Change, Finding, Plan, Resource
+from reconciler.model import AccountFacts, Action, Change, Finding, Plan, Resource, resource_fingerprint
 from reconciler.policy.document import PolicyDocument
-from reconciler.render.statements import document_data, masked
+from reconciler.render.statements import Masks, document_data, masked
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 
 # Terraform's words for what a change does, so that policy checks written for its plans need little change.
 _ACTIONS = {
@@ -22,7 +22,13 @@ _ACTIONS = {
 
 def to_json(plan: Plan) -> str:
     """Return the plan as indented JSON that ends with a line break. External ids are hidden."""
-    return json.dumps(plan_data(plan), indent=2) + "\n"
+    return dumps(plan_data(plan))
+
+
+def dumps(data: Any) -> str:
+    """Return data as indented JSON in plain ASCII that ends with a line break."""
+    # The one control character that JSON leaves as it is.
+    return json.dumps(data, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
 def plan_data(plan: Plan) -> dict[str, Any]:
@@ -30,14 +36,30 @@ def plan_data(plan: Plan) -> dict[str, Any]:
     return {
         "format_version": FORMAT_VERSION,
         "stack": plan.stack,
+        "complete": plan.complete(),
+        "accounts": [_account(facts) for _, facts in sorted(plan.live.facts.items())],
         "fingerprint": plan.fingerprint,
         "resource_changes": [_change(change) for change in plan.changes],
         "findings": [_finding(finding) for finding in plan.findings],
-        "summary": {action.value: plan.count(action) for action in Action} | {"refused": plan.refused()},
+        "summary": {action.value: plan.count(action) for action in Action}
+        | {"wanted": len(plan.desired), "refused": plan.refused()},
+    }
+
+
+def _account(facts: AccountFacts) -> dict[str, Any]:
+    account = facts.account
+    return {
+        "name": account.name,
+        "id": account.id,
+        "managed": account.managed,
+        "read": account.managed and not facts.error,
+        "error": facts.error,
     }
 
 
 def _change(change: Change) -> dict[str, Any]:
+    # Of each change on its own, so that what is shown of it does not depend on the other changes.
+    masks = Masks()
     return {
         "address": str(change.address),
         "account": change.address.account,
@@ -45,24 +67,27 @@ def _change(change: Change) -> dict[str, Any]:
         "name": change.address.name,
         "grant": change.grant,
         "change": {
+            "action": change.action.value,
             "actions": _ACTIONS[change.action],
             "attributes": list(change.attributes),
-            "before": _resource(change.before),
-            "after": _resource(change.after),
+            "before": _resource(change.before, masks),
+            "after": _resource(change.after, masks),
+            "before_fingerprint": resource_fingerprint(change.before) if change.before else None,
+            "after_fingerprint": resource_fingerprint(change.after) if change.after else None,
             "replaces": str(change.replaces) if change.replaces else None,
             "reason": change.reason,
         },
     }
 
 
-def _resource(resource: Resource | None) -> Any:
-    return None if resource is None else {name: _value(value) for name, value in resource.attributes().items()}
+def _resource(resource: Resource | None, masks: Masks) -> Any:
+    return None if resource is None else {name: _value(value, masks) for name, value in resource.attributes().items()}
 
 
-def _value(value: Any) -> Any:
+def _value(value: Any, masks: Masks) -> Any:
     if isinstance(value, PolicyDocument):
-        return document_data(value)
-    return {key: _value(item) for key, item in value.items()} if isinstance(value, dict) else value
+        return document_data(value, masks)
+    return {key: _value(item, masks) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -73,5 +98,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "way_out": finding.way_out,
         "address": str(finding.address) if finding.address else None,
         "grant": finding.grant,
-        "documents": [{"title": title, "document": masked(doc.data())} for title, doc in finding.documents],
+        "documents": [{"title": title, "document": masked(doc.data(), Masks())} for title, doc in finding.documents],
+        "acceptable": finding.acceptable,
+        "accepted": finding.accepted,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +16,7 @@ Rows = Mapping[str, list[str]]
 """The values of each element: `{"Effect": ["Allow"], "Condition Bool aws:MultiFactorAuthPresent": ["true"]}`."""
 
 _WITH_SPELLINGS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal")
+_MASK = re.compile(r"\(hidden(?: [0-9]+)?\)")
 _SECRET_KEY = "sts:externalid"  # noqa: S105 - the name of a condition key
 
 
@@ -38,19 +40,47 @@ def shown(label: str, value: str) -> str:
     return HIDDEN if label.rsplit(" ", 1)[-1].casefold() == _SECRET_KEY else value
 
 
-def document_data(document: PolicyDocument) -> dict[str, Any]:
+def document_data(document: PolicyDocument, masks: Masks | None = None) -> dict[str, Any]:
     """Return a document as tidy plain data that may be shown: every external id of a condition is hidden."""
     if (text := _unreadable(document)) is not None:
         return {"Unreadable": text}
     head = {key: value for key, value in document.data().items() if key != "Statement"}
-    return {**head, "Statement": [masked(statement) for statement in document.statements()]}
+    return {**head, "Statement": [masked(statement, masks) for statement in document.statements()]}
 
 
-def masked(data: Any) -> Any:
-    """Return plain data with every external id of a condition hidden."""
+class Masks:
+    """What stands for hidden values: `(hidden)` for the first, `(hidden 2)` for the next one that differs from it.
+
+    So a change of an external id shows as one, where both sides are masked by the same `Masks`.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def mask(self, operator: str, value: Any) -> Any:
+        """Return what may be shown in place of a condition's value; of a list, in place of each entry."""
+        if isinstance(value, list):
+            return sorted(self.mask(operator, item) for item in value)
+        if isinstance(value, str) and _MASK.fullmatch(value):
+            return value  # It was masked before, in a plan file.
+        # What AWS does not tell apart under this operator has one mask.
+        text = canonical_condition(operator, value) if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        number = len(self._known) + 1
+        return self._known.setdefault(text, HIDDEN if number == 1 else f"{HIDDEN[:-1]} {number})")
+
+
+def masked(data: Any, masks: Masks | None = None, operator: str = "") -> Any:
+    """Return plain data with every external id of a condition hidden, and told apart if there are `masks`."""
     if isinstance(data, Mapping):
-        return {key: HIDDEN if str(key).casefold() == _SECRET_KEY else masked(item) for key, item in data.items()}
-    return [masked(item) for item in data] if isinstance(data, list) else data
+        return {
+            key: masked(item, masks, str(key))
+            if str(key).casefold() != _SECRET_KEY
+            else masks.mask(operator, item)
+            if masks
+            else HIDDEN
+            for key, item in data.items()
+        }
+    return [masked(item, masks, operator) for item in data] if isinstance(data, list) else data
 
 
 def _unreadable(document: PolicyDocument) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,27 +46,34 @@ _PLAIN = Painter()
 
 def text(plan: Plan, painter: Painter = _PLAIN) -> str:
     """Return the plan as text with a closing line that counts the changes; ends with a line break."""
+    return text_of(plan.changes, plan.findings, wanted=bool(plan.desired), painter=painter)
+
+
+def text_of(changes: Sequence[Change], findings: Iterable[Finding], *, wanted: bool, painter: Painter = _PLAIN) -> str:
+    """Return changes and findings as text, as of a plan; `wanted` says whether anything is to be there."""
     lines: list[str] = []
-    for change in plan.changes:
+    for change in changes:
         lines += [*change_lines(change, painter), ""]
-    changed = {change.grant for change in plan.changes}
-    for finding in sorted(plan.findings, key=lambda found: found.severity is not Severity.NOTE):
+    changed = {change.grant for change in changes}
+    ordered = sorted(findings, key=lambda found: found.severity is not Severity.NOTE)
+    for finding in ordered:
         lines += [*finding_lines(finding, painter, whole=finding.grant in changed), ""]
-    if plan.refused():
+    if any(finding.severity is Severity.ERROR for finding in ordered):
         lines += [painter.paint("error", "The plan is refused: mend the errors above. Nothing can be applied."), ""]
-    elif not plan.changes and not plan.desired:
+    elif not changes and not wanted:
         lines += ["No changes. Nothing is wanted, and nothing is there to be removed.", ""]
-    elif not plan.changes:
+    elif not changes:
         lines += ["No changes. AWS is as the manifests say.", ""]
-    lines.append(counts(plan))
+    lines.append(counts(changes))
     return "\n".join(lines) + "\n"
 
 
-def counts(plan: Plan) -> str:
+def counts(changes: Iterable[Change]) -> str:
     """Return the closing line, like `Plan: 2 to create, 0 to update, 0 to delete`."""
-    numbers = [f"{plan.count(a)} to {a}" for a in (Action.CREATE, Action.UPDATE, Action.DELETE)]
-    if plan.count(Action.REPLACE):
-        numbers.insert(2, f"{plan.count(Action.REPLACE)} to replace")
+    number = Counter(change.action for change in changes)
+    numbers = [f"{number[a]} to {a}" for a in (Action.CREATE, Action.UPDATE, Action.DELETE)]
+    if number[Action.REPLACE]:
+        numbers.insert(2, f"{number[Action.REPLACE]} to replace")
     return f"Plan: {', '.join(numbers)}."
 
 
@@ -204,7 +212,8 @@ def duration(seconds: int) -> str:
 def finding_lines(finding: Finding, painter: Painter = _PLAIN, *, whole: bool = True) -> Iterator[str]:
     """Yield the lines of one finding, without a line break; its documents only if it is to be shown whole."""
     where = f" {escape(str(finding.address))}:" if finding.address else ""
-    head = painter.paint(finding.severity, f"{finding.severity} {finding.rule}")
+    accepted = ", accepted" if finding.accepted else ""
+    head = painter.paint(finding.severity, f"{finding.severity} {finding.rule}{accepted}")
     yield f"{head}{where} {escape(finding.message)}"
     if finding.way_out:
         yield f"    what to do: {escape(finding.way_out)}"
@@ -213,8 +222,7 @@ def finding_lines(finding: Finding, painter: Painter = _PLAIN, *, whole: bool = 
         return
     for title, document in finding.documents:
         yield f"    {escape(title)}:"
-        # JSON in ASCII has no character that a terminal would obey.
         shown_text = json.dumps(masked(document.data()), indent=2)
-        yield from ("      " + line for line in shown_text.splitlines())
+        yield from ("      " + escape(line) for line in shown_text.splitlines())
         if HIDDEN in shown_text:
             yield "      (what is hidden stands in the manifest)"

@@ -1,6 +1,8 @@
 """What a plan is checked for, one file a rule. A rule reads a plan and yields findings; it decides nothing else."""
 
+from reconciler.rules.account_unreadable import account_unreadable
 from reconciler.rules.caller_policy_elsewhere import caller_policy_of_another_stack
+from reconciler.rules.limits import ACCEPTABLE, limits
 from reconciler.rules.managed_policy_taken import managed_policy_taken
 from reconciler.rules.other_side import other_side
 from reconciler.rules.policy_missing import policy_missing
@@ -9,7 +11,10 @@ from reconciler.rules.quotas import quotas
 from reconciler.rules.role_not_owned import role_not_owned
 from reconciler.rules.session_capped import session_capped
 
+__all__ = ["ACCEPTABLE", "RULES"]
+
 RULES = (
+    account_unreadable,
     role_not_owned,
     principal_missing,
     policy_missing,
@@ -18,5 +23,6 @@ RULES = (
     session_capped,
     other_side,
     caller_policy_of_another_stack,
+    limits,
 )
 """Every rule, in the order in which findings are shown."""

@@ -1,0 +1,61 @@
+"""`xgrant apply FILE`: does what was reviewed, or nothing."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.commands import DEFAULT_PATH, clock
+from reconciler.commands.output import exit_code_of, painter, say
+from reconciler.errors import StaleError, UsageError
+from reconciler.model import Plan
+from reconciler.pipeline import aws_ports, check_accepted, load, plan_again, read_plan_file
+from reconciler.planfile import Binding, PlanFile
+from reconciler.ports import Writer
+from reconciler.render.escape import escape
+from reconciler.render.stale import stale_lines
+from reconciler.render.text import Painter, text
+
+
+def prepare(arguments: argparse.Namespace) -> tuple[Plan, Writer, Painter] | int:
+    """Return the plan to execute, made anew and equal to the reviewed one, or an exit code if there is nothing to do.
+
+    A plan file was approved by whoever reviewed it, so nobody is asked.
+
+    Raises:
+        PlanFileError: the file is refused (exit 3).
+        StaleError: the plan is another one by now (exit 4).
+        UsageError: `--only` beside a plan file, which says itself what it is restricted to.
+
+    """
+    file, *paths = arguments.paths
+    if arguments.only:
+        raise UsageError("--only goes to `xgrant plan -o`: a plan file says itself which grants it is for")
+    accepted = check_accepted(arguments.accept)
+    reviewed = read_plan_file(file)
+    manifest = load(paths or [DEFAULT_PATH])
+    reader, writer = aws_ports(manifest)
+    current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)
+    brush = painter(arguments.color)
+    if not current.complete():
+        say(text(current, brush), end="")
+        return 1
+    if not binding.holds():
+        _explain(binding, reviewed, same_manifests=manifest.digest == reviewed.digest)
+        raise StaleError(f"{file}: the plan is stale; nothing was changed. Review a new one: xgrant plan -o {file}")
+    for entry in binding.done:
+        say(f"done already: {entry['change']['action']} {escape(entry['address'])}")
+    if binding.done and not current.changes:
+        say(f"Nothing is left to do: AWS is as {escape(file)} wants it.")
+        return 0
+    say(text(current, brush), end="")
+    if not current.changes or exit_code_of(current):
+        return exit_code_of(current)
+    return current, writer, brush
+
+
+def _explain(binding: Binding, reviewed: PlanFile, *, same_manifests: bool) -> None:
+    for line in stale_lines(binding.new, binding.gone, binding.different, binding.findings):
+        say(line)
+    if not same_manifests:
+        paths = " ".join(escape(path) for path in reviewed.data["source"]["paths"])
+        say(f"The manifests are not the ones that the plan was made from ({paths}).")

@@ -1,0 +1,23 @@
+"""`xgrant show`: prints a plan file as plan printed the plan."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from reconciler.commands.output import painter
+from reconciler.pipeline import read_plan_file
+from reconciler.render.data import dumps
+from reconciler.render.text import text_of
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Return 0; PlanFileError (exit 3) if it is no plan file, or was edited. One that has expired is shown."""
+    found = read_plan_file(arguments.file)
+    if arguments.format == "json":
+        sys.stdout.write(dumps(found.data))
+    else:
+        plan = found.plan
+        brush = painter(arguments.color)
+        sys.stdout.write(text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=brush))
+    return 0

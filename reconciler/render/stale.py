@@ -1,0 +1,45 @@
+"""How a plan made now differs from the reviewed one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from reconciler.render.differences import MISSING, differences
+from reconciler.render.escape import escape
+
+_Entry = Mapping[str, Any]
+
+
+def stale_lines(
+    new: Iterable[_Entry],
+    gone: Iterable[_Entry],
+    different: Iterable[tuple[_Entry, _Entry]],
+    findings: Iterable[_Entry],
+) -> Iterator[str]:
+    """Yield a line for each change and finding that differs, and one for each attribute of a change that does."""
+    for entry in new:
+        yield f"new: {_named(entry)}; it was not reviewed"
+    for entry in gone:
+        yield f"gone: {_named(entry)}; it was reviewed, is no longer planned, and AWS is not as it wanted"
+    for reviewed, current in different:
+        yield f"different: {_named(current)}"
+        for row in differences(_comparable(reviewed), _comparable(current)):
+            path = ".".join(escape(part) for part in row.path)
+            yield f"    {path}: {value_text(row.before)} when reviewed, {value_text(row.after)} now"
+    for entry in findings:
+        yield f"finding: {entry['rule']} {escape(entry['message'])}; only one of the two plans has it"
+
+
+def value_text(value: Any) -> str:
+    """Return a value of plain data as JSON on one line."""
+    return "(none)" if value is MISSING else escape(json.dumps(value, sort_keys=True))
+
+
+def _named(entry: _Entry) -> str:
+    return f"{entry['change']['action']} {escape(entry['address'])}"
+
+
+def _comparable(entry: _Entry) -> dict[str, Any]:
+    return {"grant": entry["grant"], **entry["change"]}
