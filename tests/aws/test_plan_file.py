@@ -104,7 +104,7 @@ def test_a_plan_applied_twice_says_so_and_writes_nothing(plan_file: Path, sandbo
     again = xgrant("apply", plan_file, EXAMPLE)
     assert again.code == 0
     assert again.out.splitlines() == [
-        f"done already: create dev/group/developers/caller-policy/shared-bucket-read",
+        "done already: create dev/group/developers/caller-policy/shared-bucket-read",
         f"done already: create storage/role/{ROLE}",
         f"Nothing is left to do: AWS is as {plan_file} wants it.",
     ]

@@ -1,0 +1,21 @@
+"""`xgrant drift`: shows where AWS is not as the manifests say."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from reconciler.commands.output import painter
+from reconciler.pipeline import Request, aws_ports, load, make_plan
+from reconciler.render.drift import drift_json, drift_text, drifted, obstacles
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the drift; return 2 if there is any, 0 if there is none, 1 where an account could not be read."""
+    manifest = load(arguments.paths)
+    reader, _ = aws_ports(manifest)
+    plan = make_plan(Request(manifest, frozenset(arguments.only)), reader)
+    sys.stdout.write(drift_json(plan) if arguments.format == "json" else drift_text(plan, painter(arguments.color)))
+    if not plan.complete():
+        return 1
+    return 2 if drifted(plan) or obstacles(plan) else 0

@@ -1,0 +1,168 @@
+"""Where AWS is not as the manifests say, by account and attribute. A plan seen from the other side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from reconciler.model import Action, Change, Finding, Plan, Resource, Severity
+from reconciler.policy.document import PolicyDocument
+from reconciler.render.differences import MISSING, Difference, differences
+from reconciler.render.escape import escape
+from reconciler.render.stale import value_text
+from reconciler.render.statements import Masks, document_data, head_changes, paired
+from reconciler.render.text import Painter, finding_lines
+
+FORMAT_VERSION = "1.0"
+
+# Whatever else a change does, it is to something that is there and is not as it should be.
+_WORDS = {Action.CREATE: "missing", Action.DELETE: "unexpected"}
+_CHANGED = "changed"
+_SEEN = {"missing": "missing in AWS", "unexpected": "not in the manifests", _CHANGED: "changed"}
+_MARKS = {"missing": "-", "unexpected": "+", _CHANGED: "~"}
+
+
+def drifted(plan: Plan) -> tuple[Change, ...]:
+    """Return the changes that are differences; some only go along with another one's order."""
+    return tuple(change for change in plan.changes if change.before != change.after or change.replaces is not None)
+
+
+def obstacles(plan: Plan) -> tuple[Finding, ...]:
+    """Return the errors that say that AWS is not as declared, or not known; limits are only about what apply does."""
+    return tuple(f for f in plan.findings if f.severity is Severity.ERROR and not f.acceptable)
+
+
+def drift_json(plan: Plan) -> str:
+    """Return the drift as indented JSON in plain ASCII that ends with a line break. External ids are hidden."""
+    accounts = [
+        {
+            "name": name,
+            "id": facts.account.id,
+            "error": facts.error,
+            "changes": [_change_data(change) for change in changes],
+        }
+        for name, facts, changes in _by_account(plan)
+    ]
+    findings = [{"rule": f.rule, "message": f.message} for f in obstacles(plan)]
+    data = {
+        "format_version": FORMAT_VERSION,
+        "stack": plan.stack,
+        "complete": plan.complete(),
+        "drifted": bool(drifted(plan)),
+        "accounts": accounts,
+        "findings": findings,
+    }
+    return json.dumps(data, indent=2).replace("\x7f", "\\u007f") + "\n"
+
+
+def drift_text(plan: Plan, painter: Painter) -> str:
+    """Return the drift as text with a closing line that counts it; ends with a line break."""
+    lines: list[str] = []
+    for name, facts, changes in _by_account(plan):
+        if changes:
+            lines.append(f"account {escape(name)} ({facts.account.id})")
+            for change in changes:
+                lines += ["  " + line for line in _change_lines(change, painter)]
+            lines.append("")
+    for finding in obstacles(plan):
+        lines += [*finding_lines(finding, painter), ""]
+    found = [_word(change) for change in drifted(plan)]
+    if found:
+        lines.append("Drift: " + ", ".join(f"{found.count(word)} {seen}" for word, seen in _SEEN.items()) + ".")
+    elif obstacles(plan):
+        lines.append("No drift in what could be compared; see the errors above.")
+    else:
+        lines.append("No drift. AWS is as the manifests say.")
+    return "\n".join(lines) + "\n"
+
+
+def attribute_differences(change: Change) -> tuple[Difference, ...]:
+    """Return how an attribute stands in the manifests (`before`) and in AWS (`after`); secrets are masked."""
+    if change.before is None or change.after is None:
+        return ()
+    masks = Masks()
+    wanted, standing = (_shown(resource, masks) for resource in (change.after, change.before))
+    return tuple(row for name in wanted for row in _compared((name,), wanted[name], standing.get(name, MISSING)))
+
+
+def _by_account(plan: Plan) -> Iterator[tuple[str, Any, list[Change]]]:
+    for name, facts in sorted(plan.live.facts.items()):
+        if facts.account.managed:
+            yield name, facts, [change for change in drifted(plan) if change.address.account == name]
+
+
+def _word(change: Change) -> str:
+    return _WORDS.get(change.action, _CHANGED)
+
+
+def _change_data(change: Change) -> dict[str, Any]:
+    return {
+        "address": str(change.address),
+        "grant": change.grant,
+        "drift": _word(change),
+        "replaces": str(change.replaces) if change.replaces else None,
+        "reason": change.reason,
+        "differences": [
+            {"path": list(row.path)}
+            | ({"manifest": row.before} if row.before is not MISSING else {})
+            | ({"aws": row.after} if row.after is not MISSING else {})
+            for row in attribute_differences(change)
+        ],
+    }
+
+
+def _change_lines(change: Change, painter: Painter) -> Iterator[str]:
+    word = _word(change)
+    head = painter.paint(_MARKS[word], escape(str(change.address)))
+    yield f"{head}: {_SEEN[word]}" + (f"  (grant {escape(change.grant)})" if change.grant else "")
+    if change.replaces is not None:
+        yield f"    stands in AWS as {escape(str(change.replaces))}"
+    if change.reason:
+        yield f"    {escape(change.reason)}"
+    for row in attribute_differences(change):
+        path = ".".join(escape(part) for part in row.path)
+        yield f"    {path}: {value_text(row.before)} in the manifests, {value_text(row.after)} in AWS"
+
+
+def _shown(resource: Resource, masks: Masks) -> dict[str, Any]:
+    return {name: _masked(value, masks) for name, value in resource.attributes().items()}
+
+
+def _masked(value: Any, masks: Masks) -> Any:
+    if isinstance(value, PolicyDocument):
+        data = document_data(value, masks)
+        if "Unreadable" not in data:
+            return PolicyDocument.parse(data)
+        text = json.dumps(data)
+        return PolicyDocument(text, text)
+    return {key: _masked(item, masks) for key, item in value.items()} if isinstance(value, Mapping) else value
+
+
+def _compared(path: tuple[str, ...], wanted: Any, standing: Any) -> Iterator[Difference]:
+    if wanted == standing:
+        return
+    if isinstance(wanted, PolicyDocument) and isinstance(standing, PolicyDocument):
+        yield from _documents(path, wanted, standing)
+    elif isinstance(wanted, Mapping) and isinstance(standing, Mapping):
+        for key in sorted({*wanted, *standing}):
+            yield from _compared((*path, key), wanted.get(key, MISSING), standing.get(key, MISSING))
+    elif isinstance(wanted, list) and isinstance(standing, list):
+        for row in differences({"": wanted}, {"": standing}):
+            yield Difference(path, row.before, row.after)
+    else:
+        yield Difference(path, *(v.data() if isinstance(v, PolicyDocument) else v for v in (wanted, standing)))
+
+
+def _documents(path: tuple[str, ...], wanted: PolicyDocument, standing: PolicyDocument) -> Iterator[Difference]:
+    for key, one, other in head_changes(wanted, standing):
+        yield Difference((*path, key), one, other)
+    for mine, theirs in paired(wanted, standing):
+        if mine is None or theirs is None:
+            sides = (MISSING if rows is None else dict(rows) for rows in (mine, theirs))
+            yield Difference((*path, "Statement"), *sides)
+        else:
+            title = (mine.get("Sid") or mine.get("Action") or mine.get("NotAction") or [""])[0]
+            for row in differences(mine, theirs):
+                yield replace(row, path=(*path, "Statement", title, *row.path))
