@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from reconciler.commands.output import exit_code_of, interactive, painter, say, warn
+from reconciler.commands.output import conclude, interactive, painter, say, warn
 from reconciler.errors import UsageError
 from reconciler.model import Event, Plan, Status, StepEnded
 from reconciler.pipeline import Request, apply_plan, aws_ports, check_accepted, load, make_plan
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
 
     plan = make_plan(request, reader)
     say(text(plan, brush), end="")
-    if code := exit_code_of(plan):
+    if code := conclude(plan):
         return code
     if not plan.changes:
         return 0
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
         current = make_plan(request, reader)
         if current.refused() or current.fingerprint != plan.fingerprint:
             say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{text(current, brush)}", end="")
-            if code := exit_code_of(current):
+            if code := conclude(current):
                 return code
     say("")
     return _execute(plan, current, writer, brush)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from reconciler.commands import DEFAULT_PATH, clock
-from reconciler.commands.output import exit_code_of, painter, say
+from reconciler.commands.output import conclude, painter, say
 from reconciler.errors import StaleError, UsageError
 from reconciler.model import Plan
 from reconciler.pipeline import aws_ports, check_accepted, load, plan_again, read_plan_file
@@ -38,7 +38,7 @@ def prepare(arguments: argparse.Namespace) -> tuple[Plan, Writer, Painter] | int
     brush = painter(arguments.color)
     if not current.complete():
         say(text(current, brush), end="")
-        return 1
+        return conclude(current)
     if not binding.holds():
         _explain(binding, reviewed, same_manifests=manifest.digest == reviewed.digest)
         raise StaleError(f"{file}: the plan is stale; nothing was changed. Review a new one: xgrant plan -o {file}")
@@ -48,8 +48,8 @@ def prepare(arguments: argparse.Namespace) -> tuple[Plan, Writer, Painter] | int
         say(f"Nothing is left to do: AWS is as {escape(file)} wants it.")
         return 0
     say(text(current, brush), end="")
-    if not current.changes or exit_code_of(current):
-        return exit_code_of(current)
+    if not current.changes or current.refused():
+        return conclude(current)
     return current, writer, brush
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from reconciler.commands.output import painter
+from reconciler.commands.output import conclude, painter
 from reconciler.pipeline import Request, aws_ports, load, make_plan
 from reconciler.render.drift import drift_json, drift_text, drifted, obstacles
 
@@ -17,5 +17,5 @@ def run(arguments: argparse.Namespace) -> int:
     plan = make_plan(Request(manifest, frozenset(arguments.only)), reader)
     sys.stdout.write(drift_json(plan) if arguments.format == "json" else drift_text(plan, painter(arguments.color)))
     if not plan.complete():
-        return 1
+        return conclude(plan)
     return 2 if drifted(plan) or obstacles(plan) else 0

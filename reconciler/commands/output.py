@@ -66,8 +66,14 @@ def print_internal_error(error: Exception) -> None:
     )
 
 
-def exit_code_of(plan: Plan) -> int:
-    """Return 1 for a plan that is not complete, 3 for one that is refused, 0 for one that can be applied."""
+def conclude(plan: Plan) -> int:
+    """Return 1 for a plan that is not complete, 3 for one that is refused, 0 for one that can be applied.
+
+    Why an account could not be read is said on stderr too, for those whose stdout goes to a program.
+    """
+    for _, facts in sorted(plan.live.facts.items()):
+        for line in facts.error.splitlines():
+            warn(f"xgrant: {escape(line)}")
     return 1 if not plan.complete() else 3 if plan.refused() else 0
 
 

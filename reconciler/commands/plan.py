@@ -7,7 +7,7 @@ import sys
 from datetime import timedelta
 
 from reconciler.commands import clock
-from reconciler.commands.output import exit_code_of, painter, warn
+from reconciler.commands.output import conclude, painter, warn
 from reconciler.errors import UsageError
 from reconciler.pipeline import Request, aws_ports, check_accepted, load, make_plan, write_plan_file
 from reconciler.render.data import to_json
@@ -34,4 +34,4 @@ def run(arguments: argparse.Namespace) -> int:
             plan, request, arguments.out, paths=arguments.paths, created_at=created, expires_at=expires
         )  # fmt: skip
         warn(f"The plan is written to {escape(arguments.out)}; apply takes it until {expires:%Y-%m-%d %H:%M:%S} UTC.")
-    return exit_code_of(plan) or (2 if arguments.detailed_exitcode and plan.changes else 0)
+    return conclude(plan) or (2 if arguments.detailed_exitcode and plan.changes else 0)

@@ -123,7 +123,7 @@ def test_the_plan_as_json_fits_its_schema_and_says_what_the_text_says(scenario: 
         ("dev/group/developers/caller-policy/shared-bucket-read", ["create"]),
         (f"storage/role/{ROLE}", ["create"]),
     ]
-    assert data["summary"] == {"create": 2, "update": 0, "replace": 0, "delete": 0, "refused": False}
+    assert data["summary"] == {"create": 2, "update": 0, "replace": 0, "delete": 0, "wanted": 2, "refused": False}
 
 
 def test_many_grants_cost_as_many_reads_as_one(

@@ -1,0 +1,172 @@
+"""Plan files: verified whatever the bytes are; what they say is shown as plan showed it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from reconciler import planfile
+from reconciler.errors import PlanFileError
+from reconciler.manifest import load
+from reconciler.pipeline import read_plan_file
+from reconciler.planfile.contents import checksum
+from reconciler.planfile.disk import write_private
+from reconciler.render.data import plan_data
+from reconciler.render.escape import escape
+from reconciler.render.text import Painter, text, text_of
+from tests.conftest import Run
+from tests.support import live_from_json, plan_for
+from tests.test_cases import CASES
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+LATER = datetime(2030, 1, 2, tzinfo=UTC)
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def sealed(data: Any) -> str:
+    return planfile.sealed(
+        data, paths=["m.yaml"], digest="0" * 64, only=frozenset(), destroy=False, created_at=NOW, expires_at=LATER
+    )
+
+
+def file_of(case: Path) -> tuple[str, str]:
+    """Return the plan file of a golden case, and the text of its plan."""
+    manifest = load([str(case / "manifest.yaml")])
+    live = live_from_json(case / "live.json", manifest.accounts) if (case / "live.json").exists() else {}
+    plan = plan_for(manifest, live)
+    return sealed(plan_data(plan)), text(plan, Painter(colour=True))
+
+
+FILES = [file_of(case)[0] for case in CASES]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_a_file_is_shown_as_its_plan_was(case: Path, tmp_path: Path) -> None:
+    content, shown = file_of(case)
+    (tmp_path / "plan.json").write_text(content)
+    found = read_plan_file(str(tmp_path / "plan.json"))
+    plan = found.plan
+    assert text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=Painter(colour=True)) == shown
+
+
+def refused_or_shown(content: bytes) -> None:
+    """Read a file as show does; whatever is wrong is a PlanFileError, on no more than one line of sane length."""
+    try:
+        found = planfile.parse(content, "plan.json")
+    except PlanFileError as error:
+        said = str(error)
+    else:
+        plan_data(found.plan)
+        said = text_of(found.plan.changes, found.plan.findings, wanted=found.wanted()).replace("\n", "")
+        assert escape(said) == said
+        return
+    assert "\n" not in said
+    assert len(said) < 600
+
+
+@given(st.binary(max_size=200))
+@example(b"")
+@example(b"\xff\xfe{}")
+@example(b'{"a": 1, "a": 2}')
+@example(b"[" * 100_000)
+@example(b'{"a":' * 100_000)
+@example(b"1" * 10_000)
+@example(b'{"format_version": "1.0", "x": 1e999}')
+@example(b'{"format_version": "9' + b"9" * 6000 + b'.0"}')
+@example(b'"\\ud800"')
+@example(b"NaN")
+def test_any_bytes_at_all_are_refused_with_a_message(content: bytes) -> None:
+    refused_or_shown(content)
+
+
+@given(ANYTHING)
+def test_any_json_is_refused_with_a_message(data: Any) -> None:
+    refused_or_shown(json.dumps(data).encode())
+    if isinstance(data, dict):
+        refused_or_shown(json.dumps({"format_version": "1.1", **data}).encode())
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in inner for place in places(item, (*path, key)))]
+
+
+@given(st.data())
+def test_anything_anywhere_in_a_file_with_a_fitting_checksum_is_refused_or_shown_escaped(data: st.DataObject) -> None:
+    contents = json.loads(data.draw(st.sampled_from(FILES)))
+    path = data.draw(st.sampled_from([place for place in places(contents) if place]))
+    parent = contents
+    for key in path[:-1]:
+        parent = parent[key]
+    parent[path[-1]] = data.draw(ANYTHING | st.text("\x1b\x7f\u202e\u2028<b>@|\n", min_size=1))
+    if isinstance(contents, dict):
+        contents["checksum"] = checksum(contents)
+    refused_or_shown(json.dumps(contents).encode())
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda data: data["summary"].update(create=9),
+        lambda data: data["summary"].update(refused=True),
+        lambda data: data.update(complete=False),
+        lambda data: data["accounts"].reverse(),
+        lambda data: data["resource_changes"][0].update(name="other"),
+        lambda data: data["resource_changes"][0].update(account="other"),
+        lambda data: data["resource_changes"][0]["change"].update(actions=["delete"]),
+        lambda data: data["resource_changes"][0]["change"].update(after_fingerprint=None),
+        lambda data: data["resource_changes"][0]["change"].update(before_fingerprint="0" * 64),
+        lambda data: data["resource_changes"][0].update(address="storage/role"),
+    ],
+)
+def test_a_file_whose_parts_contradict_each_other_is_refused(tmp_path: Path, edit: Any) -> None:
+    (case,) = [case for case in CASES if case.name == "create"]
+    contents = json.loads(file_of(case)[0])
+    edit(contents)
+    contents["checksum"] = checksum(contents)
+    (tmp_path / "plan.json").write_text(json.dumps(contents))
+    with pytest.raises(PlanFileError):
+        read_plan_file(str(tmp_path / "plan.json"))
+
+
+@pytest.mark.parametrize("name", ["nowhere/plan.json", "folder", "a\x00b.json"])
+def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path, name: str, xgrant: Run) -> None:
+    (tmp_path / "folder").mkdir()
+    result = xgrant("show", tmp_path / name)
+    assert (result.code, "the plan file cannot be read" in result.err) == (3, True)
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").mkdir()
+    with pytest.raises(OSError, match=r"plan\.json"):
+        write_private(str(tmp_path / "plan.json"), "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+
+
+@pytest.mark.parametrize("period", ["0h", "24", "h", "1w", "-1h", "1.5h", "999999d", "\u0661h"])
+def test_a_period_is_a_number_with_its_unit(xgrant: Run, period: str) -> None:
+    assert xgrant("plan", "-o", "x.json", f"--expires={period}").code == 64
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plan", "--expires", "1h"],
+        ["plan", "--accept", "XG201"],
+        ["apply", "--auto-approve", "--accept", "all"],
+        ["show"],
+    ],
+)
+def test_options_that_make_no_sense_are_wrong_usage(xgrant: Run, arguments: list[str]) -> None:
+    assert xgrant(*arguments).code == 64
