@@ -31,7 +31,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         # 2 would say that there are changes.
-        self.exit(64, f"{self.prog}: error: {message}\n")
+        from reconciler.render.escape import escape
+
+        self.exit(64, f"{self.prog}: error: {escape(message)}\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -177,9 +179,10 @@ def main(argv: list[str] | None = None) -> int:
         from reconciler.commands.output import silence
 
         if not isinstance(error, BrokenPipeError):  # Whoever read our output has gone, as `head` does.
-            print(
-                f"xgrant: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr
-            )
+            from reconciler.render.escape import escape
+
+            where = f": {error.filename}" if error.filename else ""
+            print(escape(f"xgrant: {error.strerror or error}{where}"), file=sys.stderr)
         silence()
         return 1
     except Exception as error:  # noqa: BLE001 - the last resort; it hides nothing, it says that xgrant is wrong

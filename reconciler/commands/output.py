@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from reconciler.errors import ManifestError, UsageError, XgrantError
+from reconciler.errors import ManifestError, SeveralAccountsError, UsageError, XgrantError
 from reconciler.model import Plan
 from reconciler.render.escape import escape
 from reconciler.render.text import Painter
@@ -46,10 +46,16 @@ def silence() -> None:
 
 
 def print_error(error: XgrantError) -> None:
-    """Print an error to stderr, escaped line by line."""
-    prefix = "" if isinstance(error, ManifestError) else "xgrant: "
-    for line in str(error).split("\n"):
-        print(prefix + escape(line), file=sys.stderr)
+    """Print an error to stderr, escaped, each of several on a line of its own."""
+    match error:
+        case ManifestError():
+            lines = [str(problem) for problem in error.problems]
+        case SeveralAccountsError():
+            lines = [f"xgrant: {one}" for one in error.errors]
+        case _:
+            lines = [f"xgrant: {error}"]
+    for line in lines:
+        print(escape(line), file=sys.stderr)
     if isinstance(error, ManifestError):
         count = len(error.problems)
         print(f"{count} problem{'s' if count != 1 else ''}; nothing was read or changed", file=sys.stderr)
@@ -72,8 +78,8 @@ def conclude(plan: Plan) -> int:
     Why an account could not be read is said on stderr too, for those whose stdout goes to a program.
     """
     for _, facts in sorted(plan.live.facts.items()):
-        for line in facts.error.splitlines():
-            warn(f"xgrant: {escape(line)}")
+        if facts.error:
+            warn(f"xgrant: {escape(facts.error)}")
     return 1 if not plan.complete() else 3 if plan.refused() else 0
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from reconciler.commands import clock
 from reconciler.commands.output import conclude, painter, warn
-from reconciler.errors import UsageError
+from reconciler.errors import UsageError, XgrantError
 from reconciler.pipeline import Request, aws_ports, check_accepted, load, make_plan, write_plan_file
 from reconciler.render.data import to_json
 from reconciler.render.escape import escape
@@ -30,8 +30,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out:
         created = clock.now()
         expires = created + timedelta(seconds=arguments.expires or _A_DAY)
-        write_plan_file(
-            plan, request, arguments.out, paths=arguments.paths, created_at=created, expires_at=expires
-        )  # fmt: skip
+        try:
+            write_plan_file(plan, request, arguments.out, paths=arguments.paths, created_at=created, expires_at=expires)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise XgrantError(f"{arguments.out}: the plan file cannot be written: {why}") from error
         warn(f"The plan is written to {escape(arguments.out)}; apply takes it until {expires:%Y-%m-%d %H:%M:%S} UTC.")
     return conclude(plan) or (2 if arguments.detailed_exitcode and plan.changes else 0)

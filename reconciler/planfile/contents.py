@@ -94,6 +94,8 @@ def parse(content: bytes, name: str) -> PlanFile:
         findings = tuple(finding(raw) for raw in data["findings"])
     except PolicyError as error:
         raise PlanFileError(f"{name}: {error}; {_AGAIN}") from None
+    if len({entry.address for entry in changes}) < len(changes):
+        raise PlanFileError(f"{name}: an address stands twice in it; {_AGAIN}")
     return PlanFile(
         plan=_plan(data, changes, findings),
         data=data,

@@ -343,3 +343,27 @@ def test_no_external_id_and_no_credential_is_in_a_plan_file_and_a_changed_one_sh
     assert xgrant("apply", file, manifest).code == 4
     manifest.write_text(stated.replace("canary-one", "canary-two"))
     assert xgrant("apply", file, manifest).code == 0
+
+
+def test_limits_stop_apply_until_accepted_and_a_file_carries_no_acceptance(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    manifest, file = tmp_path / "m.yaml", tmp_path / "plan.json"
+    head = EXAMPLE.read_text().split("grants:")[0] + "limits: {delete_percent: 100}\ngrants:\n"
+    grant = (
+        "  g%02d:\n    from: {account: dev, groups: [developers]}\n    to: {account: storage}\n"
+        '    permissions: [{actions: "s3:GetObject", resources: "*"}]\n'
+    )
+    manifest.write_text(head + "".join(grant % n for n in range(6)))
+    assert xgrant("apply", manifest, "--auto-approve").code == 0
+    sandbox.recorder.take()
+    for command in (["destroy", manifest, "--auto-approve"], ["plan", manifest, "--destroy"]):
+        result = xgrant(*command)
+        assert (result.code, "error XG206 the plan deletes or replaces 12 resources" in result.out) == (3, True)
+    planned = xgrant("plan", manifest, "--destroy", "--accept", "XG206", "-o", file)
+    assert (planned.code, "warning XG206, accepted" in planned.out) == (0, True)
+    assert xgrant("show", file).out == planned.out
+    assert xgrant("apply", file, manifest).code == 3
+    assert unwritten(sandbox)
+    result = xgrant("apply", file, manifest, "--accept", "XG206")
+    assert (result.code, "12 deleted" in result.out) == (0, True)

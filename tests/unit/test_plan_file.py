@@ -122,6 +122,7 @@ def test_anything_anywhere_in_a_file_with_a_fitting_checksum_is_refused_or_shown
         lambda data: data["summary"].update(refused=True),
         lambda data: data.update(complete=False),
         lambda data: data["accounts"].reverse(),
+        lambda data: data["resource_changes"].append(data["resource_changes"][0]),
         lambda data: data["resource_changes"][0].update(name="other"),
         lambda data: data["resource_changes"][0].update(account="other"),
         lambda data: data["resource_changes"][0]["change"].update(actions=["delete"]),
