@@ -73,7 +73,9 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     if request.only:
         desired, live = narrow(desired, live, request.only, stack=manifest.stack)
         known = {grant.name for grant in manifest.grants} | {found.grant for found in live.state.values()}
-        if (unknown := sorted(request.only - known)) and not request.reviewed:
+        # Of an account that could not be read nobody knows what the stack owns there.
+        surely = not request.reviewed and not any(facts.error for facts in live.facts.values())
+        if surely and (unknown := sorted(request.only - known)):
             raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
     return plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,

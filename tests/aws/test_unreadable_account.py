@@ -72,3 +72,8 @@ def test_an_account_that_fails_after_the_review_stops_the_apply(
     sandbox.recorder.take()
     assert xgrant("apply", file, EXAMPLE).code == 1
     assert list(writes(sandbox.recorder.take())) == []
+
+
+def test_a_grant_that_may_live_in_an_unreadable_account_is_not_called_unknown(half_read: Scenario, xgrant: Run) -> None:
+    result = xgrant("plan", EXAMPLE, "--only", "taken-out-of-the-manifest")
+    assert (result.code, "AccessDenied" in result.err) == (1, True)
