@@ -47,7 +47,7 @@ def _execute(step: Step, writer: Writer) -> tuple[Status, str]:
             writer.remove(change.removed_address(), change.before)
         else:
             assert change.after is not None  # likewise
-            standing = (change.interim or change.before) if change.action is Action.UPDATE else None
+            standing = (change.interim or change.before) if change.action in (Action.UPDATE, Action.ADOPT) else None
             writer.write(change.address, standing, change.after)
     except XgrantError as error:
         return Status.FAILED, str(error)

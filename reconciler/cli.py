@@ -26,6 +26,9 @@ exit codes:
   64  wrong usage
   130 interrupted"""
 
+_MODULES = {"import": "import_"}
+"""By command the module of `reconciler.commands`, where it cannot have the same name."""
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
@@ -85,6 +88,13 @@ def parser() -> argparse.ArgumentParser:
         _accept(command)
         _colour(command)
         command.add_argument("--auto-approve", action="store_true", help="do not ask; needed where nobody can answer")
+
+    importing = _manifest_command(commands, "import", "write manifests of the roles that were made by hand")
+    importing.add_argument("--account", required=True, help="the account whose cross-account roles are read")
+    importing.add_argument(
+        "--role", action="append", default=[], metavar="NAME", help="this role only; may be repeated"
+    )
+    importing.add_argument("--output", metavar="FILE", help="a new file to write; default: standard output")
 
     sandbox = _command(commands, "sandbox", "serve an emulated AWS on loopback to try things on")
     sandbox.add_argument("--port", type=_port, default=0, help="default: a free one")
@@ -164,8 +174,9 @@ def main(argv: list[str] | None = None) -> int:
     from reconciler.errors import XgrantError
 
     try:
-        # Each command is a module of the same name with one function `run`.
-        code: int = import_module(f"reconciler.commands.{arguments.command}").run(arguments)
+        # Each command is a module with one function `run`.
+        module = _MODULES.get(arguments.command, arguments.command)
+        code: int = import_module(f"reconciler.commands.{module}").run(arguments)
         sys.stdout.flush()
     except XgrantError as error:
         from reconciler.commands.output import print_error

@@ -29,7 +29,8 @@ def desired_state(grants: Iterable[Grant], accounts: Mapping[str, Account], *, s
     """Return every resource that the grants want, those of unmanaged accounts included.
 
     Of each grant: a role in the target account and a caller policy on every named principal of the source
-    account. `entire_account` makes no caller policy: whoever in that account may assume roles may assume this one.
+    account, unless the grant makes none. `entire_account` makes none either: whoever in that account may assume roles
+    may assume this one.
     In an account that is not managed it stands for the policy that the other side has to attach.
     """
     state: dict[Address, Resource] = {}
@@ -37,7 +38,9 @@ def desired_state(grants: Iterable[Grant], accounts: Mapping[str, Account], *, s
         source, target = accounts[grant.source], accounts[grant.target]
         state[role_address(grant)] = _role(grant, source, target, stack)
         state |= _permissions_policies(grant, target, stack)
-        policy = CallerPolicy(grant.name, caller_policy(grant, target), grant.managed_caller_policy)
+        policy = CallerPolicy(
+            grant.name, caller_policy(grant, target), managed=grant.managed_caller_policy, adopt=grant.adopt
+        )
         for principal in _policy_holders(grant, source):
             holder = (principal.kind, principal.name)
             state[Address(source.name, Kind.CALLER_POLICY, grant.name, holder)] = policy
@@ -95,7 +98,9 @@ def _permissions_policies(grant: Grant, target: Account, stack: str) -> dict[Add
 
 def _role(grant: Grant, source: Account, target: Account, stack: str) -> Role:
     parts = [part.arn for part in _permissions_policies(grant, target, stack).values()]
-    inline = {} if grant.permissions is None or parts else {INLINE_POLICY: grant.permissions}
+    inline = dict(grant.inline_policies)
+    if grant.permissions is not None and not parts:
+        inline[INLINE_POLICY] = grant.permissions
     return Role(
         grant=grant.name,
         arn=iam_arn(target.partition, target.id, "role", grant.role_path, grant.role_name),
@@ -106,11 +111,15 @@ def _role(grant: Grant, source: Account, target: Account, stack: str) -> Role:
         managed_policies=grant.managed_policies | frozenset(parts),
         permissions_boundary=grant.permissions_boundary,
         max_session_duration=grant.max_session_duration,
-        tags={**grant.tags, **role_tags(stack, grant.name)},
+        tags={**grant.tags, **role_tags(stack, grant.name, prevent_destroy=grant.prevent_destroy)},
+        adopt=grant.adopt,
+        moved_from=grant.moved_from,
     )
 
 
 def _policy_holders(grant: Grant, source: Account) -> tuple[Principal, ...]:
+    if not grant.makes_caller_policies:
+        return ()
     if grant.entire_account:
         return () if source.managed else (Principal(PrincipalKind.ACCOUNT, source.id),)
     return grant.principals

@@ -101,7 +101,8 @@ class Grant:
     """What a manifest declares: these principals of one account may use these permissions in another account.
 
     `conditions` are those of the trust policy, `require` included. `permissions` is None where managed policies
-    say it all, or where the target account is somebody else's.
+    say it all, where `inline_policies` stand in their place, or where the target account is somebody else's.
+    `moved_from` are the names that the grant had before, the oldest first.
     """
 
     name: str
@@ -120,6 +121,11 @@ class Grant:
     max_session_duration: int = 3600
     tags: Mapping[str, str] = field(default_factory=dict)
     managed_caller_policy: bool = False
+    makes_caller_policies: bool = True
+    inline_policies: Mapping[str, PolicyDocument] = field(default_factory=dict)
+    adopt: bool = False
+    moved_from: tuple[str, ...] = ()
+    prevent_destroy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +182,8 @@ class Role:
 
     `inline_policies` leaves out caller policies, which are resources of their own, and `AWSRevokeOlderSessions`:
     `sessions_revoked` says whether that one is there, which is never a difference.
+    Of a desired one `adopt` says that it may take over a role of no stack, and `moved_from` under which earlier names
+    of its grant it may still be marked.
     """
 
     grant: str
@@ -190,6 +198,8 @@ class Role:
     tags: Mapping[str, str] = field(default_factory=dict)
     instance_profiles: frozenset[str] = frozenset()
     sessions_revoked: bool = field(default=False, compare=False)
+    adopt: bool = field(default=False, compare=False)
+    moved_from: tuple[str, ...] = field(default=(), compare=False)
 
     def attributes(self) -> dict[str, Any]:
         """Return what is compared and shown, as plain data in a stable order; policy documents stay documents."""
@@ -210,16 +220,19 @@ class Role:
 class CallerPolicy:
     """The inline policy on a source principal that allows `sts:AssumeRole` on the role of a grant.
 
-    Of a desired one `managed` says that it has to be a part of a managed policy instead.
+    Of a desired one `managed` says that it has to be a part of a managed policy instead, and `adopt` that it may take
+    over one made by hand. `name` is that one's own; empty for a policy that is named as the stack's are.
     """
 
     grant: str
     document: PolicyDocument
     managed: bool = field(default=False, compare=False)
+    adopt: bool = field(default=False, compare=False)
+    name: str = ""
 
     def attributes(self) -> dict[str, Any]:
         """Return what is compared and shown, as for a role."""
-        return {"document": self.document}
+        return {"document": self.document} | ({"name": self.name} if self.name else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +278,7 @@ class AccountFacts:
     the name of the role that carries them.
     `carried` is by the same keys as `principals`. `policies` are the ARNs of the managed policies that exist, as far as
     the scope asks for them. `summary` is what GetAccountSummary says: quotas and counts by AWS's names.
+    `by_hand` are, by the same keys, the inline policies by name that allow to assume roles and are no stack's.
     An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
     be read; `error` then says why.
     """
@@ -276,6 +290,7 @@ class AccountFacts:
     carried: Mapping[tuple[PrincipalKind, str], Carried] = field(default_factory=dict)
     policies: frozenset[str] | None = None
     summary: Mapping[str, int] = field(default_factory=dict)
+    by_hand: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     error: str = ""
 
 
@@ -283,7 +298,8 @@ class AccountFacts:
 class Scope:
     """What to read: these accounts, for this stack.
 
-    Roles of `role_slots` are read even where they are not ours. `policy_arns` are the managed policies of which it has
+    Roles of `role_slots`, and all of the accounts named in `whole`, are read even where they are not ours.
+    `policy_arns` are the managed policies of which it has
     to be known whether they exist.
     """
 
@@ -291,6 +307,7 @@ class Scope:
     accounts: tuple[Account, ...]
     role_slots: frozenset[tuple[str, ...]]
     policy_arns: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +325,7 @@ class Action(StrEnum):
     UPDATE = "update"
     REPLACE = "replace"
     DELETE = "delete"
+    ADOPT = "adopt"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from reconciler.policy.document import PolicyDocument
 
 STACK_TAG = "xgrant:stack"
 GRANT_TAG = "xgrant:grant"
+PREVENT_DESTROY_TAG = "xgrant:prevent-destroy"
 RESERVED_TAG_PREFIX = "xgrant:"
 INLINE_POLICY = "xgrant-permissions"
 """The name of the inline policy that holds a role's permissions."""
@@ -26,9 +27,12 @@ REVOKED_SESSIONS_POLICY = "AWSRevokeOlderSessions"
 _CALLER_POLICY = re.compile(r"xgrant\.([a-z0-9-]{1,32})\.([a-z0-9-]{1,64})")
 
 
-def role_tags(stack: str, grant: str) -> dict[str, str]:
-    """Return the tags that mark a role as the stack's."""
-    return {STACK_TAG: stack, GRANT_TAG: grant}
+def role_tags(stack: str, grant: str, *, prevent_destroy: bool = False) -> dict[str, str]:
+    """Return the tags that mark a role as the stack's.
+
+    That a role must not be deleted stands on the role too: it has to hold when its grant is no longer declared.
+    """
+    return {STACK_TAG: stack, GRANT_TAG: grant} | ({PREVENT_DESTROY_TAG: "true"} if prevent_destroy else {})
 
 
 def caller_policy_name(stack: str, grant: str) -> str:

@@ -32,7 +32,9 @@ from reconciler.model import (
 )
 from reconciler.ownership import (
     GRANT_TAG,
+    INLINE_POLICY,
     REVOKED_SESSIONS_POLICY,
+    STACK_TAG,
     owned_by,
     parse_caller_pack,
     parse_caller_policy_name,
@@ -107,10 +109,16 @@ def _read_account(account: Account, iam: IAMClient, scope: Scope) -> tuple[dict[
 
     state, facts = _caller_policies(account, details, scope.stack)
     state |= _managed_policies(account, details, scope.stack)
-    facts = replace(facts, summary=summary, carried=_carried(details), policies=_policies(details))
+    facts = replace(
+        facts,
+        summary=summary,
+        carried=_carried(details),
+        policies=_policies(details),
+        by_hand=_by_hand(details, scope.stack),
+    )
     for detail in details["RoleDetailList"]:
         address = Address(account.name, Kind.ROLE, detail["RoleName"])
-        if owned_by(_tags(detail), scope.stack) or address.slot() in scope.role_slots:
+        if owned_by(_tags(detail), scope.stack) or address.slot() in scope.role_slots or account.name in scope.whole:
             rest = listed.get(detail["RoleName"]) or _get_role(account, iam, detail["RoleName"])
             if rest is not None:
                 state[address] = _role(detail, rest)
@@ -177,13 +185,39 @@ def _carried(details: Mapping[str, list[_Detail]]) -> dict[tuple[PrincipalKind, 
     }
 
 
+def _by_hand(
+    details: Mapping[str, list[_Detail]], stack: str
+) -> dict[tuple[PrincipalKind, str], dict[str, PolicyDocument]]:
+    """Return the inline policies that allow to assume roles, are no stack's, and so may be adopted."""
+    found: dict[tuple[PrincipalKind, str], dict[str, PolicyDocument]] = {}
+    for kind, entity in _entities(details):
+        if _tags(entity).get(STACK_TAG, stack) != stack:
+            continue  # A role of another stack is owned whole.
+        for policy in entity.get(f"{kind.capitalize()}PolicyList", []):
+            document = PolicyDocument.read(policy["PolicyDocument"])
+            ours = policy["PolicyName"] == INLINE_POLICY or parse_caller_policy_name(policy["PolicyName"]) is not None
+            if not ours and _allows_to_assume(document):
+                key = (kind, entity[f"{kind.capitalize()}Name"].casefold())
+                found.setdefault(key, {})[policy["PolicyName"]] = document
+    return found
+
+
+def _allows_to_assume(document: PolicyDocument) -> bool:
+    return any(
+        statement.get("Effect") == "Allow"
+        and any(action.lower() == "sts:assumerole" for action in statement.get("Action", []))
+        for statement in document.statements()
+    )
+
+
 def _policies(details: Mapping[str, list[_Detail]]) -> frozenset[str]:
-    """Return the managed policies that surely exist: those of the account, and whatever is attached."""
+    """Return the managed policies that surely exist: those of the account, and whatever is attached or bounds."""
     own = {policy["Arn"] for policy in details["Policies"]}
     attached = {
         policy["PolicyArn"] for _, entity in _entities(details) for policy in entity.get("AttachedManagedPolicies", [])
     }
-    return frozenset(own | attached)
+    bounds = {entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") for _, entity in _entities(details)}
+    return frozenset(own | attached | (bounds - {None}))
 
 
 def _with_aws_policies(

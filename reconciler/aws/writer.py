@@ -40,6 +40,9 @@ class AwsWriter:
                     create_managed_policy(iam, address.name, after, _tag_list({STACK_TAG: self._stack}))
             elif isinstance(after, CallerPolicy):
                 _put_caller_policy(iam, address, self._policy_name(address), after)
+                if isinstance(before, CallerPolicy) and before.name:
+                    # Adopted: the one made by hand has its successor, so nobody loses access.
+                    _delete_caller_policy(iam, address, before.name)
             elif isinstance(before, Role):
                 for call in _role_update(iam, address.name, before, after):
                     call()
@@ -55,7 +58,8 @@ class AwsWriter:
             elif isinstance(before, ManagedPolicy):
                 delete_managed_policy(iam, before)
             else:
-                _delete_caller_policy(iam, address, self._policy_name(address))
+                own = before.name if isinstance(before, CallerPolicy) else ""
+                _delete_caller_policy(iam, address, own or self._policy_name(address))
 
     def _client(self, address: Address) -> IAMClient:
         return self._connections.open([self._accounts[address.account]])[address.account]

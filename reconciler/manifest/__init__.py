@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from reconciler.errors import ManifestError, Place, Problem
 from reconciler.manifest.merge import merge
-from reconciler.manifest.source import Source, read_source
+from reconciler.manifest.source import Source, parse_yaml, read_source
 from reconciler.model import Manifest
 
 __all__ = ["load"]
 
 
-def load(paths: Iterable[str]) -> Manifest:
+def load(paths: Iterable[str], *, more: Mapping[str, str] | None = None) -> Manifest:
     """Read files, and directories with all `*.yaml` and `*.yml` below them, as one manifest.
+
+    `more` are texts that count as files too, by what messages call them.
 
     Raises:
         ManifestError: with every problem of every file.
@@ -29,22 +32,28 @@ def load(paths: Iterable[str]) -> Manifest:
             sources.append((read_source(path, str(path)), root))
         except ManifestError as error:
             problems.extend(error.problems)
-    manifest = merge(sources, problems)
+    texts = [(parse_yaml(text, name), Path()) for name, text in (more or {}).items()]
+    manifest = merge([*sources, *texts], problems)
     if manifest is None or problems:
         raise ManifestError(tuple(problems))
-    return replace(manifest, digest=_digest(sources))
+    return replace(manifest, digest=_digest(sources, more or {}))
 
 
-def _digest(sources: list[tuple[Source, Path]]) -> str:
-    """Return a digest over the content of all files, which does not depend on where they lie."""
-    files = {Path(source.file) for source, _ in sources}
-    for source, _ in sources:
-        for grant in source.data.get("grants", {}).values():
-            policy = grant.get("policy", {})
+def _digest(sources: Iterable[tuple[Source, Path]], texts: Mapping[str, str]) -> str:
+    """Return a digest over all files, policy files too: content, and place below what the command line names."""
+    contents = {name: text.encode() for name, text in texts.items()}
+    for source, root in sources:
+        for file in (Path(source.file), *_policy_files(source)):
+            contents[Path(os.path.relpath(file, root)).as_posix()] = file.read_bytes()
+    each = [f"{name}\0{hashlib.sha256(content).hexdigest()}" for name, content in sorted(contents.items())]
+    return hashlib.sha256("\n".join(each).encode()).hexdigest()
+
+
+def _policy_files(source: Source) -> Iterator[Path]:
+    for grant in source.data.get("grants", {}).values():
+        for policy in (grant.get("policy", {}), *grant.get("inline_policies", {}).values()):
             if "file" in policy:
-                files.add(Path(source.file).parent / policy["file"])
-    contents = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in {file.resolve() for file in files})
-    return hashlib.sha256("\n".join(contents).encode()).hexdigest()
+                yield Path(source.file).parent / policy["file"]
 
 
 def _files(paths: Iterable[str], problems: list[Problem]) -> list[tuple[Path, Path]]:

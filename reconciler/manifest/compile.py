@@ -13,7 +13,12 @@ from reconciler.manifest.policies import compile_permissions, compile_policy
 from reconciler.manifest.possible import never_met, protected
 from reconciler.manifest.source import PathTo, Source
 from reconciler.model import Account, Grant, Principal, PrincipalKind, Require
-from reconciler.ownership import RESERVED_TAG_PREFIX, role_tags
+from reconciler.ownership import (
+    RESERVED_TAG_PREFIX,
+    REVOKED_SESSIONS_POLICY,
+    parse_caller_policy_name,
+    role_tags,
+)
 from reconciler.policy.arn import (
     description_error,
     managed_policy_error,
@@ -63,7 +68,9 @@ class GrantCompiler:
         source, target = self._account(raw, "from"), self._account(raw, "to")
         if source and target:
             self._check_pair(source, target)
-        role_name = raw["to"].get("role", name)
+        moved_from = tuple(entry["from"] for entry in raw.get("moved", ()))
+        # A role that has its name from its grant has it from the first one.
+        role_name = raw["to"].get("role", moved_from[0] if moved_from else name)
         if error := name_error("role", role_name):
             self._problem("XG029", ("to", "role"), f"{error}; this is {role_name!r}")
         if error := description_error(raw.get("description", "")):
@@ -76,7 +83,9 @@ class GrantCompiler:
             "permissions_boundary": self._boundary(raw, target),
             "conditions": self._conditions(raw),
             "max_session_duration": self._duration(raw),
+            "inline_policies": self._inline_policies(raw),
             "managed_caller_policy": raw.get("caller_policy", self._defaults.get("caller_policy")) == "managed",
+            "makes_caller_policies": raw.get("caller_policy", self._defaults.get("caller_policy")) != "none",
             "tags": self._tags(raw),
         }
         if len(self._problems) > before or source is None or target is None:
@@ -90,6 +99,9 @@ class GrantCompiler:
             description=raw.get("description", ""),
             principals=principals,
             entire_account=raw["from"].get("entire_account", False),
+            adopt=raw.get("adopt", False),
+            moved_from=moved_from,
+            prevent_destroy=raw.get("prevent_destroy", False),
             **arguments,
         )
         for code, found in (("XG040", never_met(grant)), ("XG041", protected(grant))):
@@ -200,13 +212,28 @@ class GrantCompiler:
             return compile_policy(raw["policy"], self._source, (*self._at, "policy"), self._root, self._problems)
         if "permissions" in raw:
             return compile_permissions(raw["permissions"], self._source, (*self._at, "permissions"), self._problems)
-        if any(self._refused(key) for key in ("permissions", "policy", "managed_policies")):
+        stated = ("inline_policies", "managed_policies")
+        if any(self._refused(key) for key in ("permissions", "policy", *stated)):
             return None
-        if not raw.get("managed_policies") and target is not None and target.managed:
+        if not any(raw.get(key) for key in stated) and target is not None and target.managed:
             self._problem(
-                "XG033", (), "the grant permits nothing; add permissions, policy or managed_policies", key=True
+                "XG033",
+                (),
+                "the grant permits nothing; add permissions, policy, inline_policies or managed_policies",
+                key=True,
             )
         return None
+
+    def _inline_policies(self, raw: Mapping[str, Any]) -> dict[str, PolicyDocument]:
+        found: dict[str, PolicyDocument] = {}
+        for name, stated in raw.get("inline_policies", {}).items():
+            at = ("inline_policies", name)
+            if name == REVOKED_SESSIONS_POLICY or parse_caller_policy_name(name) is not None:
+                self._problem("XG029", at, f"{name} is not a policy for permissions; give it another name", key=True)
+            document = compile_policy(stated, self._source, (*self._at, *at), self._root, self._problems)
+            if document is not None:
+                found[name] = document
+        return found
 
     def _managed_policies(self, raw: Mapping[str, Any], target: Account | None) -> frozenset[str]:
         arns = raw.get("managed_policies", [])
@@ -290,7 +317,7 @@ class GrantCompiler:
                     f"the tag keys {other!r} and {key!r} differ only in case, which IAM ignores; keep one", key=True,
                 )  # fmt: skip
             spelt[key.casefold()] = key
-        ours = len(role_tags("", ""))
+        ours = len(role_tags("", "", prevent_destroy=bool(raw.get("prevent_destroy"))))
         if len(tags) + ours > MAX_TAGS:
             self._problem(
                 "XG030", ("tags",),

@@ -35,6 +35,7 @@ def merge(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Manife
     accounts = _accounts(usable, defaults, problems)
     grants = _grants(usable, defaults, accounts if complete else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
+    problems.extend(_moved_wrongly(grants, usable))
     if stack is None or problems:
         return None
     return Manifest(stack, accounts, tuple(sorted(grants, key=lambda grant: grant.name)), limits)
@@ -192,3 +193,23 @@ def _roles_claimed_twice(grants: list[Grant], sources: list[tuple[Source, Path]]
             )
             place = by_file[grant.place.file].place(("grants", grant.name, "to", "role"))
             yield Problem("XG026", message, place)
+
+
+def _moved_wrongly(grants: list[Grant], sources: list[tuple[Source, Path]]) -> Iterable[Problem]:
+    """Yield each earlier name of a grant that is a declared grant's, or another's earlier name."""
+    by_file = {source.file: source for source, _ in sources}
+    declared = {
+        name: source.key_place(("grants", name)) for source, _ in sources for name in _section(source, "grants")
+    }
+    claimed: dict[str, Place] = {}
+    for grant in grants:
+        for index, old in enumerate(grant.moved_from):
+            place = by_file[grant.place.file].place(("grants", grant.name, "moved", index, "from"))
+            if old == grant.name:
+                yield Problem("XG042", f"{old} is this grant's own name; name the one that it had before", place)
+            elif old in declared:
+                message = f"the grant {old} is declared still, at {declared[old]}; remove one of the two"
+                yield Problem("XG042", message, place)
+            elif old in claimed:
+                yield Problem("XG042", f"{old} is named before, at {claimed[old]}; a name has one successor", place)
+            claimed.setdefault(old, place)

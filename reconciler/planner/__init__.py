@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reconciler.model import Finding, Limits, Live, Plan, Severity, State, fingerprint
+from reconciler.planner.adopt import with_adoptable
 from reconciler.planner.compare import compare
 from reconciler.planner.narrow import destroyed, narrow
 from reconciler.planner.order import CyclicOrderError, order
@@ -14,7 +15,7 @@ from reconciler.planner.principals import with_arns
 
 Rule = Callable[[Plan], Iterable[Finding]]
 
-__all__ = ["Rule", "destroyed", "narrow", "plan"]
+__all__ = ["Rule", "destroyed", "narrow", "plan", "with_arns"]
 
 
 def plan(
@@ -34,7 +35,9 @@ def plan(
     """
     live = with_arns(live)
     desired = {address: resource for address, resource in desired.items() if not live.facts[address.account].error}
-    changes = compare(packed(desired, live, stack=stack), live, stack=stack)
+    wanted = packed(desired, live, stack=stack)
+    live = with_adoptable(wanted, live)
+    changes = compare(wanted, live, stack=stack)
     findings: list[Finding] = []
     try:
         steps = order(changes)

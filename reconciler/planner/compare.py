@@ -5,9 +5,13 @@ desired  live, ours  live, not ours   change
 yes      no          no               create
 yes      yes, equal  -                none
 yes      yes         -                update; replace where the name or the path differs
-yes      no          yes              none: a finding says so (rules/role_not_owned.py)
+yes      no          yes              none: a finding says so (rules/role_not_owned.py);
+                                      adopt where the grant says so and the role is no stack's
+yes      by hand     -                adopt, of a caller policy: it gets the name that marks it
 no       yes         -                delete
 no       no          yes              none, and it is never named
+
+A grant that says `moved` continues what is marked with its earlier names.
 """
 
 from __future__ import annotations
@@ -26,9 +30,10 @@ from reconciler.model import (
     Role,
     State,
 )
-from reconciler.ownership import owns
+from reconciler.ownership import STACK_TAG, owns
 from reconciler.planner.order import carrier_slot, passes_on
 from reconciler.planner.pack import opening
+from reconciler.planner.pair import pair
 from reconciler.planner.principals import gone, why
 
 # No API renames or moves a role (facts sheet 3.3).
@@ -42,7 +47,11 @@ def compare(desired: State, live: Live, *, stack: str) -> tuple[Change, ...]:
     foreign = {address.slot() for address in live.state if address not in owned}
 
     changes: list[Change] = []
-    paired = _pair(wanted, owned)
+    adopted = [_adopted(address, after, live.state) for address, after in wanted.items() if address.slot() in foreign]
+    changes += filter(None, adopted)
+    taken_over = {change.address for change in changes}
+    moved = {role.grant: role.moved_from for role in desired.values() if isinstance(role, Role)}
+    paired = pair({a: resource for a, resource in wanted.items() if a not in taken_over}, owned, moved)
     for address, after in wanted.items():
         if address.slot() in foreign:
             continue
@@ -63,31 +72,21 @@ def compare(desired: State, live: Live, *, stack: str) -> tuple[Change, ...]:
     return _with_doors_shut([_in_two_steps(change, going) for change in ordered], wanted, owned)
 
 
-def _pair(wanted: State, owned: State) -> dict[Address, Address]:
-    """Find for each desired address the owned one that it continues.
+def adoptable(standing: Resource, after: Resource) -> bool:
+    """Return whether a role of no stack can be taken over as it stands; a role cannot be moved to another path."""
+    if not isinstance(after, Role) or not isinstance(standing, Role) or not after.adopt:
+        return False
+    return STACK_TAG not in standing.tags and not set(_differing(standing, after)) & set(_IMMUTABLE)
 
-    It is the same address; or the one that differs only in the case of its name; or, for a role, the one that the
-    grant has in that account and that nothing else continues: then the grant's role was given a new name.
-    """
-    paired = {address: address for address in wanted if address in owned}
-    free = [address for address in sorted(owned, key=str) if address not in paired]
-    by_slot = {address.slot(): address for address in free}
-    by_grant: dict[tuple[str, str], Address] = {}
-    for address in free:
-        if address.kind is Kind.ROLE:
-            by_grant.setdefault((address.account, owned[address].grant), address)
-    for address in sorted(wanted, key=str):
-        if address not in paired and (standing := by_slot.pop(address.slot(), None)) is not None:
-            paired[address] = standing
-    taken = set(paired.values())
-    for address in sorted(wanted, key=str):
-        if address in paired or address.kind is not Kind.ROLE:
-            continue
-        standing = by_grant.get((address.account, wanted[address].grant))
-        if standing is not None and standing not in taken:
-            paired[address] = standing
-            taken.add(standing)
-    return paired
+
+def _adopted(address: Address, after: Resource, live: State) -> Change | None:
+    before = live.get(address)
+    if before is None or not adoptable(before, after):
+        return None
+    return Change(
+        address, Action.ADOPT, after.grant, before, after, _differing(before, after),
+        reason="the grant takes over this role, which no stack owns",
+    )  # fmt: skip
 
 
 def _change(address: Address, standing: Address | None, before: Resource | None, after: Resource) -> Change | None:
@@ -99,6 +98,16 @@ def _change(address: Address, standing: Address | None, before: Resource | None,
             address, Action.REPLACE, after.grant, before, after, ("name", *differing), standing,
             "a role cannot be given another name: the new one is made, then the old one is deleted",
         )  # fmt: skip
+    if isinstance(after, CallerPolicy) and standing.name != address.name:
+        return Change(
+            address, Action.REPLACE, after.grant, before, after, ("name", *differing), standing,
+            f"moved from the grant {standing.name}",
+        )  # fmt: skip
+    if isinstance(before, CallerPolicy) and before.name:
+        return Change(
+            address, Action.ADOPT, after.grant, before, after, ("name",),
+            reason=f"the grant takes over the inline policy {before.name}, under the name that marks it",
+        )  # fmt: skip
     if not differing:
         return None
     if isinstance(after, Role) and set(differing) & set(_IMMUTABLE):
@@ -106,8 +115,10 @@ def _change(address: Address, standing: Address | None, before: Resource | None,
             address, Action.REPLACE, after.grant, before, after, differing,
             reason="a role cannot be moved to another path: it is deleted, then made anew",
         )  # fmt: skip
-    dead = gone(before) if isinstance(before, Role) else ()
-    return Change(address, Action.UPDATE, after.grant, before, after, differing, reason=why(dead) if dead else "")
+    reasons = [why(dead)] if isinstance(before, Role) and (dead := gone(before)) else []
+    if isinstance(after, Role) and before.grant in after.moved_from:
+        reasons.append(f"moved from the grant {before.grant}")
+    return Change(address, Action.UPDATE, after.grant, before, after, differing, reason="; ".join(reasons))
 
 
 def _differing(before: Resource, after: Resource) -> tuple[str, ...]:
@@ -132,7 +143,9 @@ def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tupl
         if before is None or isinstance(before, Role) or not keys:
             continue
         change = result.get(address)
-        if carrier_slot(address, before) in slots and (change is None or change.action is Action.UPDATE):
+        if carrier_slot(address, before) in slots and (
+            change is None or change.action in (Action.UPDATE, Action.ADOPT)
+        ):
             result[address] = Change(
                 address, Action.REPLACE, after.grant, before, after,
                 _differing(before, after), reason="the role that carries it is replaced",

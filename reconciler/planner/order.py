@@ -84,7 +84,7 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
     made = {
         change.after.arn: index
         for index, change in roles.items()
-        if isinstance(change.after, Role) and change.action is not Action.UPDATE
+        if isinstance(change.after, Role) and change.action not in (Action.UPDATE, Action.ADOPT)
     }
     # By what a caller policy has in common with the role that it opens: the grant, and the ARN, should one of the
     # two have been changed by hand.
@@ -104,8 +104,9 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
             closes, opens = _opened(change)
             left = set[int]().union(*(going.get(key, ()) for key in closes))
             entered = set[int]().union(*(coming.get(key, ()) for key in opens))
-            yield from _caller_policy_edges(index, change, changes, left, entered)
             carrier = by_slot.get(carrier_slot(change.address, change.after or change.before))
+            shut = any(_shuts(changes[role]) for role in (*left, *([] if carrier is None else [carrier])))
+            yield from _caller_policy_edges(index, change, changes, left, entered, shut=shut)
             if carrier is not None:
                 yield (index, Verb.WRITE), (carrier, Verb.WRITE)
                 yield (carrier, Verb.REMOVE), (index, Verb.REMOVE)
@@ -140,9 +141,13 @@ def _permissions_edges(index: int, change: Change, roles: dict[int, Change]) -> 
 
 
 def _caller_policy_edges(
-    index: int, change: Change, changes: tuple[Change, ...], left: set[int], entered: set[int]
+    index: int, change: Change, changes: tuple[Change, ...], left: set[int], entered: set[int], *, shut: bool
 ) -> Iterator[tuple[_Node, _Node]]:
-    yield (index, Verb.WRITE), (index, Verb.REMOVE)
+    if change.replaces is None or shut:
+        yield (index, Verb.WRITE), (index, Verb.REMOVE)
+    else:
+        # Only the grant's name is new: its callers keep the one until they have the other.
+        yield (index, Verb.REMOVE), (index, Verb.WRITE)
     # An update points the policy away from a role that goes; a removal takes it away, as an interim does.
     leaves = Verb.WRITE if change.action is Action.UPDATE and change.interim is None else Verb.REMOVE
     for role in entered:
@@ -155,10 +160,20 @@ def _caller_policy_edges(
 
 
 def passes_on(change: Change) -> bool:
-    """Return whether a role stays where it is and passes from one grant to another."""
-    if change.action is not Action.UPDATE or change.before is None or change.after is None:
+    """Return whether a role stays where it is and passes from one grant to another.
+
+    A grant that only has a new name keeps its role.
+    """
+    before, after = change.before, change.after
+    if change.action is not Action.UPDATE or not isinstance(before, Role) or not isinstance(after, Role):
         return False
-    return change.address.kind is Kind.ROLE and change.before.grant != change.after.grant
+    return before.grant not in (after.grant, *after.moved_from)
+
+
+def _shuts(change: Change) -> bool:
+    """Return whether a role is not there, or is another grant's, at some moment of its change."""
+    anew = change.action is Action.REPLACE and change.removed_address().slot() == change.address.slot()
+    return anew or passes_on(change)
 
 
 def _role_edges(index: int, change: Change, made: dict[str, int]) -> Iterator[tuple[_Node, _Node]]:

@@ -17,6 +17,7 @@ _ACTIONS = {
     Action.UPDATE: ["update"],
     Action.REPLACE: ["delete", "create"],
     Action.DELETE: ["delete"],
+    Action.ADOPT: ["update"],
 }
 
 

@@ -84,7 +84,11 @@ def attribute_differences(change: Change) -> tuple[Difference, ...]:
         return ()
     masks = Masks()
     wanted, standing = (_shown(resource, masks) for resource in (change.after, change.before))
-    return tuple(row for name in wanted for row in _compared((name,), wanted[name], standing.get(name, MISSING)))
+    return tuple(
+        row
+        for name in {**wanted, **standing}
+        for row in _compared((name,), wanted.get(name, MISSING), standing.get(name, MISSING))
+    )
 
 
 def _by_account(plan: Plan) -> Iterator[tuple[str, Any, list[Change]]]:

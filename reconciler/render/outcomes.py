@@ -15,6 +15,7 @@ _DOING = {
     (Action.REPLACE, Verb.REMOVE): ("deleting, to replace it", "deleted"),
     (Action.REPLACE, Verb.WRITE): ("creating, as a replacement", "created"),
     (Action.DELETE, Verb.REMOVE): ("deleting", "deleted"),
+    (Action.ADOPT, Verb.WRITE): ("adopting", "adopted"),
 }
 _MARKS = {Status.DONE: "+", Status.FAILED: "error", Status.SKIPPED: "warning"}
 
@@ -44,6 +45,8 @@ def summary(outcomes: Iterable[Outcome]) -> str:
     counts = [f"{_count(done, action)} {action}d" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)]
     if _count(done, Action.REPLACE):
         counts.insert(2, f"{_count(done, Action.REPLACE)} replaced")
+    if _count(done, Action.ADOPT):
+        counts.insert(0, f"{_count(done, Action.ADOPT)} adopted")
     for status in (Status.FAILED, Status.SKIPPED):
         number = sum(outcome.status is status for outcome in listed)
         if number:

@@ -1,4 +1,7 @@
-"""A plan as text for a person. The legend is Terraform's: `+` create, `~` update, `-/+` replace, `-` delete."""
+"""A plan as text for a person. The legend is Terraform's: `+` create, `~` update, `-/+` replace, `-` delete.
+
+It has no sign for what is taken over: `>` adopt.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from reconciler.render.differences import MISSING, Difference, differences
 from reconciler.render.escape import HIDDEN, escape
 from reconciler.render.statements import Rows, head_changes, masked, paired, shown, statement_rows
 
-SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-"}
-_COLOURS = {"+": "32", "~": "33", "-/+": "33", "-": "31", "error": "1;31", "warning": "33", "note": "36"}
+SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-", Action.ADOPT: ">"}
+_COLOURS = {"+": "32", "~": "33", "-/+": "33", "-": "31", ">": "36", "error": "1;31", "warning": "33", "note": "36"}
 _LABELS = {
     "permissions_boundary": "permissions boundary",
     "max_session_duration": "max session duration",
@@ -74,6 +77,8 @@ def counts(changes: Iterable[Change]) -> str:
     numbers = [f"{number[a]} to {a}" for a in (Action.CREATE, Action.UPDATE, Action.DELETE)]
     if number[Action.REPLACE]:
         numbers.insert(2, f"{number[Action.REPLACE]} to replace")
+    if number[Action.ADOPT]:
+        numbers.insert(0, f"{number[Action.ADOPT]} to adopt")
     return f"Plan: {', '.join(numbers)}."
 
 

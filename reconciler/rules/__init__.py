@@ -2,6 +2,7 @@
 
 from reconciler.rules.account_unreadable import account_unreadable
 from reconciler.rules.caller_policy_elsewhere import caller_policy_of_another_stack
+from reconciler.rules.destroy_prevented import destroy_prevented
 from reconciler.rules.limits import ACCEPTABLE, limits
 from reconciler.rules.managed_policy_taken import managed_policy_taken
 from reconciler.rules.other_side import other_side
@@ -23,6 +24,7 @@ RULES = (
     session_capped,
     other_side,
     caller_policy_of_another_stack,
+    destroy_prevented,
     limits,
 )
 """Every rule, in the order in which findings are shown."""

@@ -6,9 +6,12 @@ it (`NoSuchEntity`); both would come in the middle of an apply.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from reconciler.model import Action, Address, Finding, Kind, Plan, PrincipalKind, Role, Severity
+
+_NAMED = re.compile(r"arn:[a-z-]+:iam::(\d{12}):(user|role)/(?:.*/)?([^/]+)")
 
 
 def principal_missing(plan: Plan) -> Iterator[Finding]:
@@ -47,6 +50,32 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
                 f"exists under another path or spelling, as {resource}",
                 f"write {resource} in the grant's `from`: a trust policy names a principal by its exact ARN",
             )
+    yield from _trusted_only(plan, set(made.values()))
+
+
+def _trusted_only(plan: Plan, made: set[str]) -> Iterator[Finding]:
+    """Yield an error for each principal without a caller policy of the stack that a trust policy names in vain."""
+    by_id = {facts.account.id: facts for facts in plan.live.facts.values() if facts.account.managed}
+    with_policy = {address.holder and (resource.grant, *address.holder) for address, resource in plan.desired.items()}
+    for address, role in sorted(plan.desired.items(), key=lambda item: str(item[0])):
+        if not isinstance(role, Role) or not plan.live.facts[address.account].account.managed:
+            continue
+        for arn in role.trust_policy.aws_principals():
+            match = _NAMED.fullmatch(arn)
+            if match is None or (facts := by_id.get(match.group(1))) is None:
+                continue
+            kind, name = PrincipalKind(match.group(2)), match.group(3)
+            if (role.grant, kind, name) in with_policy or arn in made:
+                continue
+            if facts.principals.get((kind, name.casefold())) != arn:
+                yield Finding(
+                    rule="XG202",
+                    severity=Severity.ERROR,
+                    message=f"the {kind} {name} of account {facts.account.name} does not exist as {arn}",
+                    way_out=f"create the {kind} first, or mend the name or path: a trust policy names it by its ARN",
+                    address=address,
+                    grant=role.grant,
+                )
 
 
 def _finding(address: Address, grant: str, what: str, way_out: str) -> Finding:

@@ -51,13 +51,19 @@ def quotas(plan: Plan) -> Iterator[Finding]:
 def _inline_policies(plan: Plan) -> Iterator[Finding]:
     changed: dict[_Holder, dict[str, int]] = {}
     where: dict[_Holder, Change] = {}
+    twice: dict[_Holder, int] = {}
     for change in plan.changes:
         for holder, sizes in _after(change, plan.stack):
             changed.setdefault(holder, {}).update(sizes)
             where.setdefault(holder, change)
+            if isinstance(change.after, CallerPolicy) and change.action is Action.ADOPT:
+                # For a moment it stands under both names; one at a time does.
+                twice[holder] = max(twice.get(holder, 0), size(change.after.document))
     for (account, kind, folded), sizes in sorted(changed.items()):
         facts = plan.live.facts[account]
-        total = sum({**_standing(plan, account, kind, folded), **sizes}.values())
+        total = sum({**_standing(plan, account, kind, folded), **sizes}.values()) + twice.get(
+            (account, kind, folded), 0
+        )
         allowed = quota(facts.summary, f"{kind.capitalize()}PolicySizeQuota")
         if total > allowed:
             change = where[account, kind, folded]
@@ -89,7 +95,8 @@ def _after(change: Change, stack: str) -> Iterator[tuple[_Holder, Mapping[str, i
         kind, name = address.holder
         policy = caller_policy_name(stack, address.name)
         new = size(after.document) if isinstance(after, CallerPolicy) else 0
-        yield (address.account, kind, name.casefold()), {policy: new}
+        gone = {change.before.name: 0} if isinstance(change.before, CallerPolicy) and change.before.name else {}
+        yield (address.account, kind, name.casefold()), {**gone, policy: new}
 
 
 def _standing(plan: Plan, account: str, kind: PrincipalKind, folded: str) -> Mapping[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model import Finding, Kind, Plan, Role, Severity
+from reconciler.model import Action, Address, Finding, Kind, Plan, Role, Severity
 from reconciler.ownership import GRANT_TAG, STACK_TAG, owns
 
 
@@ -15,11 +15,15 @@ def role_not_owned(plan: Plan) -> Iterator[Finding]:
         for address, resource in plan.live.state.items()
         if not owns(plan.stack, resource)
     }
+    adopted = {change.address for change in plan.changes if change.action is Action.ADOPT}
     for address, wanted in sorted(plan.desired.items(), key=lambda item: str(item[0])):
         if address.kind is not Kind.ROLE or address.slot() not in foreign:
             continue
         standing, role = foreign[address.slot()]
         assert isinstance(role, Role)  # only a role can be in the state without being ours
+        assert isinstance(wanted, Role)  # the address says so
+        if address in adopted:
+            continue
         owner = role.tags.get(STACK_TAG)
         whose = f"belongs to the stack {owner}" if owner else f"has no tag {STACK_TAG}, so no stack owns it"
         yield Finding(
@@ -27,10 +31,23 @@ def role_not_owned(plan: Plan) -> Iterator[Finding]:
             severity=Severity.ERROR,
             message=f"the role {standing.name} exists in account {address.account} and {whose}; it is left alone",
             way_out=(
-                "give the grant another `to.role`, or delete that role yourself if nobody needs it; if it was this "
+                f"{_adoption(standing, role, wanted, owner)}give the grant another `to.role`, or delete that role "
+                "yourself if nobody needs it; if it was this "
                 f"stack's role, give it back its tags {STACK_TAG}={plan.stack} and {GRANT_TAG}={wanted.grant}; "
                 "`--only` goes on with other grants meanwhile"
             ),
             address=address,
             grant=wanted.grant,
         )
+
+
+def _adoption(standing: Address, role: Role, wanted: Role, owner: str | None) -> str:
+    """Say what the grant has to say to take the role over; nothing where it cannot."""
+    if owner:
+        return ""
+    needs = [] if wanted.adopt else ["`adopt: true`"]
+    if wanted.arn.rsplit("/", 1)[-1] != standing.name:
+        needs.append(f"`to.role: {standing.name}`")
+    if wanted.path != role.path:
+        needs.append(f"`to.path: {role.path}`")
+    return f"to take the role over as it stands, write {' and '.join(needs)} in the grant; else " if needs else ""

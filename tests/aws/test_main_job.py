@@ -101,7 +101,10 @@ def test_a_role_of_the_same_name_that_is_not_ours_stops_the_plan(
     result = xgrant(command, EXAMPLE, *(["--auto-approve"] if command == "apply" else []))
     assert result.code == 3
     assert f"error XG201 storage/role/{ROLE}: the role {ROLE.upper()} exists in account storage" in result.out
-    assert "what to do: give the grant another `to.role`" in result.out
+    assert (
+        f"what to do: to take the role over as it stands, write `adopt: true` and `to.role: {ROLE.upper()}`"
+        in result.out
+    )
     assert list(writes(sandbox.recorder.take())) == []
 
 
@@ -123,7 +126,9 @@ def test_the_plan_as_json_fits_its_schema_and_says_what_the_text_says(scenario: 
         ("dev/group/developers/caller-policy/shared-bucket-read", ["create"]),
         (f"storage/role/{ROLE}", ["create"]),
     ]
-    assert data["summary"] == {"create": 2, "update": 0, "replace": 0, "delete": 0, "wanted": 2, "refused": False}
+    assert data["summary"] == {
+        "create": 2, "update": 0, "replace": 0, "delete": 0, "adopt": 0, "wanted": 2, "refused": False,
+    }  # fmt: skip
 
 
 def test_many_grants_cost_as_many_reads_as_one(

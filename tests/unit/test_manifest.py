@@ -244,3 +244,27 @@ def test_a_role_of_somebody_else_does_not_inherit_our_path_and_boundary(tmp_path
 def test_a_grant_between_two_accounts_of_others_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="XG036"):
         one(tmp_path, HEAD.replace(f'"{DEV}"', f'"{DEV}", managed: false'), to="{account: vendor}")
+
+
+def test_the_digest_is_of_all_files_policy_files_of_every_kind_included_and_not_of_where_they_lie(
+    tmp_path: Path,
+) -> None:
+    named = "{one: {file: one.json}, two: {file: two.json}}"
+    grants = (
+        grant_yaml("a", permissions="", policy="{file: whole.json}"),
+        grant_yaml("b", permissions="", inline_policies=named),
+    )
+    usual = dict.fromkeys(("whole.json", "one.json", "two.json"), document(allow()).written)
+    usual["m.yaml"] = manifest_yaml(*grants)
+
+    def digest(folder: str, **changed: str) -> str:
+        (tmp_path / folder).mkdir()
+        for name, content in {**usual, **changed}.items():
+            (tmp_path / folder / name).write_text(content, encoding="utf-8")
+        return load([str(tmp_path / folder)]).digest
+
+    assert digest("here") == digest("there")
+    other = document(allow("s3:ListBucket")).written
+    changed = [digest(name, **{name: other}) for name in ("whole.json", "one.json", "two.json")]
+    changed.append(digest("m", **{"m.yaml": usual["m.yaml"] + "# a comment\n"}))
+    assert len({digest("once more"), *changed}) == 5

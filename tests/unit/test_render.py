@@ -248,7 +248,9 @@ def test_external_ids_are_hidden_at_whatever_depth_and_case() -> None:
 
 def test_the_data_of_a_plan_count_every_kind_of_change(tmp_path: Path) -> None:
     data = plan_data(drifted(tmp_path, description="x", path="/old/"))
-    assert data["summary"] == {"create": 0, "update": 0, "replace": 1, "delete": 0, "wanted": 2, "refused": False}
+    assert data["summary"] == {
+        "create": 0, "update": 0, "replace": 1, "delete": 0, "adopt": 0, "wanted": 2, "refused": False,
+    }  # fmt: skip
     (change,) = data["resource_changes"]
     assert change["change"]["actions"] == ["delete", "create"]
     assert change["change"]["attributes"] == ["path", "description"]

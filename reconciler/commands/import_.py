@@ -1,0 +1,50 @@
+"""`xgrant import`: writes manifests of the roles that were made by hand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from reconciler.commands.output import say, warn
+from reconciler.errors import UsageError
+from reconciler.pipeline import aws_ports, import_roles, load
+from reconciler.render.escape import escape
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print or write the manifest; return 1 if a role that was named cannot be imported, else 0."""
+    output = Path(arguments.output) if arguments.output else None
+    if output is not None and (output.exists() or output.is_symlink()):
+        raise UsageError(f"--output: {output} exists; name a new file")
+    manifest = load(arguments.paths)
+    reader, _ = aws_ports(manifest)
+    roles = frozenset(arguments.role)
+    text, found = import_roles(arguments.paths, manifest, reader, account=arguments.account, roles=roles)
+    if found.imported and output is not None:
+        _write(output, text)
+    elif found.imported:
+        say(text, end="")
+    for role, reason in sorted(found.left.items()):
+        warn(f"xgrant: not imported: the role {escape(role)}: {escape(reason)}")
+    for item in found.imported:
+        for note in item.notes:
+            warn(f"xgrant: the grant {item.grant}: {escape(note)}")
+    warn(f"{len(found.imported)} imported, {len(found.left)} not")
+    return 1 if roles & set(found.left) else 0
+
+
+def _write(output: Path, text: str) -> None:
+    """Write a file that nobody ever sees half-written, and that takes no other's place."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            # A link, unlike a rename, fails where the name is taken by now.
+            os.link(temporary, output)
+        finally:
+            Path(temporary).unlink()
+    except FileExistsError:
+        raise UsageError(f"--output: {output} exists; name a new file") from None

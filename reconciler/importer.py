@@ -1,0 +1,256 @@
+"""Roles that were made by hand to what a manifest would say of them. Pure; whether it says it all is asked of a plan.
+
+A role is of interest where its trust policy names another account. What a manifest has no words for is left, with the
+reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reconciler.model import Account, AccountFacts, Live, Manifest, PrincipalKind, Role
+from reconciler.ownership import INLINE_POLICY, STACK_TAG
+from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
+
+_ARN = re.compile(r"arn:([a-z-]+):(iam|sts)::(\d{12}):(?:(root)|(user|role)(/(?:.*/)?)([^/]+)|.*)")
+_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}")
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
+_KEYS = {PrincipalKind.USER: "users", PrincipalKind.GROUP: "groups", PrincipalKind.ROLE: "roles"}
+
+
+class NotExpressibleError(Exception):
+    """A manifest has no words for this role; the text says for what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The grant of one role: its name, what the manifest says, and what is to be known of it."""
+
+    grant: str
+    role: str
+    data: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What would be written: accounts that the manifest lacks, grants, and by role's name why it is left."""
+
+    accounts: Mapping[str, Mapping[str, Any]]
+    imported: tuple[Imported, ...]
+    left: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """Whom a trust policy names of the one account, and under which conditions."""
+
+    partition: str
+    account_id: str
+    whole: bool
+    named: tuple[tuple[PrincipalKind, str, str], ...]
+    conditions: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
+
+
+def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str], left: Mapping[str, str]) -> Draft:
+    """Return the grants of an account's cross-account roles, in order of name.
+
+    `roles` names those that are asked for; all if empty. `left` are those that are known to be left already.
+    """
+    accounts: dict[str, Mapping[str, Any]] = {}
+    names = {known.id: known.name for known in manifest.accounts.values()}
+    taken = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}
+    found: list[Imported] = []
+    reasons = dict(left)
+    for address, role in sorted(live.state.items(), key=lambda item: str(item[0])):
+        if not isinstance(role, Role) or address.account != account or address.name in reasons:
+            continue
+        if (roles and address.name not in roles) or (not roles and not _of_interest(role, manifest, account)):
+            continue
+        try:
+            _check_free(role, address.name, manifest, account)
+            trust = _trust(role, manifest.accounts[account].id)
+            source = names.get(trust.account_id)
+            if source is None:
+                source = names[trust.account_id] = f"account-{trust.account_id}"
+                accounts[source] = _unmanaged(trust)
+            facts = live.facts.get(source, AccountFacts(Account(source, trust.account_id, managed=False)))
+            data, notes = _grant(address.name, role, account, trust, facts)
+        except NotExpressibleError as error:
+            reasons[address.name] = str(error)
+            continue
+        grant = _grant_name(address.name, taken)
+        taken.add(grant)
+        found.append(Imported(grant, address.name, data, notes))
+    used = {item.data["from"]["account"] for item in found}
+    return Draft({name: accounts[name] for name in sorted(accounts) if name in used}, tuple(found), reasons)
+
+
+def _of_interest(role: Role, manifest: Manifest, account: str) -> bool:
+    if role.tags.get(STACK_TAG) == manifest.stack:
+        return False
+    own = manifest.accounts[account].id
+    if not role.trust_policy.statements():
+        return True  # Unreadable: that is to be said.
+    return any(_account_of(name) != own for name in role.trust_policy.aws_principals())
+
+
+def _account_of(principal: str) -> str | None:
+    match = _ARN.fullmatch(principal)
+    return match.group(3) if match else principal if re.fullmatch(r"\d{12}", principal) else None
+
+
+def _check_free(role: Role, name: str, manifest: Manifest, account: str) -> None:
+    if owner := role.tags.get(STACK_TAG):
+        mine = "this stack" if owner == manifest.stack else f"the stack {owner}"
+        raise NotExpressibleError(f"it belongs to {mine} already")
+    own = manifest.accounts[account].access.role
+    if own is not None and own.rsplit("/", 1)[-1].casefold() == name.casefold():
+        raise NotExpressibleError("it is the role that xgrant itself works with")
+    for grant in manifest.grants:
+        if (grant.target, grant.role_name.casefold()) == (account, name.casefold()):
+            raise NotExpressibleError(f"the grant {grant.name} declares it already; write `adopt: true` there")
+
+
+def _trust(role: Role, own: str) -> _Trust:
+    statements = role.trust_policy.statements()
+    if not statements:
+        raise NotExpressibleError("its trust policy cannot be read")
+    if len(statements) > 1:
+        raise NotExpressibleError("its trust policy has several statements, and a grant makes one")
+    (statement,) = statements
+    principal = statement.get("Principal")
+    if statement.get("Effect") != "Allow" or not isinstance(principal, dict):
+        raise NotExpressibleError("its trust policy trusts everybody, or denies; a grant names whom it trusts")
+    if set(principal) != {"AWS"}:
+        raise NotExpressibleError("it is trusted to a service or an identity provider too")
+    actions = statement.get("Action", [])
+    if [action.lower() for action in actions] != ["sts:assumerole"]:
+        raise NotExpressibleError("its trust policy allows another action than sts:AssumeRole, or more")
+    conditions = statement.get("Condition", {})
+    if not isinstance(conditions, dict) or not all(isinstance(keys, dict) for keys in conditions.values()):
+        raise NotExpressibleError("the conditions of its trust policy cannot be read")
+    return _callers(principal["AWS"], own, conditions)
+
+
+def _callers(principals: list[str], own: str, conditions: Mapping[str, Any]) -> _Trust:
+    if "*" in principals:
+        raise NotExpressibleError("it trusts everybody")
+    if any(_ID.fullmatch(name) for name in principals):
+        raise NotExpressibleError("its trust policy names a user or role that was deleted")
+    ids = {_account_of(name) for name in principals}
+    if ids == {own}:
+        raise NotExpressibleError("it trusts no other account")
+    if len(ids) != 1 or None in ids:
+        raise NotExpressibleError("it trusts principals of several accounts, and a grant has one source account")
+    partition, whole, named = "aws", False, []
+    for name in principals:
+        match = _ARN.fullmatch(name)
+        if match is None or match.group(4):
+            whole = True
+        elif match.group(5):
+            named.append((PrincipalKind(match.group(5)), match.group(6), match.group(7)))
+        else:
+            raise NotExpressibleError("it trusts a session or a federated user, which a grant cannot name")
+        partition = match.group(1) if match else partition
+    return _Trust(partition, str(ids.pop()), whole, tuple(named), conditions)
+
+
+def _unmanaged(trust: _Trust) -> dict[str, Any]:
+    partition = {"partition": trust.partition} if trust.partition != "aws" else {}
+    return {"id": trust.account_id, "managed": False, **partition}
+
+
+def _grant_name(role: str, taken: Collection[str]) -> str:
+    base = _NOT_IN_A_NAME.sub("-", role.lower()).strip("-") or "role"
+    numbered = (base if number == 1 else f"{base[:59]}-{number}" for number in range(1, len(taken) + 2))
+    return next(name for name in numbered if name not in taken)
+
+
+def _grant(
+    name: str, role: Role, account: str, trust: _Trust, facts: AccountFacts
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    callers, caller_policy, notes = _from(role, trust, facts)
+    hours, rest = divmod(role.max_session_duration, 3600)
+    if rest % 60:
+        raise NotExpressibleError(f"its sessions last {role.max_session_duration:,} seconds, no whole minutes")
+    require, conditions = _conditions(trust.conditions)
+    inline = {policy: document.data() for policy, document in sorted(role.inline_policies.items())}
+    data: dict[str, Any] = {
+        "description": role.description,
+        "from": {"account": facts.account.name, **callers},
+        "to": {"account": account, "role": name, "path": role.path},
+        "caller_policy": caller_policy,
+        **({"policy": inline[INLINE_POLICY]} if set(inline) == {INLINE_POLICY} else {"inline_policies": inline}),
+        "managed_policies": sorted(role.managed_policies),
+        "require": require,
+        "trust_conditions": conditions,
+        "session": {"max_duration": f"{hours}h" + (f"{rest // 60}m" if rest else "")},
+        "tags": dict(sorted(role.tags.items())),
+    }
+    stated = {key: value for key, value in data.items() if value}
+    # Stated though it may be none: else the defaults' would hold.
+    return {**stated, "permissions_boundary": role.permissions_boundary, "adopt": True}, notes
+
+
+def _from(role: Role, trust: _Trust, facts: AccountFacts) -> tuple[dict[str, Any], str, tuple[str, ...]]:
+    """Return whom the grant names, what it says of caller policies, and the notes."""
+    opening = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role.arn}
+    exactly = PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": opening})
+    able = {key for key, policies in facts.by_hand.items() if exactly in policies.values()}
+    groups = sorted(
+        arn.split(":group/", 1)[1]
+        for key, arn in facts.principals.items()
+        if trust.whole and key in able and key[0] is PrincipalKind.GROUP
+    )
+    if trust.whole and not groups:
+        if trust.named:
+            raise NotExpressibleError("it trusts a whole account and names principals of it too; a grant does one")
+        return {"entire_account": True}, "", _notes(role, facts, set(), exactly)
+    named: dict[str, list[str]] = {"groups": groups} if groups else {}
+    for kind, path, name in sorted(trust.named):
+        named.setdefault(_KEYS[kind], []).append(f"{path[1:]}{name}")
+    if not facts.account.managed:
+        return named, "", ()
+    lacking = [f"{kind} {name}" for kind, _, name in trust.named if (kind, name.casefold()) not in able]
+    if lacking:
+        why = f"caller_policy is none: no inline policy of {', '.join(lacking)} says just that this role may be assumed"
+        return named, "none", (why, *_notes(role, facts, set(), exactly))
+    over = {(kind, name.casefold()) for kind, _, name in trust.named}
+    over |= {(PrincipalKind.GROUP, group.rsplit("/", 1)[-1].casefold()) for group in groups}
+    return named, "inline", _notes(role, facts, over, exactly)
+
+
+def _notes(
+    role: Role, facts: AccountFacts, over: Collection[tuple[PrincipalKind, str]], exactly: PolicyDocument
+) -> tuple[str, ...]:
+    """Say which policies of callers open the role and are not taken over."""
+    found: list[str] = []
+    for (kind, folded), policies in sorted(facts.by_hand.items()):
+        opening = sorted(name for name, policy in policies.items() if role.arn in policy.resources())
+        if (kind, folded) in over:
+            # As adoption chooses: the first that says exactly this.
+            opening.remove(next(name for name in opening if policies[name] == exactly))
+        holder = facts.principals[kind, folded].rsplit("/", 1)[-1]
+        found += [f"the policy {name} of {kind} {holder} opens this role and stays as it is" for name in opening]
+    return tuple(found)
+
+
+def _conditions(block: Mapping[str, Mapping[str, list[str]]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Divide a trust policy's conditions into what `require` has words for and the rest."""
+    require: dict[str, Any] = {}
+    rest: dict[str, dict[str, list[str]]] = {}
+    for operator, keys in block.items():
+        for key, values in keys.items():
+            match operator, key, values:
+                case "Bool", "aws:MultiFactorAuthPresent", ["true"]:
+                    require["mfa"] = True
+                case "StringEquals", "sts:ExternalId", [one] if _EXTERNAL_ID.fullmatch(one):
+                    require["external_id"] = one
+                case _:
+                    rest.setdefault(operator, {})[key] = values
+    return require, rest

@@ -1,0 +1,99 @@
+"""A manifest of what was made by hand, tried before it is given out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reconciler.desired import desired_state
+from reconciler.errors import ManifestError, UsageError
+from reconciler.importer import Draft, draft
+from reconciler.manifest import load
+from reconciler.manifest.dump import dump, grant_at
+from reconciler.model import AccountFacts, Action, Change, Live, Manifest, Role, Scope, Severity
+from reconciler.ownership import role_tags
+from reconciler.planner import plan, with_arns
+from reconciler.ports import Reader
+from reconciler.render.escape import escape
+from reconciler.rules import RULES
+
+_IMPORTED = "(the manifest of the imported roles)"
+
+
+def import_roles(
+    paths: Sequence[str], manifest: Manifest, reader: Reader, *, account: str, roles: frozenset[str]
+) -> tuple[str, Draft]:
+    """Return the text of a manifest of an account's cross-account roles, and what was and was not imported.
+
+    `paths` are the files of `manifest`. The text is to stand beside them. Only what was tried is in it: loaded with
+    them, and planned against what was read, each of its grants adopts its role and writes nothing but marks.
+
+    Raises:
+        UsageError: the account or a role that was asked for is not there.
+        AwsError, SeveralAccountsError: an account could not be read.
+
+    """
+    if account not in manifest.accounts or not manifest.accounts[account].managed:
+        known = ", ".join(name for name, found in sorted(manifest.accounts.items()) if found.managed)
+        raise UsageError(f"--account: {account} is no managed account of the manifests (managed: {known or 'none'})")
+    accounts = tuple(manifest.accounts.values())
+    live = with_arns(reader.read(Scope(manifest.stack, accounts, frozenset(), whole=frozenset([account]))))
+    standing = {address.name for address, found in live.state.items() if isinstance(found, Role)}
+    if missing := sorted(roles - standing):
+        raise UsageError(f"--role: account {account} has no role {', '.join(missing)}")
+    left: Mapping[str, str] = {}
+    while True:
+        found = draft(live, manifest, account, roles=roles, left=left)
+        text = _text_of(found)
+        if not (refused := _refused(text, found, paths, live)):
+            return text, found
+        left = {**found.left, **refused}
+
+
+def _text_of(found: Draft) -> str:
+    return dump(
+        found.accounts,
+        {item.grant: item.data for item in found.imported},
+        head=[f"not imported: the role {escape(role)}: {escape(why)}" for role, why in sorted(found.left.items())],
+        notes={item.grant: [escape(note) for note in item.notes] for item in found.imported},
+    )
+
+
+def _refused(text: str, found: Draft, paths: Sequence[str], live: Live) -> dict[str, str]:
+    """Return by role why its grant, beside the other manifests, does not say all that AWS has."""
+    roles = {item.grant: item.role for item in found.imported}
+    reasons: dict[str, str] = {}
+    try:
+        manifest = load(paths, more={_IMPORTED: text})
+    except ManifestError as error:
+        for problem in error.problems:
+            grant = grant_at(text, _IMPORTED, problem.place.line) if problem.place.file == _IMPORTED else None
+            if grant is None:
+                raise
+            reasons.setdefault(roles[grant], f"a manifest cannot say it: {problem.message}")
+        return reasons
+    grants = [grant for grant in manifest.grants if grant.name in roles]
+    desired = desired_state(grants, manifest.accounts, stack=manifest.stack)
+    # What the stack owns already is no part of the question.
+    facts = {**{name: AccountFacts(known) for name, known in manifest.accounts.items()}, **live.facts}
+    seen = {address: role for address, role in live.state.items() if isinstance(role, Role) and address in desired}
+    tried = plan(desired, Live(seen, facts), stack=manifest.stack, rules=RULES)
+    for finding in tried.findings:
+        if finding.severity is Severity.ERROR and finding.grant in roles:
+            reasons.setdefault(roles[finding.grant], finding.message)
+    for change in tried.changes:
+        if more := _more_than_marks(change):
+            reasons.setdefault(roles[change.grant], more)
+    return reasons
+
+
+def _more_than_marks(change: Change) -> str:
+    """Say what a change does beside marking what it takes over; nothing where that is all."""
+    if change.action is not Action.ADOPT:
+        return f"to plan it would {change.action} {change.address}"
+    if others := set(change.attributes) - {"tags", "name"}:
+        return f"a manifest cannot say the same of its {', '.join(sorted(others))}"
+    if isinstance(change.before, Role) and isinstance(change.after, Role):
+        marks = role_tags("", "")
+        if {key: value for key, value in change.after.tags.items() if key not in marks} != change.before.tags:
+            return "defaults would give it other tags"
+    return ""

@@ -1,0 +1,79 @@
+"""From a manifest to a plan, and from an approved plan to AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler import applier
+from reconciler.desired import desired_state
+from reconciler.errors import UsageError
+from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Role, Scope
+from reconciler.planner import destroyed, narrow, plan
+from reconciler.ports import Reader, Writer
+from reconciler.rules import ACCEPTABLE, RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a plan is asked for: these manifests; only these grants, if any are named; or that nothing be left.
+
+    `accepted` are rules whose findings shall not stop the plan. `reviewed` says that the grants of `only` were there
+    when the plan was reviewed; they may be gone by now.
+    """
+
+    manifest: Manifest
+    only: frozenset[str] = frozenset()
+    destroy: bool = False
+    accepted: frozenset[str] = frozenset()
+    reviewed: bool = False
+
+
+def check_accepted(rules: list[str]) -> frozenset[str]:
+    """Return the rules that are to be accepted; UsageError where one is none that can be."""
+    if unknown := sorted(set(rules) - set(ACCEPTABLE)):
+        raise UsageError(f"--accept: {', '.join(unknown)} cannot be accepted; these can: {', '.join(ACCEPTABLE)}")
+    return frozenset(rules)
+
+
+def aws_ports(manifest: Manifest) -> tuple[Reader, Writer]:
+    """Return a reader and a writer of the manifest's accounts, over the same connections."""
+    # boto3 takes as long to import as everything else together, and validate does without.
+    from reconciler.aws import AwsReader, AwsWriter, Connections
+
+    connections = Connections(manifest.stack)
+    return AwsReader(connections), AwsWriter(connections, manifest.accounts, manifest.stack)
+
+
+def make_plan(request: Request, reader: Reader) -> Plan:
+    """Read all accounts of the manifest and return the plan.
+
+    Raises:
+        UsageError: `only` names a grant that is neither declared nor in AWS.
+        AwsError, SeveralAccountsError: no account could be read.
+
+    """
+    manifest = request.manifest
+    desired = desired_state(manifest.grants, manifest.accounts, stack=manifest.stack)
+    slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
+    roles = [resource for resource in desired.values() if isinstance(resource, Role)]
+    named = {arn for role in roles for arn in (*role.managed_policies, role.permissions_boundary) if arn}
+    live = reader.read(Scope(manifest.stack, tuple(manifest.accounts.values()), slots, frozenset(named)))
+    if request.only:
+        desired, live = narrow(desired, live, request.only, stack=manifest.stack)
+        known = {grant.name for grant in manifest.grants} | {found.grant for found in live.state.values()}
+        # Of an account that could not be read nobody knows what the stack owns there.
+        surely = not request.reviewed and not any(facts.error for facts in live.facts.values())
+        if surely and (unknown := sorted(request.only - known)):
+            raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
+    return plan(
+        destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
+        limits=manifest.limits, accepted=request.accepted,
+    )  # fmt: skip
+
+
+def apply_plan(
+    approved: Plan, writer: Writer, *, current: Plan, on_event: Callable[[Event], None]
+) -> tuple[Outcome, ...]:
+    """Execute `current`, a plan made just now, if it is the approved one; StaleError if not."""
+    return applier.apply(current, writer, approved=approved.fingerprint, on_event=on_event)

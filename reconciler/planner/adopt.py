@@ -1,0 +1,51 @@
+"""Caller policies made by hand that a grant with `adopt` takes over.
+
+A caller policy is marked by its name, as a role is by its tags: a group cannot be tagged (facts sheet 1.2). So one that
+says exactly what the grant's would say is the grant's, and adopting it gives it the name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.model import Address, CallerPolicy, Kind, Live, PrincipalKind, Resource, Role, State
+
+
+def with_adoptable(desired: State, live: Live) -> Live:
+    """Return the live state with each policy made by hand at the address of the caller policy that adopts it.
+
+    A role that carries such a policy has it no longer among its own.
+    """
+    state: dict[Address, Resource] = dict(live.state)
+    for address, wanted in sorted(desired.items(), key=lambda item: str(item[0])):
+        if not isinstance(wanted, CallerPolicy) or not wanted.adopt or address in state:
+            continue
+        assert address.holder is not None  # every caller policy has one
+        kind, name = address.holder
+        standing = live.facts[address.account].by_hand.get((kind, name.casefold()), {})
+        declared = _declared(desired, address)
+        same = sorted(
+            policy for policy, document in standing.items() if document == wanted.document and policy not in declared
+        )
+        if same:
+            state[address] = CallerPolicy(wanted.grant, standing[same[0]], name=same[0])
+            if kind is PrincipalKind.ROLE:
+                _give_up(state, address, same[0])
+    return replace(live, state=state)
+
+
+def _declared(desired: State, address: Address) -> frozenset[str]:
+    """Return the inline policies that a grant declares for the role that carries a caller policy."""
+    assert address.holder is not None  # asked before
+    role = desired.get(Address(address.account, Kind.ROLE, address.holder[1]))
+    mine = isinstance(role, Role) and address.holder[0] is PrincipalKind.ROLE
+    return frozenset(role.inline_policies) if mine and isinstance(role, Role) else frozenset()
+
+
+def _give_up(state: dict[Address, Resource], address: Address, policy: str) -> None:
+    assert address.holder is not None  # asked before
+    slot = Address(address.account, Kind.ROLE, address.holder[1]).slot()
+    for standing, role in state.items():
+        if isinstance(role, Role) and standing.slot() == slot:
+            own = {name: document for name, document in role.inline_policies.items() if name != policy}
+            state[standing] = replace(role, inline_policies=own)
