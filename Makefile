@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lock bench clean
+.PHONY: help demo test check format lock faults bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -26,6 +26,9 @@ check: $(READY) ## Lint, types, import rules, and the built wheel in an empty en
 format: $(READY) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+faults: $(READY) ## Print what becomes of every change under every fault (docs/faults.md)
+	@$(BIN)/python -m tests.aws.fault_matrix
 
 bench: $(READY) ## Measure, as ratios against a floor
 	$(BIN)/python -m benchmarks

@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     _accept(plan)
     _colour(plan)
     _format(plan)
+    _progress(plan)
     plan.add_argument("--destroy", action="store_true", help="plan to remove all that the stack owns")
     plan.add_argument("-o", "--out", metavar="FILE", help="also write the plan to a file, for show and apply")
     plan.add_argument(
@@ -76,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     _only(drift)
     _colour(drift)
     _format(drift)
+    _progress(drift)
 
     for name, summary in (
         ("apply", "bring AWS to what the manifests say"),
@@ -88,6 +90,12 @@ def parser() -> argparse.ArgumentParser:
         _accept(command)
         _colour(command)
         command.add_argument("--auto-approve", action="store_true", help="do not ask; needed where nobody can answer")
+        command.add_argument(
+            "--parallelism", type=_parallelism, default=8, metavar="N",
+            help="changes of one account at a time; default: 8",
+        )  # fmt: skip
+        command.add_argument("--no-verify", action="store_true", help="do not read back what was written")
+        _progress(command)
 
     importing = _manifest_command(commands, "import", "write manifests of the roles that were made by hand")
     importing.add_argument("--account", required=True, help="the account whose cross-account roles are read")
@@ -95,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
         "--role", action="append", default=[], metavar="NAME", help="this role only; may be repeated"
     )
     importing.add_argument("--output", metavar="FILE", help="a new file to write; default: standard output")
+    _progress(importing)
 
     sandbox = _command(commands, "sandbox", "serve an emulated AWS on loopback to try things on")
     sandbox.add_argument("--port", type=_port, default=0, help="default: a free one")
@@ -157,6 +166,20 @@ def _colour(command: _Parser) -> None:
     command.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="default: auto, which respects NO_COLOR"
     )
+
+
+def _progress(command: _Parser) -> None:
+    command.add_argument(
+        "--log-level", choices=("error", "warning", "info", "debug"), default="info",
+        help="what is told on stderr; default: info, which is progress",
+    )  # fmt: skip
+    command.add_argument("--debug", action="store_true", help="as --log-level debug: every call to AWS, with its time")
+
+
+def _parallelism(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 32:
+        raise argparse.ArgumentTypeError(f"a number from 1 to 32; this is {text}")
+    return int(text)
 
 
 def main(argv: list[str] | None = None) -> int:

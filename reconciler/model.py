@@ -441,6 +441,15 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call that AWS answered: the operation, AWS's id of the request, and the error code if it refused."""
+
+    operation: str
+    request_id: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StepStarted:
     """A step is about to be executed; the `number`th of `total`."""
 
@@ -451,13 +460,14 @@ class StepStarted:
 
 @dataclass(frozen=True, slots=True)
 class StepEnded:
-    """A step is done, has failed, or was skipped; `error` says why."""
+    """A step is done, has failed, or was skipped; `error` says why. `calls` are those to AWS that it took."""
 
     step: Step
     number: int
     total: int
     status: Status
     error: str = ""
+    calls: tuple[ApiCall, ...] = ()
 
 
 Event = StepStarted | StepEnded

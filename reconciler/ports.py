@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
-from reconciler.model import Address, Live, Resource, Scope
+from reconciler.model import Address, ApiCall, Live, Resource, Scope
 
 
 class Reader(Protocol):
@@ -20,7 +21,15 @@ class Reader(Protocol):
 
 
 class Writer(Protocol):
-    """Writes one resource at a time. Raises AwsError when AWS refuses."""
+    """Writes one resource at a time, in any thread. Raises AwsError when AWS refuses."""
+
+    def standing(self, address: Address, like: Resource) -> Resource | None:
+        """Read what stands at the address now; `like` is what is expected there, or will be."""
+        ...
+
+    def change(self) -> AbstractContextManager[list[ApiCall]]:
+        """Begin a step in this thread: it has a ceiling of time, and the list yields the calls that it takes."""
+        ...
 
     def write(self, address: Address, before: Resource | None, after: Resource) -> None:
         """Bring the resource from `before` to `after`; create it where `before` is None."""

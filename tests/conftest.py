@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,30 @@ def scenario(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Scenario:
         monkeypatch.delenv(name, raising=False)
     for name, value in found.environment().items():
         monkeypatch.setenv(name, value)
+    return found
+
+
+class Clock:
+    """A clock that only moves when somebody waits by it: whoever waits moves it for all, so let one wait at a time."""
+
+    def __init__(self) -> None:
+        self.now = 1e9  # Later than all that was made by the real clock.
+        self._lock = threading.Lock()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which xgrant in this process waits in place of the real one, so that it waits for nothing."""
+    found = Clock()
+    monkeypatch.setattr("reconciler.clock.monotonic", found.monotonic)
+    monkeypatch.setattr("reconciler.clock.sleep", found.sleep)
     return found
 
 

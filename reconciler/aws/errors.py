@@ -15,6 +15,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
     ProfileNotFound,
 )
+from botocore.parsers import ResponseParserError
 
 from reconciler.errors import AwsError
 
@@ -44,6 +45,11 @@ def aws_errors(account: str, operation: str, *, denied: str = "") -> Iterator[No
         yield
     except ClientError as error:
         raise from_client_error(account, error, denied=denied) from error
+    except ResponseParserError as error:
+        raise AwsError(
+            account, operation, "ResponseParserError", "the answer is none of AWS",
+            hint="something between here and AWS has answered: check the proxy, and AWS_ENDPOINT_URL if it is set",
+        ) from error  # fmt: skip
     except BotoCoreError as error:
         raise AwsError(account, operation, type(error).__name__, _one_line(error), hint=_hint(error)) from error
 

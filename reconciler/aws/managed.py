@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
+from reconciler import clock
+from reconciler.aws.retry import delay, in_doubt
 from reconciler.model import ManagedPolicy, PrincipalKind
+from reconciler.policy.document import PolicyDocument
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
     from types_boto3_iam.type_defs import TagTypeDef
+
+_TRIES = 7
+"""Over half a minute, by `retry.delay`."""
 
 VERSIONS = 5
 """Versions of one managed policy (IAM quotas)."""
@@ -19,7 +25,12 @@ VERSIONS = 5
 
 def create_managed_policy(iam: IAMClient, name: str, wanted: ManagedPolicy, tags: list[TagTypeDef]) -> None:
     """Create the policy, then attach it."""
-    iam.create_policy(PolicyName=name, Path=wanted.path, PolicyDocument=wanted.document.written, Tags=tags)
+    try:
+        iam.create_policy(PolicyName=name, Path=wanted.path, PolicyDocument=wanted.document.written, Tags=tags)
+    except ClientError as error:
+        # A first try whose answer was lost has made it: then it says what it should, and nothing more.
+        if not was_repeated(error) or _document(iam, wanted.arn) != wanted.document:
+            raise
     for holder in sorted(wanted.attached_to):
         _attach(iam, holder, wanted.arn)
 
@@ -27,10 +38,9 @@ def create_managed_policy(iam: IAMClient, name: str, wanted: ManagedPolicy, tags
 def update_managed_policy(iam: IAMClient, before: ManagedPolicy, after: ManagedPolicy) -> None:
     """Detach it where it does not belong, write what it says as a new version, then attach it where it is missing."""
     for holder in sorted(before.attached_to - after.attached_to):
-        _detach(iam, holder, before.arn)
+        unless_gone(lambda h=holder: _detach(iam, h, before.arn))  # type: ignore[misc]
     if before.document != after.document:
-        _make_room(iam, before.arn)
-        iam.create_policy_version(PolicyArn=before.arn, PolicyDocument=after.document.written, SetAsDefault=True)
+        _put_version(iam, before.arn, after.document)
     for holder in sorted(after.attached_to - before.attached_to):
         _attach(iam, holder, before.arn)
 
@@ -46,6 +56,37 @@ def delete_managed_policy(iam: IAMClient, policy: ManagedPolicy) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchEntity":
             raise
+
+
+def was_repeated(error: ClientError) -> bool:
+    """Return whether something exists already, said to a call that was sent more than once."""
+    return error.response["Error"]["Code"] == "EntityAlreadyExists" and (
+        error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
+    )
+
+
+def _put_version(iam: IAMClient, arn: str, wanted: PolicyDocument) -> None:
+    """Make the version that is in force.
+
+    After a try whose answer was lost, look before the next one: else two equal versions may stand (facts sheet 3.1).
+    """
+    for tries in range(1, _TRIES + 1):
+        _make_room(iam, arn)
+        try:
+            iam.create_policy_version(PolicyArn=arn, PolicyDocument=wanted.written, SetAsDefault=True)
+        except (ClientError, HTTPClientError) as error:
+            if tries == _TRIES or not in_doubt(error):
+                raise
+            clock.sleep(delay(tries))
+            if _document(iam, arn) == wanted:
+                return
+        else:
+            return
+
+
+def _document(iam: IAMClient, arn: str) -> PolicyDocument:
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return PolicyDocument.read(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
 
 
 def unless_gone(call: Callable[[], object]) -> None:

@@ -6,7 +6,8 @@ and policies: it takes both (facts sheet 2.1, 2.2). GetAccountSummary tells the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 from reconciler.aws.errors import aws_errors
 from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections, attempt, gather
 from reconciler.errors import XgrantError
+from reconciler.events import AccountRead, Notice
 from reconciler.model import (
     Account,
     AccountFacts,
@@ -56,6 +58,7 @@ _PAGE: PaginatorConfigTypeDef = {"PageSize": 1000}
 _KINDS: list[EntityTypeType] = ["User", "Group", "Role", "LocalManagedPolicy"]
 
 _Detail = Mapping[str, Any]
+_Read = tuple[dict[Address, Resource], AccountFacts]
 
 
 class AwsReader:
@@ -70,8 +73,17 @@ class AwsReader:
         errors = dict(self._connections.open_each(managed))
         reached = {a.name: self._connections.client(a) for a in managed if a.name not in errors}
         open_ones = [account for account in managed if account.name in reached]
+        progress = _Progress(self._connections.notify, len(managed))
+
+        def read_one(account: Account) -> _Read | XgrantError:
+            result = attempt(lambda: _read_account(account, reached[account.name], scope))
+            progress.count(account.name)
+            return result
+
+        for name in errors:
+            progress.count(name)
         with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "read") as pool:
-            read = list(pool.map(lambda a: attempt(lambda: _read_account(a, reached[a.name], scope)), open_ones))
+            read = list(pool.map(read_one, open_ones))
         state: dict[Address, Resource] = {}
         facts = {account.name: AccountFacts(account) for account in scope.accounts}
         for account, result in zip(open_ones, read, strict=True):
@@ -87,7 +99,22 @@ class AwsReader:
         return Live(state, _with_aws_policies(facts, reached, scope.policy_arns))
 
 
-def _read_account(account: Account, iam: IAMClient, scope: Scope) -> tuple[dict[Address, Resource], AccountFacts]:
+class _Progress:
+    """Tells how many accounts are read; they are read in several threads."""
+
+    def __init__(self, notify: Callable[[Notice], None], total: int) -> None:
+        self._notify = notify
+        self._total = total
+        self._lock = threading.Lock()
+        self._number = 0
+
+    def count(self, account: str) -> None:
+        with self._lock:
+            self._number += 1
+            self._notify(AccountRead(account, self._number, self._total))
+
+
+def _read_account(account: Account, iam: IAMClient, scope: Scope) -> _Read:
     with aws_errors(account.name, "GetAccountAuthorizationDetails"):
         details: dict[str, list[Any]] = {
             "UserDetailList": [],
@@ -118,10 +145,10 @@ def _read_account(account: Account, iam: IAMClient, scope: Scope) -> tuple[dict[
     )
     for detail in details["RoleDetailList"]:
         address = Address(account.name, Kind.ROLE, detail["RoleName"])
-        if owned_by(_tags(detail), scope.stack) or address.slot() in scope.role_slots or account.name in scope.whole:
+        if owned_by(tags_of(detail), scope.stack) or address.slot() in scope.role_slots or account.name in scope.whole:
             rest = listed.get(detail["RoleName"]) or _get_role(account, iam, detail["RoleName"])
             if rest is not None:
-                state[address] = _role(detail, rest)
+                state[address] = role_of(detail, rest)
     return state, facts
 
 
@@ -131,7 +158,7 @@ def _managed_policies(account: Account, details: Mapping[str, list[_Detail]], st
     holders: dict[str, set[str]] = {}
     for kind, entity in _entities(details):
         for attached in entity.get("AttachedManagedPolicies", []):
-            if f":policy{stack_path(stack)}permissions/" in attached["PolicyArn"] and owned_by(_tags(entity), stack):
+            if f":policy{stack_path(stack)}permissions/" in attached["PolicyArn"] and owned_by(tags_of(entity), stack):
                 continue
             holder = f"{kind}/{entity[f'{kind.capitalize()}Name']}"
             holders.setdefault(attached["PolicyArn"], set()).add(holder)
@@ -191,7 +218,7 @@ def _by_hand(
     """Return the inline policies that allow to assume roles, are no stack's, and so may be adopted."""
     found: dict[tuple[PrincipalKind, str], dict[str, PolicyDocument]] = {}
     for kind, entity in _entities(details):
-        if _tags(entity).get(STACK_TAG, stack) != stack:
+        if tags_of(entity).get(STACK_TAG, stack) != stack:
             continue  # A role of another stack is owned whole.
         for policy in entity.get(f"{kind.capitalize()}PolicyList", []):
             document = PolicyDocument.read(policy["PolicyDocument"])
@@ -269,8 +296,9 @@ def _get_role(account: Account, iam: IAMClient, name: str) -> _Detail | None:
             raise
 
 
-def _role(detail: _Detail, listed: _Detail) -> Role:
-    tags = _tags(detail)
+def role_of(detail: _Detail, listed: _Detail) -> Role:
+    """Return a role from what GetAccountAuthorizationDetails says of it, and ListRoles or GetRole."""
+    tags = tags_of(detail)
     return Role(
         grant=tags.get(GRANT_TAG, ""),
         arn=detail["Arn"],
@@ -301,5 +329,6 @@ def _role(detail: _Detail, listed: _Detail) -> Role:
     )
 
 
-def _tags(detail: _Detail) -> dict[str, str]:
+def tags_of(detail: _Detail) -> dict[str, str]:
+    """Return the tags of a user, role or policy as AWS lists them."""
     return {tag["Key"]: tag["Value"] for tag in detail.get("Tags", [])}

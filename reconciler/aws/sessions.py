@@ -17,7 +17,9 @@ from botocore.handlers import json_decode_policies
 
 from reconciler import __version__
 from reconciler.aws.errors import aws_errors
+from reconciler.aws.retry import Retries
 from reconciler.errors import AwsError, SeveralAccountsError, XgrantError
+from reconciler.events import Notice
 from reconciler.model import Account
 from reconciler.policy.arn import split_path
 
@@ -28,13 +30,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PARALLEL_ACCOUNTS = 8
+PARALLEL_CALLS = 32
+"""Calls to one account at a time, at most; more would open connections and throw them away (facts sheet 5.3)."""
 
-# `standard` retries throttling and 5xx; its default of three tries is few for IAM (facts sheet 5.2).
+# What is tried again, and how long, is decided in `retry.py`.
 CONFIG = Config(
-    retries={"mode": "standard", "total_max_attempts": 10},
+    retries={"mode": "standard", "total_max_attempts": 1},
     connect_timeout=10,
     read_timeout=60,
-    max_pool_connections=10,
+    max_pool_connections=PARALLEL_CALLS,
     user_agent_extra=f"xgrant/{__version__}",
 )
 
@@ -57,8 +61,11 @@ Keys = Mapping[str, str]
 class Connections:
     """The IAM clients of a run, made once for each account and checked to be of that account."""
 
-    def __init__(self, stack: str) -> None:
+    def __init__(self, stack: str, notify: Callable[[Notice], None] = lambda _: None) -> None:
         self._stack = stack
+        self.notify = notify
+        """Is told of every call and of what is read, in whatever thread it happens."""
+        self.retries = Retries(notify)
         self._session: boto3.Session | None = None
         self._profiles: dict[str, Keys] = {}
         self._clients: dict[str, IAMClient] = {}
@@ -153,6 +160,7 @@ class Connections:
             )
         # botocore would keep only the last of a key that stands twice in a policy document, and say nothing.
         client.meta.events.unregister("after-call.iam", json_decode_policies)
+        self.retries.watch(client, account.name)
         return client
 
 

@@ -6,12 +6,23 @@ A new role is one CreateRole with everything that it takes, then its policies.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from reconciler.aws.errors import aws_errors
-from reconciler.aws.managed import create_managed_policy, delete_managed_policy, unless_gone, update_managed_policy
+from reconciler.aws.managed import (
+    create_managed_policy,
+    delete_managed_policy,
+    unless_gone,
+    update_managed_policy,
+    was_repeated,
+)
 from reconciler.aws.sessions import Connections
-from reconciler.model import Account, Address, CallerPolicy, Kind, ManagedPolicy, PrincipalKind, Resource, Role
+from reconciler.aws.single import read_one, read_role
+from reconciler.model import Account, Address, ApiCall, CallerPolicy, Kind, ManagedPolicy, PrincipalKind, Resource, Role
 from reconciler.ownership import REVOKED_SESSIONS_POLICY, STACK_TAG, caller_policy_name
 
 if TYPE_CHECKING:
@@ -61,6 +72,16 @@ class AwsWriter:
                 own = before.name if isinstance(before, CallerPolicy) else ""
                 _delete_caller_policy(iam, address, own or self._policy_name(address))
 
+    def standing(self, address: Address, like: Resource) -> Resource | None:
+        """Read what stands at an address; see `ports.Writer`."""
+        iam = self._client(address)
+        with aws_errors(address.account, "read"):
+            return read_one(iam, address, like, self._stack)
+
+    def change(self) -> AbstractContextManager[list[ApiCall]]:
+        """Begin a step; see `ports.Writer`."""
+        return self._connections.retries.change()
+
     def _client(self, address: Address) -> IAMClient:
         return self._connections.open([self._accounts[address.account]])[address.account]
 
@@ -70,15 +91,21 @@ class AwsWriter:
 
 def _create_role(iam: IAMClient, name: str, role: Role) -> None:
     boundary = {"PermissionsBoundary": role.permissions_boundary} if role.permissions_boundary else {}
-    iam.create_role(
-        RoleName=name,
-        Path=role.path,
-        AssumeRolePolicyDocument=role.trust_policy.written,
-        Description=role.description,
-        MaxSessionDuration=role.max_session_duration,
-        Tags=_tag_list(role.tags),
-        **boundary,
-    )
+    try:
+        iam.create_role(
+            RoleName=name,
+            Path=role.path,
+            AssumeRolePolicyDocument=role.trust_policy.written,
+            Description=role.description,
+            MaxSessionDuration=role.max_session_duration,
+            Tags=_tag_list(role.tags),
+            **boundary,
+        )
+    except ClientError as error:
+        # A first try whose answer was lost has made it: then it is marked as ours, and bare.
+        bare = replace(role, inline_policies={}, managed_policies=frozenset())
+        if not was_repeated(error) or read_role(iam, name) != bare:
+            raise
     for arn in sorted(role.managed_policies):
         iam.attach_role_policy(RoleName=name, PolicyArn=arn)
     for policy, document in sorted(role.inline_policies.items()):
@@ -115,7 +142,7 @@ def _role_update(iam: IAMClient, name: str, before: Role, after: Role) -> Iterat
 
     yield from _give(iam, name, before, after)
     if old is not None and new is None:
-        yield lambda: iam.delete_role_permissions_boundary(RoleName=name)
+        yield lambda: unless_gone(lambda: iam.delete_role_permissions_boundary(RoleName=name))
     yield from _retag(iam, name, before, after)
 
 
@@ -123,13 +150,17 @@ def _take_away(
     iam: IAMClient, name: str, profiles: Iterable[str], managed: Iterable[str], inline: Iterable[str]
 ) -> Iterator[_Call]:
     for profile in sorted(profiles):
-        yield lambda p=profile: iam.remove_role_from_instance_profile(  # type: ignore[misc]
-            InstanceProfileName=p, RoleName=name
+        yield lambda p=profile: unless_gone(  # type: ignore[misc]
+            lambda: iam.remove_role_from_instance_profile(InstanceProfileName=p, RoleName=name)
         )
     for arn in sorted(managed):
-        yield lambda a=arn: iam.detach_role_policy(RoleName=name, PolicyArn=a)  # type: ignore[misc]
+        yield lambda a=arn: unless_gone(  # type: ignore[misc]
+            lambda: iam.detach_role_policy(RoleName=name, PolicyArn=a)
+        )
     for policy in sorted(inline):
-        yield lambda p=policy: iam.delete_role_policy(RoleName=name, PolicyName=p)  # type: ignore[misc]
+        yield lambda p=policy: unless_gone(  # type: ignore[misc]
+            lambda: iam.delete_role_policy(RoleName=name, PolicyName=p)
+        )
 
 
 def _give(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
@@ -145,7 +176,7 @@ def _give(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Cal
 def _retag(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
     # IAM ignores the case of keys on roles: a key that is only spelt anew has to go before it comes (facts sheet 1.2).
     if gone := sorted(set(before.tags) - set(after.tags)):
-        yield lambda: iam.untag_role(RoleName=name, TagKeys=gone)
+        yield lambda: unless_gone(lambda: iam.untag_role(RoleName=name, TagKeys=gone))
     if new := {key: value for key, value in after.tags.items() if before.tags.get(key) != value}:
         yield lambda: iam.tag_role(RoleName=name, Tags=_tag_list(new))
 
@@ -154,7 +185,7 @@ def _delete_role(iam: IAMClient, name: str, role: Role) -> None:
     """Delete a role after all that the plan showed on it; what was hung on it since makes AWS refuse."""
     inline = [*role.inline_policies, *([REVOKED_SESSIONS_POLICY] if role.sessions_revoked else [])]
     for call in _take_away(iam, name, role.instance_profiles, role.managed_policies, inline):
-        unless_gone(call)
+        call()
     unless_gone(lambda: iam.delete_role(RoleName=name))
 
 

@@ -1,40 +1,61 @@
-"""`xgrant apply`: plans, shows the plan, asks, executes."""
+"""`xgrant apply`: plans, shows the plan, asks, executes, and reads back what it wrote."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.commands.output import conclude, interactive, painter, say, warn
+from reconciler.commands.output import conclude, interactive, painter, say
+from reconciler.commands.progress import Progress, progress
+from reconciler.commands.stopping import stopping, terminating
 from reconciler.errors import UsageError
-from reconciler.model import Event, Plan, Status, StepEnded
-from reconciler.pipeline import Request, apply_plan, aws_ports, check_accepted, load, make_plan
-from reconciler.ports import Writer
-from reconciler.render.outcomes import event_line, summary
-from reconciler.render.text import Painter, text
+from reconciler.model import Event, Manifest, Outcome, Plan, Status, StepStarted
+from reconciler.pipeline import Request, apply_plan, aws_ports, check_accepted, load, make_plan, read_back
+from reconciler.ports import Reader, Writer
+from reconciler.render.outcomes import summary
+from reconciler.render.text import text
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """All that an apply needs: what was approved, the plan as it is now, and where it goes."""
+
+    approved: Plan
+    current: Plan
+    manifest: Manifest
+    reader: Reader
+    writer: Writer
 
 
 def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
     """Return 0 when all is done, 3 when the plan is refused, 4 when it is stale, 6 when a part is not done.
 
-    1 is for a plan that was not approved, or not complete.
+    1 is for a plan that was not approved, or not complete; 130 where it was interrupted before anything began.
     """
-    if not destroy and _is_plan_file(arguments.paths):
-        # Only here: show and validate have no need of it, and destroy takes no plan file.
-        from reconciler.commands.apply_file import prepare
+    shown = progress(arguments)
+    try:
+        with terminating():
+            if not destroy and _is_plan_file(arguments.paths):
+                # Only here: show and validate have no need of it, and destroy takes no plan file.
+                from reconciler.commands.apply_file import prepare
 
-        prepared = prepare(arguments)
-        if isinstance(prepared, int):
-            return prepared
-        current, writer, brush = prepared
-        say("")
-        return _execute(current, current, writer, brush)
+                ready = prepare(arguments, shown)
+            else:
+                ready = _prepare(arguments, shown, destroy=destroy)
+        return ready if isinstance(ready, int) else _execute(ready, arguments, shown)
+    finally:
+        shown.close()
+
+
+def _prepare(arguments: argparse.Namespace, shown: Progress, *, destroy: bool) -> Ready | int:
+    """Return what was approved, or an exit code if nothing is to be done."""
     if not arguments.auto_approve and not interactive():
         raise UsageError("nobody is here to approve the plan; review `xgrant plan`, then use --auto-approve")
     accepted = check_accepted(arguments.accept)
     manifest = load(arguments.paths)
-    reader, writer = aws_ports(manifest)
+    reader, writer = aws_ports(manifest, shown.notice)
     request = Request(manifest, frozenset(arguments.only), destroy, accepted)
     brush = painter(arguments.color)
 
@@ -44,19 +65,18 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
         return code
     if not plan.changes:
         return 0
-    current = plan
-    if not arguments.auto_approve:
-        if not _approved("destroy" if destroy else "apply"):
-            say("Not approved; nothing was changed.")
-            return 1
-        # The plan was read by a person, and that takes time: look again.
-        current = make_plan(request, reader)
-        if current.refused() or current.fingerprint != plan.fingerprint:
-            say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{text(current, brush)}", end="")
-            if code := conclude(current):
-                return code
-    say("")
-    return _execute(plan, current, writer, brush)
+    if arguments.auto_approve:
+        return Ready(plan, plan, manifest, reader, writer)
+    if not _approved("destroy" if destroy else "apply"):
+        say("Not approved; nothing was changed.")
+        return 1
+    # The plan was read by a person, and that takes time: look again.
+    current = make_plan(request, reader)
+    if current.refused() or current.fingerprint != plan.fingerprint:
+        say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{text(current, brush)}", end="")
+        if code := conclude(current):
+            return code
+    return Ready(plan, current, manifest, reader, writer)
 
 
 def _is_plan_file(paths: list[str]) -> bool:
@@ -64,25 +84,26 @@ def _is_plan_file(paths: list[str]) -> bool:
     return paths[0].endswith(".json") and not Path(paths[0]).is_dir()
 
 
-def _execute(plan: Plan, current: Plan, writer: Writer, brush: Painter) -> int:
-    ended: list[StepEnded] = []
+def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress) -> int:
+    begun = False
 
     def on_event(event: Event) -> None:
-        say(event_line(event, brush))
-        if isinstance(event, StepEnded):
-            ended.append(event)
+        nonlocal begun
+        begun = begun or isinstance(event, StepStarted)
+        shown.event(event)
 
-    try:
-        outcomes = apply_plan(plan, writer, current=current, on_event=on_event)
-    except KeyboardInterrupt:
-        done = sum(event.status is Status.DONE for event in ended)
-        warn(
-            f"interrupted: {done} of {len(current.steps)} steps are done, and the one under way may be; "
-            "`xgrant plan` shows the rest"
-        )
-        return 6
+    with stopping() as stopped:
+        outcomes: tuple[Outcome, ...] = apply_plan(
+            ready.approved, ready.writer, current=ready.current, on_event=on_event,
+            parallelism=arguments.parallelism, stopped=stopped,
+        )  # fmt: skip
+        if not arguments.no_verify:
+            outcomes = read_back(ready.current, outcomes, ready.manifest, ready.reader, stopped=stopped)
+    shown.close()
     say("\n" + summary(outcomes), end="")
-    return 0 if all(outcome.status is Status.DONE for outcome in outcomes) else 6
+    if all(outcome.status is Status.DONE for outcome in outcomes):
+        return 0
+    return 6 if begun else 130
 
 
 def _approved(verb: str) -> bool:

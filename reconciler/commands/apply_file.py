@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 
 from reconciler.commands import DEFAULT_PATH, clock
+from reconciler.commands.apply import Ready
 from reconciler.commands.output import conclude, painter, say
+from reconciler.commands.progress import Progress
 from reconciler.errors import StaleError, UsageError
-from reconciler.model import Plan
 from reconciler.pipeline import aws_ports, check_accepted, load, plan_again, read_plan_file
 from reconciler.planfile import Binding, PlanFile
-from reconciler.ports import Writer
 from reconciler.render.escape import escape
 from reconciler.render.stale import stale_lines
-from reconciler.render.text import Painter, text
+from reconciler.render.text import text
 
 
-def prepare(arguments: argparse.Namespace) -> tuple[Plan, Writer, Painter] | int:
+def prepare(arguments: argparse.Namespace, shown: Progress) -> Ready | int:
     """Return the plan to execute, made anew and equal to the reviewed one, or an exit code if there is nothing to do.
 
     A plan file was approved by whoever reviewed it, so nobody is asked.
@@ -33,7 +33,7 @@ def prepare(arguments: argparse.Namespace) -> tuple[Plan, Writer, Painter] | int
     accepted = check_accepted(arguments.accept)
     reviewed = read_plan_file(file)
     manifest = load(paths or [DEFAULT_PATH])
-    reader, writer = aws_ports(manifest)
+    reader, writer = aws_ports(manifest, shown.notice)
     current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)
     brush = painter(arguments.color)
     if not current.complete():
@@ -50,7 +50,7 @@ def prepare(arguments: argparse.Namespace) -> tuple[Plan, Writer, Painter] | int
     say(text(current, brush), end="")
     if not current.changes or current.refused():
         return conclude(current)
-    return current, writer, brush
+    return Ready(current, current, manifest, reader, writer)
 
 
 def _explain(binding: Binding, reviewed: PlanFile, *, same_manifests: bool) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from reconciler.commands.output import say, warn
+from reconciler.commands.progress import progress
 from reconciler.errors import UsageError
 from reconciler.pipeline import aws_ports, import_roles, load
 from reconciler.render.escape import escape
@@ -19,7 +20,8 @@ def run(arguments: argparse.Namespace) -> int:
     if output is not None and (output.exists() or output.is_symlink()):
         raise UsageError(f"--output: {output} exists; name a new file")
     manifest = load(arguments.paths)
-    reader, _ = aws_ports(manifest)
+    shown = progress(arguments)
+    reader, _ = aws_ports(manifest, shown.notice)
     roles = frozenset(arguments.role)
     text, found = import_roles(arguments.paths, manifest, reader, account=arguments.account, roles=roles)
     if found.imported and output is not None:

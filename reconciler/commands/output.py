@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TextIO
 
 from reconciler.errors import ManifestError, SeveralAccountsError, UsageError, XgrantError
 from reconciler.model import Plan
@@ -14,10 +15,14 @@ from reconciler.render.escape import escape
 from reconciler.render.text import Painter
 
 
-def painter(choice: str) -> Painter:
-    """Return the painter for `--color`: `auto` is colour on a terminal, unless NO_COLOR is set to anything."""
+def painter(choice: str, stream: TextIO | None = None) -> Painter:
+    """Return the painter for `--color`: `auto` is colour on a terminal, unless NO_COLOR is set to anything.
+
+    `stream` is where the text goes; stdout if it is not given.
+    """
     if choice == "auto":
-        return Painter(sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
+        shown = sys.stdout if stream is None else stream
+        return Painter(shown.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb")
     return Painter(choice == "always")
 
 
@@ -34,10 +39,10 @@ def say(text: str, *, end: str = "\n") -> None:
             warn(f"xgrant: the output cannot be written: {error.strerror}; going on without")
 
 
-def warn(text: str) -> None:
+def warn(text: str, *, end: str = "\n") -> None:
     """Print to stderr; it may lead to the same full disk."""
     with suppress(OSError):
-        print(text, file=sys.stderr, flush=True)
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 def silence() -> None:

@@ -2,10 +2,11 @@
 
 from reconciler.manifest import load
 from reconciler.pipeline.imports import import_roles
-from reconciler.pipeline.main_job import Request, apply_plan, aws_ports, check_accepted, make_plan
+from reconciler.pipeline.main_job import PARALLELISM, Request, apply_plan, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.plan_files import plan_again, read_plan_file, write_plan_file
+from reconciler.pipeline.read_back import read_back
 
 __all__ = [
-    "Request", "apply_plan", "aws_ports", "check_accepted", "import_roles", "load", "make_plan", "plan_again",
-    "read_plan_file", "write_plan_file",
+    "PARALLELISM", "Request", "apply_plan", "aws_ports", "check_accepted", "import_roles", "load", "make_plan",
+    "plan_again", "read_back", "read_plan_file", "write_plan_file",
 ]  # fmt: skip

@@ -11,8 +11,9 @@ from reconciler.manifest import load
 from reconciler.manifest.dump import dump, grant_at
 from reconciler.model import AccountFacts, Action, Change, Live, Manifest, Role, Scope, Severity
 from reconciler.ownership import role_tags
-from reconciler.planner import plan, with_arns
+from reconciler.planner import plan
 from reconciler.ports import Reader
+from reconciler.principals import with_arns
 from reconciler.render.escape import escape
 from reconciler.rules import RULES
 

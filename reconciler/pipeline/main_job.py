@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from reconciler import applier
 from reconciler.desired import desired_state
 from reconciler.errors import UsageError
+from reconciler.events import Notice
 from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Role, Scope
 from reconciler.planner import destroyed, narrow, plan
 from reconciler.ports import Reader, Writer
 from reconciler.rules import ACCEPTABLE, RULES
+
+PARALLELISM = 8
+"""Steps of one account under way at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,15 @@ def check_accepted(rules: list[str]) -> frozenset[str]:
     return frozenset(rules)
 
 
-def aws_ports(manifest: Manifest) -> tuple[Reader, Writer]:
-    """Return a reader and a writer of the manifest's accounts, over the same connections."""
+def aws_ports(manifest: Manifest, notify: Callable[[Notice], None] = lambda _: None) -> tuple[Reader, Writer]:
+    """Return a reader and a writer of the manifest's accounts, over the same connections.
+
+    `notify` is told what they do, in whatever thread.
+    """
     # boto3 takes as long to import as everything else together, and validate does without.
     from reconciler.aws import AwsReader, AwsWriter, Connections
 
-    connections = Connections(manifest.stack)
+    connections = Connections(manifest.stack, notify)
     return AwsReader(connections), AwsWriter(connections, manifest.accounts, manifest.stack)
 
 
@@ -73,7 +80,10 @@ def make_plan(request: Request, reader: Reader) -> Plan:
 
 
 def apply_plan(
-    approved: Plan, writer: Writer, *, current: Plan, on_event: Callable[[Event], None]
-) -> tuple[Outcome, ...]:
-    """Execute `current`, a plan made just now, if it is the approved one; StaleError if not."""
-    return applier.apply(current, writer, approved=approved.fingerprint, on_event=on_event)
+    approved: Plan, writer: Writer, *, current: Plan, on_event: Callable[[Event], None], parallelism: int = PARALLELISM,
+    stopped: Callable[[], str] = lambda: "",
+) -> tuple[Outcome, ...]:  # fmt: skip
+    """Execute `current`, a plan made just now, if it is the approved one; StaleError if not. See `applier.apply`."""
+    return applier.apply(
+        current, writer, approved=approved.fingerprint, on_event=on_event, parallelism=parallelism, stopped=stopped
+    )

@@ -11,11 +11,11 @@ from reconciler.planner.compare import compare
 from reconciler.planner.narrow import destroyed, narrow
 from reconciler.planner.order import CyclicOrderError, order
 from reconciler.planner.pack import packed
-from reconciler.planner.principals import with_arns
+from reconciler.principals import with_arns
 
 Rule = Callable[[Plan], Iterable[Finding]]
 
-__all__ = ["Rule", "destroyed", "narrow", "plan", "with_arns"]
+__all__ = ["Rule", "destroyed", "narrow", "plan"]
 
 
 def plan(

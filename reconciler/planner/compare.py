@@ -34,7 +34,7 @@ from reconciler.ownership import STACK_TAG, owns
 from reconciler.planner.order import carrier_slot, passes_on
 from reconciler.planner.pack import opening
 from reconciler.planner.pair import pair
-from reconciler.planner.principals import gone, why
+from reconciler.principals import gone, why
 
 # No API renames or moves a role (facts sheet 3.3).
 _IMMUTABLE = ("path",)

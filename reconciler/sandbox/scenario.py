@@ -31,8 +31,10 @@ PERMISSIONS = {
             "Sid": "Read",
             "Effect": "Allow",
             "Action": [
-                "iam:GetAccountAuthorizationDetails", "iam:ListRoles", "iam:GetRole",
-                "iam:GetAccountSummary", "iam:ListPolicies",
+                "iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary", "iam:ListRoles", "iam:ListPolicies",
+                "iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
+                "iam:ListInstanceProfilesForRole", "iam:GetUserPolicy", "iam:GetGroupPolicy",
+                "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy",
             ],
             "Resource": "*",
         },

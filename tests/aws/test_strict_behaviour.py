@@ -168,16 +168,47 @@ def test_a_connection_is_cut_before_or_after_the_effect(sandbox: Sandbox, kind: 
     assert bool(iam.list_groups()["Groups"]) is made
 
 
-def test_a_new_principal_and_a_new_list_entry_are_seen_only_after_some_calls(sandbox: Sandbox) -> None:
-    iam = iam_of(sandbox)
+def test_a_new_principal_is_valid_only_after_a_while(sandbox: Sandbox) -> None:
+    iam, now = iam_of(sandbox), [0.0]
+    sandbox.strict.faults.clock = lambda: now[0]
     sandbox.strict.faults.principal_delay = 2
-    sandbox.strict.faults.list_delay = 2
-    arn = iam.create_user(UserName="u")["User"]["Arn"]
-    assert iam.list_users()["Users"] == []
-    call = {"RoleName": "R", "AssumeRolePolicyDocument": trust(arn)}
+    call = {"RoleName": "R", "AssumeRolePolicyDocument": trust(iam.create_user(UserName="u")["User"]["Arn"])}
+    now[0] = 1.9
     assert "Invalid principal" in refused("MalformedPolicyDocument", 400, lambda: iam.create_role(**call))
+    now[0] = 2
     iam.create_role(**call)
-    assert [user["UserName"] for user in iam.list_users()["Users"]] == ["u"]
+
+
+def test_a_new_role_and_a_new_policy_are_found_by_name_only_after_a_while(sandbox: Sandbox) -> None:
+    iam, now = iam_of(sandbox), [0.0]
+    sandbox.strict.faults.clock = lambda: now[0]
+    sandbox.strict.faults.entity_delay = 2
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust())
+    arn = iam.create_policy(PolicyName="p", PolicyDocument=policy())["Policy"]["Arn"]
+    refused("NoSuchEntity", 404, lambda: iam.get_role(RoleName="R"))
+    refused("NoSuchEntity", 404, lambda: iam.put_role_policy(RoleName="R", PolicyName="p", PolicyDocument=policy()))
+    refused("NoSuchEntity", 404, lambda: iam.get_policy(PolicyArn=arn))
+    now[0] = 2
+    iam.attach_role_policy(RoleName="R", PolicyArn=arn)
+
+
+def test_lists_show_an_account_for_a_while_as_it_was_before_it_was_written(sandbox: Sandbox) -> None:
+    iam, now = iam_of(sandbox), [0.0]
+    sandbox.strict.faults.clock = lambda: now[0]
+    sandbox.strict.faults.list_delay = 2
+
+    def shown() -> tuple[list[str], list[str]]:
+        users = [user["UserName"] for user in iam.list_users()["Users"]]
+        details = iam.get_account_authorization_details(Filter=["User"])["UserDetailList"]
+        return users, [user["UserName"] for user in details]
+
+    iam.create_user(UserName="u")
+    now[0] = 2
+    assert shown() == (["u"], ["u"])
+    iam.delete_user(UserName="u")
+    assert shown() == (["u"], ["u"])
+    now[0] = 4
+    assert shown() == ([], [])
 
 
 ALICE = f"arn:aws:iam::{DEV}:user/alice"

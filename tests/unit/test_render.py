@@ -269,9 +269,9 @@ def test_progress_and_summary_say_what_was_done_and_what_was_not(tmp_path: Path)
     assert lines == [
         "[1/4] storage/role/a: creating ...",
         "[1/4] storage/role/a: failed: account storage: Write: ServiceFailure: refused by the test",
+        "[3/4] dev/group/developers/caller-policy/a: skipped: it needs storage/role/a, which was not done",
         "[2/4] storage/role/b: creating ...",
         "[2/4] storage/role/b: created",
-        "[3/4] dev/group/developers/caller-policy/a: skipped: it needs storage/role/a, which was not done",
         "[4/4] dev/group/developers/caller-policy/b: creating ...",
         "[4/4] dev/group/developers/caller-policy/b: created",
     ]

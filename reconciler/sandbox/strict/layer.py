@@ -89,6 +89,7 @@ class Strict:
             if struck is Kind.CUT_BEFORE:
                 _cut(environ)
             reply = self._answer(environ, request, struck)
+            self.faults.observer(request)
             if struck is Kind.CUT_AFTER:
                 _cut(environ)
         return reply.send(start_response)
@@ -107,6 +108,7 @@ class Strict:
             return refusal(error, request.service)
 
     def _iam(self, environ: Environ, request: Request) -> Reply:
+        self.faults.check_named(request)
         self._check(request)
         bindings: Bindings | None = None
         if (where := _trust_parameter(request)) is not None:
@@ -118,10 +120,12 @@ class Strict:
                 # Nobody can guess a marker: who has one was let in to the first page.
                 return Reply("200 OK", [("Content-Type", "text/xml")], to_xml(self._reads.next_page(request)))
             reply = self._read_everything(environ, request)
+            reply = self.faults.as_shown(request, reply) if reply.succeeded() else reply
         else:
             reply = call(self._application, environ)
         if not reply.succeeded():
             return reply
+        self.faults.written(request)
         for old, new in accounts.give_ids(request.account).items():
             reply.body = reply.body.replace(old.encode(), new.encode())
         if bindings is not None:
@@ -166,11 +170,7 @@ class Strict:
         if not len(root) or not local(root[0]).endswith("Result"):
             return reply
         if request.operation.startswith("Create"):
-            for name in _IDS:
-                for found in root[0].iter(tag(name)):
-                    self.faults.born(found.text or "")
-        elif request.operation in PAGED:
-            self._hide_new(root)
+            self._note_new(request, root[0])
         elif request.operation == "GetAccountSummary":
             quotas = self._quotas(request.account)
             for entry in root.iter(tag("entry")):
@@ -180,12 +180,11 @@ class Strict:
         self._reads.rewrite(request, root, self.trusts.shown)
         return self._xml(reply, root)
 
-    def _hide_new(self, root: Xml.Element) -> None:
-        for collection in root[0]:
-            for member in list(collection):
-                ids = [child.text or "" for child in member if local(child) in _IDS]
-                if not all(self.faults.visible_in_lists(unique_id) for unique_id in ids):
-                    collection.remove(member)
+    def _note_new(self, request: Request, result: Xml.Element) -> None:
+        for name in _IDS:
+            for found in result.iter(tag(name)):
+                arn = next(result.iter(tag("Arn"))).text or ""
+                self.faults.born(found.text or "", request.account, request.get("RoleName") or arn)
 
     @staticmethod
     def _xml(reply: Reply, root: Xml.Element) -> Reply:

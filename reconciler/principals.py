@@ -11,21 +11,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.model import Address, Live, Resource, Role
+from reconciler.model import AccountFacts, Live, Resource, Role
 
 _ID = re.compile(r"A(?:IDA|ROA)[A-Z0-9]{12,124}")
 
 
+def arns_by_id(facts: Mapping[str, AccountFacts]) -> dict[str, str]:
+    """Return the ARN of each user and role of the accounts that were read, by its id."""
+    return {key: arn for known in facts.values() for key, arn in known.ids.items()}
+
+
+def in_arns(resource: Resource, arns: Mapping[str, str]) -> Resource:
+    """Return a resource whose trust policy, if it has one, names by ARN whom it named by a known id."""
+    if not isinstance(resource, Role):
+        return resource
+    return replace(resource, trust_policy=resource.trust_policy.with_aws_principals(arns))
+
+
 def with_arns(live: Live) -> Live:
     """Return the live state with the ARN in place of each id that a user or role of a read account has today."""
-    arns = {key: arn for facts in live.facts.values() for key, arn in facts.ids.items()}
-    state: Mapping[Address, Resource] = {
-        address: replace(resource, trust_policy=resource.trust_policy.with_aws_principals(arns))
-        if isinstance(resource, Role)
-        else resource
-        for address, resource in live.state.items()
-    }
-    return replace(live, state=state)
+    arns = arns_by_id(live.facts)
+    return replace(live, state={address: in_arns(resource, arns) for address, resource in live.state.items()})
 
 
 def gone(role: Role) -> tuple[str, ...]:

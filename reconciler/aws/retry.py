@@ -1,0 +1,299 @@
+"""Which failed calls are tried again, for how long, and why; and at which pace an account is asked.
+
+botocore's own retries are switched off: no mode of theirs tries ConcurrentModification again, none knows what this run
+has made (facts sheet 5.2), and their pace is not to be had without their count of tries.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Any
+
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError
+
+from reconciler import clock
+from reconciler.events import Called, Retried
+from reconciler.model import ApiCall
+
+PROPAGATION = 120.0
+"""Seconds after which what is new is known everywhere; AWS names no figure, Terraform waits as long (4.2)."""
+
+CEILING = 300.0
+"""Seconds after which a change is given up, whatever it waits for."""
+
+
+class When(Enum):
+    """On what else it depends, beside the error, that a call is tried again."""
+
+    ALWAYS = auto()
+    MADE_PRINCIPAL = auto()
+    """The trust policy names a user or role that this run made."""
+    MADE = auto()
+    """This run made the role or the policy that the call is about."""
+    TAKEN_AWAY = auto()
+    """This run took something away from the role or policy that is to be deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An error that passes: AWS's code, without `Exception`, and how long it is waited for.
+
+    `operations` restricts the rule; empty is any. `message` is what the error's text must contain.
+    """
+
+    code: str
+    seconds: float
+    why: str
+    message: str = ""
+    operations: frozenset[str] = frozenset()
+    when: When = When.ALWAYS
+
+
+UNREACHABLE = "(nothing was sent)"
+CUT = "(no answer)"
+SERVER_ERROR = "(server error)"
+
+# These hide whether the call had its effect. All operations of xgrant may be sent twice: what is there already is
+# compared (CreateRole, CreatePolicy), what is gone already is as wanted. But two equal versions of a policy would
+# stand, so whoever makes one looks before the second try (3.1).
+IN_DOUBT = frozenset({CUT, SERVER_ERROR, "ServiceFailure", "InternalFailure", "ServiceUnavailable"})
+_NOT_TWICE = "CreatePolicyVersion"
+
+# GetRolePolicy is not among them: that a role has no policy of that name is an answer.
+_ABOUT_THE_NEW = frozenset({
+    "AttachRolePolicy", "AttachGroupPolicy", "AttachUserPolicy", "CreatePolicyVersion", "GetPolicy",
+    "GetPolicyVersion", "GetRole", "ListAttachedRolePolicies", "ListEntitiesForPolicy",
+    "ListInstanceProfilesForRole", "ListRolePolicies", "PutRolePermissionsBoundary", "PutRolePolicy", "TagPolicy",
+    "TagRole", "UpdateAssumeRolePolicy", "UpdateRole",
+})  # fmt: skip
+
+_TOO_OFTEN = "the account is asked too often (5.1)"
+
+RULES = (
+    Rule("Throttling", PROPAGATION, _TOO_OFTEN),
+    Rule("TooManyRequests", PROPAGATION, _TOO_OFTEN),
+    Rule("RequestLimitExceeded", PROPAGATION, _TOO_OFTEN),
+    Rule("ServiceFailure", PROPAGATION, "AWS's own failure, 500 (3.2)"),
+    Rule("InternalFailure", PROPAGATION, "AWS's own failure, 500 (3.2)"),
+    Rule("ServiceUnavailable", PROPAGATION, "AWS's own failure, 503 (3.2)"),
+    Rule(SERVER_ERROR, PROPAGATION, "any other 5xx, from whatever stands between"),
+    Rule("ConcurrentModification", PROPAGATION, "somebody writes the same thing at this moment (3.2, 4.2)"),
+    Rule("EntityTemporarilyUnmodifiable", PROPAGATION, "somebody writes the same thing at this moment (3.2)"),
+    Rule(CUT, PROPAGATION, "the connection ended before the answer came (3.1)"),
+    Rule(UNREACHABLE, 15.0, "the network is down, or the endpoint is none: not for long"),
+    Rule(
+        "MalformedPolicyDocument", PROPAGATION, "a new principal is not known everywhere at once (4.2, 4.3)",
+        message="Invalid principal in policy", when=When.MADE_PRINCIPAL,
+        operations=frozenset({"CreateRole", "UpdateAssumeRolePolicy"}),
+    ),
+    Rule(
+        "NoSuchEntity", PROPAGATION, "what is new is not known everywhere at once (4.2)",
+        when=When.MADE, operations=_ABOUT_THE_NEW,
+    ),
+    Rule(
+        "DeleteConflict", PROPAGATION, "what was taken away is still seen for a moment (3.2, 4.2)",
+        when=When.TAKEN_AWAY, operations=frozenset({"DeleteRole", "DeletePolicy"}),
+    ),
+)  # fmt: skip
+"""Every error that is waited for; all others are final at once (facts sheet 3.2)."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a run has made, and from what it has taken something away: the ARNs, and (account, name) of roles."""
+
+    made: set[object] = field(default_factory=set)
+    taken: set[object] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, account: str, operation: str, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+        """Note what a call that was answered has done."""
+        with self.lock:
+            if operation == "CreateRole":
+                self.made |= {(account, sent["RoleName"]), answer["Role"]["Arn"]}
+            elif operation in ("DeleteRole", "DeletePolicy"):
+                self.made -= set(_about(account, sent))
+            elif operation == "CreatePolicy":
+                self.made.add(answer["Policy"]["Arn"])
+            elif operation.startswith(("Detach", "Delete", "RemoveRole")):
+                self.taken |= set(_about(account, sent))
+
+    def holds(self, when: When, account: str, sent: Mapping[str, Any]) -> bool:
+        """Return whether a condition is met for a call."""
+        if when is When.ALWAYS:
+            return True
+        with self.lock:
+            if when is When.MADE_PRINCIPAL:
+                text = str(sent.get("AssumeRolePolicyDocument") or sent.get("PolicyDocument") or "")
+                return any(f'"{arn}"' in text for arn in self.made if isinstance(arn, str))
+            known = self.made if when is When.MADE else self.taken
+            return not known.isdisjoint(_about(account, sent))
+
+
+def _about(account: str, sent: Mapping[str, Any]) -> Iterator[object]:
+    if "RoleName" in sent:
+        yield account, sent["RoleName"]
+    if "PolicyArn" in sent:
+        yield sent["PolicyArn"]
+
+
+def rule_for(operation: str, code: str, message: str) -> Rule | None:
+    """Return the rule for a failed call, or None if the failure is final."""
+    code = code.removesuffix("Exception")
+    if code in IN_DOUBT and operation == _NOT_TWICE:
+        return None
+    fitting = (
+        rule
+        for rule in RULES
+        if rule.code == code and rule.message in message and (not rule.operations or operation in rule.operations)
+    )
+    return next(fitting, None)
+
+
+def delay(tries: int, dice: Callable[[], float] = random.random) -> float:
+    """Return the seconds to wait after so many tries: twice as long each time up to 20, and never all at once."""
+    most = min(20.0, 0.5 * 2.0 ** (tries - 1))
+    return most * (0.5 + 0.5 * dice())
+
+
+class Pace:
+    """How fast an account is asked: as fast as can be, until it throttles; then slower, and little by little faster."""
+
+    _LEAST, _MOST = 0.05, 2.0
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._interval = 0.0
+        self._next = 0.0
+
+    def wait(self) -> None:
+        """Wait until the account may be asked again."""
+        with self._lock:
+            now = clock.monotonic()
+            at = max(now, self._next)
+            self._next = at + self._interval
+        if at > now:
+            clock.sleep(at - now)
+
+    def slower(self) -> None:
+        """Ask less often from now on."""
+        with self._lock:
+            self._interval = min(self._MOST, max(self._LEAST, 1.5 * self._interval))
+
+    def faster(self) -> None:
+        """Ask a little more often."""
+        with self._lock:
+            self._interval = 0.0 if self._interval < self._LEAST else 0.7 * self._interval
+
+
+class Change(threading.local):
+    """What is under way in a thread: until when it may go on, and the calls that it has made."""
+
+    until: float | None = None
+    calls: list[ApiCall] | None = None
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What is known of one call while it is tried."""
+
+    first_failure: float | None = None
+    sent: float = 0.0
+
+
+class Retries:
+    """Hangs on the clients of a run, and tries again what a rule says."""
+
+    def __init__(self, on_event: Callable[[Called | Retried], None]) -> None:
+        self.memory = Memory()
+        self._on_event = on_event
+        self._change = Change()
+        self._paces: dict[str, Pace] = {}
+
+    @contextmanager
+    def change(self) -> Iterator[list[ApiCall]]:
+        """Let what is called in this thread, all in all, be tried no longer than `CEILING`; yield the calls made."""
+        calls: list[ApiCall] = []
+        self._change.until, self._change.calls = clock.monotonic() + CEILING, calls
+        try:
+            yield calls
+        finally:
+            self._change.until = self._change.calls = None
+
+    def watch(self, client: Any, account: str) -> None:
+        """Try the calls of a client again; it must not do so itself."""
+        service = client.meta.service_model.service_id.hyphenize()
+        pace = self._paces.setdefault(f"{account}/{service}", Pace())
+
+        def before(request: Any, **_: Any) -> None:
+            pace.wait()
+            tries = request.context.setdefault("xgrant", _Tries())
+            tries.sent = clock.monotonic()
+
+        def after(**what: Any) -> float | None:
+            return self._after(account, pace, **what)
+
+        client.meta.events.register_first(f"request-created.{service}", before)
+        client.meta.events.register_first(f"needs-retry.{service}", after)
+
+    def _after(
+        self, account: str, pace: Pace, *, response: Any, attempts: int, caught_exception: Exception | None,
+        operation: Any, request_dict: Mapping[str, Any], **_: Any,
+    ) -> float | None:  # fmt: skip
+        """Return 0 to send the call again, after having waited; None where its answer stands."""
+        code, message, request_id = _failure(response, caught_exception)
+        tries: _Tries = request_dict["context"].setdefault("xgrant", _Tries())
+        now = clock.monotonic()
+        self._on_event(Called(account, operation.name, now - tries.sent, request_id, code))
+        if self._change.calls is not None:
+            self._change.calls.append(ApiCall(operation.name, request_id, code))
+        sent: Mapping[str, Any] = request_dict["body"] if isinstance(request_dict.get("body"), dict) else {}
+        if not code:
+            pace.faster()
+            self.memory.note(account, operation.name, sent, response[1])
+            return None
+        rule = rule_for(operation.name, code, message)
+        if rule is None or not self.memory.holds(rule.when, account, sent):
+            return None
+        if rule.why == _TOO_OFTEN:
+            pace.slower()
+        tries.first_failure = now if tries.first_failure is None else tries.first_failure
+        ceiling = float("inf") if self._change.until is None else self._change.until
+        until = min(tries.first_failure + rule.seconds, ceiling)
+        # The last try is made when the time is over, not a whole pause earlier.
+        seconds = min(delay(attempts), until - now)
+        if seconds <= 0:
+            return None
+        self._on_event(Retried(account, operation.name, code, attempts, seconds))
+        clock.sleep(seconds)
+        return 0
+
+
+def in_doubt(error: ClientError | HTTPClientError) -> bool:
+    """Return whether a call that failed so may have had its effect."""
+    if isinstance(error, ClientError):
+        status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+        return error.response["Error"]["Code"] in IN_DOUBT or int(status) >= 500
+    return True
+
+
+def _failure(response: Any, caught: Exception | None) -> tuple[str, str, str]:
+    """Return code, message and request id of an attempt; no code where it went well."""
+    if caught is not None:
+        unsent = isinstance(caught, EndpointConnectionError | ConnectTimeoutError)
+        cut = isinstance(caught, HTTPClientError)
+        return (UNREACHABLE if unsent else CUT if cut else type(caught).__name__), str(caught), ""
+    http, parsed = response
+    request_id = parsed.get("ResponseMetadata", {}).get("RequestId", "")
+    if http.status_code < 300:
+        return "", "", request_id
+    error = parsed.get("Error", {})
+    code = str(error.get("Code", "")) or str(http.status_code)
+    if http.status_code >= 500 and rule_for("", code, "") is None:
+        code = SERVER_ERROR
+    return code, str(error.get("Message", "")), request_id

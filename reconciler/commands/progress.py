@@ -1,0 +1,94 @@
+"""What goes on, on stderr: in place on a terminal, as plain lines elsewhere. stdout keeps the data."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import threading
+
+from reconciler.commands.output import painter, warn
+from reconciler.events import AccountRead, Called, Notice, Retried
+from reconciler.model import Event, StepEnded, StepStarted
+from reconciler.render.escape import escape
+from reconciler.render.outcomes import event_line
+from reconciler.render.text import Painter
+
+LEVELS = ("error", "warning", "info", "debug")
+_FEW = 10
+"""So many accounts are soon read; of more, every tenth part is told where lines cannot be taken back."""
+
+_CLEAR = "\r\x1b[K"
+
+
+class Progress:
+    """Tells notices from any thread, and events of an apply, as far as the level lets it."""
+
+    def __init__(self, level: str, painter: Painter, *, in_place: bool) -> None:
+        self._level = LEVELS.index(level)
+        self._painter = painter
+        self._in_place = in_place and self._tells("info")
+        self._lock = threading.Lock()
+        self._shown = False
+        self._ended = 0
+
+    def notice(self, notice: Notice) -> None:
+        """Tell what was read, and what is tried again; every call at the level debug."""
+        match notice:
+            case AccountRead():
+                self._counted(f"{notice.number} of {notice.total} accounts read", notice.number, notice.total)
+            case Retried() if self._tells("info"):
+                self._line(
+                    f"{escape(notice.account)}: {notice.operation}: {escape(notice.code)}; "
+                    f"try {notice.tries + 1} in {notice.seconds:.1f} s"
+                )
+            case Called() if self._tells("debug"):
+                code = f" {escape(notice.code)}" if notice.code else ""
+                request = f" request {escape(notice.request_id)}" if notice.request_id else ""
+                self._line(f"{escape(notice.account)}: {notice.operation}: {notice.seconds:.3f} s{code}{request}")
+
+    def event(self, event: Event) -> None:
+        """Tell a step of an apply."""
+        match event:
+            case StepStarted():
+                if self._in_place:
+                    self._status(f"{self._ended} of {event.total} steps done; {event_line(event, Painter(False))}")
+            case StepEnded():
+                self._ended += 1
+                if self._tells("info"):
+                    self._line(event_line(event, self._painter))
+
+    def close(self) -> None:
+        """Leave no line in place behind."""
+        self._status("")
+
+    def _tells(self, level: str) -> bool:
+        return LEVELS.index(level) <= self._level
+
+    def _counted(self, text: str, number: int, total: int) -> None:
+        if self._in_place:
+            self._status(text if number < total else "")
+        elif self._tells("info") and total > _FEW and (number == total or number % (total // _FEW) == 0):
+            self._line(text)
+
+    def _line(self, text: str) -> None:
+        with self._lock:
+            self._write((_CLEAR if self._shown else "") + text + "\n")
+            self._shown = False
+
+    def _status(self, text: str) -> None:
+        with self._lock:
+            if self._in_place and (text or self._shown):
+                # A line that is broken cannot be taken back.
+                self._write(_CLEAR + text[: shutil.get_terminal_size().columns - 1])
+                self._shown = bool(text)
+
+    @staticmethod
+    def _write(text: str) -> None:
+        warn(text, end="")
+
+
+def progress(arguments: argparse.Namespace) -> Progress:
+    """Return the progress that the command line asks for."""
+    level = "debug" if arguments.debug else arguments.log_level
+    return Progress(level, painter(getattr(arguments, "color", "auto"), sys.stderr), in_place=sys.stderr.isatty())

@@ -1,0 +1,39 @@
+"""What happens on the way and is told while it happens: progress, and the calls to AWS. None of it decides anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRead:
+    """An account was read, or could not be; the `number`th of `total`."""
+
+    account: str
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """AWS was called. `code` is its error code, empty where it did what was asked; `seconds` is how long it took."""
+
+    account: str
+    operation: str
+    seconds: float
+    request_id: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A call that failed with `code` will be made again, after so many seconds, for the `tries`th time."""
+
+    account: str
+    operation: str
+    code: str
+    tries: int
+    seconds: float
+
+
+Notice = AccountRead | Called | Retried

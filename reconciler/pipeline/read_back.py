@@ -1,0 +1,73 @@
+"""What was written, read again: a change is done when AWS says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain, repeat
+
+from reconciler import clock
+from reconciler.errors import XgrantError
+from reconciler.model import Change, Kind, Live, Manifest, Outcome, Plan, Scope, Status
+from reconciler.ports import Reader
+from reconciler.principals import arns_by_id, in_arns
+
+PATIENCE = 120.0
+"""Seconds after which AWS has to show what was written: it spreads a little later (facts sheet 4.1, 4.2)."""
+
+_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+
+
+def read_back(
+    plan: Plan, outcomes: tuple[Outcome, ...], manifest: Manifest, reader: Reader, *, stopped: Callable[[], str]
+) -> tuple[Outcome, ...]:
+    """Read the accounts that were written, in bulk; return the outcomes, with those failed that read back differently.
+
+    What differs is read again for `PATIENCE` seconds, until `stopped` says why not. An account that cannot be read
+    lets its changes fail: whether they are done is not known.
+    """
+    errors = dict.fromkeys((index for index, outcome in enumerate(outcomes) if outcome.status is Status.DONE), "")
+    until = clock.monotonic() + PATIENCE
+    pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
+    while errors:
+        errors = _unlike(plan, {index: outcomes[index].change for index in errors}, manifest, reader)
+        left = until - clock.monotonic()
+        if errors and stopped():
+            errors = dict.fromkeys(errors, f"it was written, but not read back: {stopped()}")
+        if not errors or left <= 0 or stopped():
+            break
+        clock.sleep(min(next(pauses), left))
+    return tuple(
+        replace(outcome, status=Status.FAILED, error=errors[index]) if index in errors else outcome
+        for index, outcome in enumerate(outcomes)
+    )
+
+
+def _unlike(plan: Plan, changes: dict[int, Change], manifest: Manifest, reader: Reader) -> dict[int, str]:
+    """Return what is wrong with each change that AWS does not show as it was written."""
+    names = {change.address.account for change in changes.values()}
+    slots = frozenset(change.address.slot() for change in changes.values() if change.address.kind is Kind.ROLE)
+    accounts = tuple(manifest.accounts[name] for name in sorted(names))
+    try:
+        live = reader.read(Scope(manifest.stack, accounts, slots))
+    except XgrantError as error:
+        return dict.fromkeys(changes, f"it was written, but cannot be read back: {error}")
+    arns = {**arns_by_id(plan.live.facts), **arns_by_id(live.facts)}
+    found = {index: _wrong(change, live, arns) for index, change in changes.items()}
+    return {index: why for index, why in found.items() if why}
+
+
+def _wrong(change: Change, live: Live, arns: dict[str, str]) -> str:
+    if error := live.facts[change.address.account].error:
+        return f"it was written, but cannot be read back: {error}"
+    if change.after is None:
+        return "it was deleted, and AWS still shows it" if change.removed_address() in live.state else ""
+    found = live.state.get(change.address)
+    if found is None:
+        return "it was written, and AWS does not show it"
+    found = in_arns(found, arns)
+    if found == change.after:
+        return ""
+    old, new = change.after.attributes(), found.attributes()
+    names = ", ".join(sorted(name for name in {*old, *new} if old.get(name) != new.get(name)))
+    return f"it was written, and AWS shows another {names}; somebody may have changed it since"

@@ -1,0 +1,117 @@
+"""Which failed calls are tried again, and how long is waited between."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.aws.retry import RULES, Memory, Pace, When, delay, rule_for
+from tests.conftest import Clock
+
+INVALID = 'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/New"'
+
+
+@pytest.mark.parametrize(
+    ("operation", "code", "message", "waits"),
+    [
+        ("ListRoles", "Throttling", "Rate exceeded", True),
+        ("ListRoles", "ThrottlingException", "Rate exceeded", True),
+        ("AssumeRole", "ServiceUnavailable", "", True),
+        ("PutRolePolicy", "ConcurrentModification", "", True),
+        ("AttachGroupPolicy", "ConcurrentModificationException", "", True),
+        ("PutRolePolicy", "(no answer)", "", True),
+        ("CreatePolicyVersion", "(no answer)", "", False),
+        ("CreatePolicyVersion", "ServiceFailure", "", False),
+        ("CreatePolicyVersion", "Throttling", "", True),
+        ("CreatePolicyVersion", "(nothing was sent)", "", True),
+        ("CreateRole", "MalformedPolicyDocument", INVALID, True),
+        ("CreateRole", "MalformedPolicyDocument", "Syntax errors in policy.", False),
+        ("PutRolePolicy", "MalformedPolicyDocument", INVALID, False),
+        ("PutRolePolicy", "NoSuchEntity", "", True),
+        ("GetRolePolicy", "NoSuchEntity", "", False),
+        ("GetGroupPolicy", "NoSuchEntity", "", False),
+        ("DeleteRole", "DeleteConflict", "", True),
+        ("CreateRole", "EntityAlreadyExists", "", False),
+        ("CreateRole", "LimitExceeded", "", False),
+        ("CreateRole", "AccessDenied", "", False),
+        ("CreateRole", "ExpiredToken", "", False),
+        ("UpdateRole", "UnmodifiableEntity", "", False),
+        ("CreateRole", "InvalidClientTokenId", "", False),
+    ],
+)
+def test_what_passes_is_waited_for_and_all_else_is_final(operation: str, code: str, message: str, waits: bool) -> None:
+    assert (rule_for(operation, code, message) is not None) is waits
+
+
+def test_every_rule_says_why() -> None:
+    assert all("(" in rule.why or "not for long" in rule.why or "5xx" in rule.why for rule in RULES)
+
+
+@pytest.mark.parametrize(
+    ("when", "operation", "sent", "answer", "asked", "holds"),
+    [
+        (When.MADE, "CreateRole", {"RoleName": "R"}, {"Role": {"Arn": "arn:r"}}, {"RoleName": "R"}, True),
+        (When.MADE, "CreateRole", {"RoleName": "R"}, {"Role": {"Arn": "arn:r"}}, {"RoleName": "Other"}, False),
+        (When.MADE, "CreatePolicy", {}, {"Policy": {"Arn": "arn:p"}}, {"RoleName": "X", "PolicyArn": "arn:p"}, True),
+        (When.MADE, "DeleteRole", {"RoleName": "R"}, {}, {"RoleName": "R"}, False),
+        (When.TAKEN_AWAY, "DetachRolePolicy", {"RoleName": "R", "PolicyArn": "arn:p"}, {}, {"RoleName": "R"}, True),
+        (When.TAKEN_AWAY, "DetachUserPolicy", {"UserName": "u", "PolicyArn": "arn:p"}, {}, {"PolicyArn": "arn:p"}, True),
+        (When.TAKEN_AWAY, "PutRolePolicy", {"RoleName": "R"}, {}, {"RoleName": "R"}, False),
+        (
+            When.MADE_PRINCIPAL, "CreateRole", {"RoleName": "New"}, {"Role": {"Arn": "arn:aws:iam::1:role/New"}},
+            {"AssumeRolePolicyDocument": '{"AWS":["arn:aws:iam::1:role/New"]}'}, True,
+        ),
+        (
+            When.MADE_PRINCIPAL, "CreateRole", {"RoleName": "New"}, {"Role": {"Arn": "arn:aws:iam::1:role/New"}},
+            {"PolicyDocument": '{"AWS":"arn:aws:iam::1:role/Newer"}'}, False,
+        ),
+    ],
+)  # fmt: skip
+def test_a_run_remembers_what_it_made_and_took_away(
+    when: When,
+    operation: str,
+    sent: dict[str, str],
+    answer: dict[str, dict[str, str]],
+    asked: dict[str, str],
+    holds: bool,
+) -> None:
+    memory = Memory()
+    assert not memory.holds(when, "a", asked)
+    memory.note("a", operation, sent, answer)
+    assert memory.holds(when, "a", asked) is holds
+
+
+def test_what_was_made_in_one_account_is_not_made_in_another() -> None:
+    memory = Memory()
+    memory.note("a", "CreateRole", {"RoleName": "R"}, {"Role": {"Arn": "arn:r"}})
+    assert not memory.holds(When.MADE, "b", {"RoleName": "R"})
+
+
+@given(st.integers(1, 30), st.floats(0, 1))
+def test_pauses_grow_to_twenty_seconds_and_vary_by_half(tries: int, dice: float) -> None:
+    most = min(20.0, 0.5 * 2 ** (tries - 1))
+    assert most / 2 <= delay(tries, lambda: dice) <= most
+
+
+def test_an_account_that_throttles_is_asked_more_slowly_and_then_faster_again(clock: Clock) -> None:
+    def took(pace: Pace, calls: int) -> float:
+        start = clock.now
+        for _ in range(calls):
+            pace.wait()
+        return clock.now - start
+
+    pace, other = Pace(), Pace()
+    assert took(pace, 10) == 0
+    for _ in range(5):
+        pace.slower()
+    slow = took(pace, 10)
+    assert slow > 1
+    assert took(other, 10) == 0
+    for _ in range(5):
+        pace.faster()
+    assert took(pace, 10) < slow / 2
+    for _ in range(50):
+        pace.faster()
+    took(pace, 1)
+    assert took(pace, 10) == 0
