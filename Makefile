@@ -32,6 +32,7 @@ faults: $(READY) ## Print what becomes of every change under every fault (docs/f
 
 bench: $(READY) ## Measure, as ratios against a floor
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.parallelism
 
 lock: $(READY) ## Resolve the development environment anew
 	$(PIP) install uv
