@@ -142,6 +142,7 @@ class Manifest:
     """All manifest files together: the stack, its accounts by name, and its grants in order of name.
 
     `digest` is the SHA-256, in hexadecimal, over the content of all files that were read, policy files included.
+    `store` is where locks and history are kept, like `s3://bucket/prefix`; empty for this machine.
     """
 
     stack: str
@@ -149,6 +150,7 @@ class Manifest:
     grants: tuple[Grant, ...]
     limits: Limits = Limits()
     digest: str = ""
+    store: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,14 +452,40 @@ class StepStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call that AWS answered: the operation, the id that AWS gave the request, and its error code if it refused."""
+
+    operation: str
+    request_id: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StepEnded:
-    """A step is done, has failed, or was skipped; `error` says why."""
+    """A step is done, has failed, or was skipped; `error` says why, `calls` what AWS was asked for it."""
 
     step: Step
     number: int
     total: int
     status: Status
     error: str = ""
+    calls: tuple[ApiCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who runs xgrant and where: known to locks and history. What is not known is empty.
+
+    `user` is the operating system's, `identity` the ARN of the AWS credentials that xgrant was started with, `commit`
+    the git commit of the manifests, `command` the command line with what is secret masked.
+    """
+
+    user: str
+    host: str
+    process: int
+    command: str
+    commit: str = ""
+    identity: str = ""
 
 
 Event = StepStarted | StepEnded
