@@ -61,7 +61,8 @@ def scenario(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Scenario:
 
 @pytest.fixture(autouse=True)
 def _no_user_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the machine's own AWS configuration out of the tests."""
+    """Keep the machine's own AWS configuration out of the tests, and their locks and history out of each other's."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from reconciler.commands.output import conclude, painter
+from reconciler.commands.turns import tell_of_locks
 from reconciler.pipeline import Request, aws_ports, load, make_plan
 from reconciler.render.drift import drift_json, drift_text, drifted, obstacles
 
@@ -14,6 +15,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the drift; return 2 if there is any, 0 if there is none, 1 where an account could not be read."""
     manifest = load(arguments.paths)
     reader, _ = aws_ports(manifest)
+    tell_of_locks(manifest)
     plan = make_plan(Request(manifest, frozenset(arguments.only)), reader)
     sys.stdout.write(drift_json(plan) if arguments.format == "json" else drift_text(plan, painter(arguments.color)))
     if not plan.complete():

@@ -4,8 +4,11 @@ from reconciler.manifest import load
 from reconciler.pipeline.imports import import_roles
 from reconciler.pipeline.main_job import Request, apply_plan, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.plan_files import plan_again, read_plan_file, write_plan_file
+from reconciler.pipeline.stores import locks_held, read_history, read_one_record, release_locks
+from reconciler.pipeline.turns import Turn, one_at_a_time
 
 __all__ = [
-    "Request", "apply_plan", "aws_ports", "check_accepted", "import_roles", "load", "make_plan", "plan_again",
-    "read_plan_file", "write_plan_file",
+    "Request", "Turn", "apply_plan", "aws_ports", "check_accepted", "import_roles", "load", "locks_held", "make_plan",
+    "one_at_a_time", "plan_again", "read_history", "read_one_record", "read_plan_file", "release_locks",
+    "write_plan_file",
 ]  # fmt: skip
