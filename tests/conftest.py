@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from reconciler.aws.store import S3Store
 from reconciler.cli import main
-from reconciler.sandbox.scenario import CLEARED, Scenario, seed
+from reconciler.sandbox.scenario import CLEARED, SOURCE, Scenario, root_client, seed
 from reconciler.sandbox.server import Sandbox
+from reconciler.store import FileStore
+from tests.stores import BUCKET, Kept, age_file, age_object
 
 # Speed differs between machines: no example fails for its time.
 settings.register_profile("xgrant", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -57,6 +60,16 @@ def scenario(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Scenario:
     for name, value in found.environment().items():
         monkeypatch.setenv(name, value)
     return found
+
+
+@pytest.fixture(params=["files", "s3"])
+def kept(request: pytest.FixtureRequest, scenario: Scenario, sandbox: Sandbox, tmp_path: Path) -> Kept:
+    """Each of the two stores, empty."""
+    if request.param == "files":
+        return Kept(FileStore(Path(".xgrant")), age_file(tmp_path / ".xgrant"))
+    root_client(sandbox, "s3", SOURCE).create_bucket(Bucket=BUCKET)
+    sandbox.recorder.take()
+    return Kept(S3Store(f"s3://{BUCKET}/xgrant/"), age_object, f"store: s3://{BUCKET}/xgrant\n")
 
 
 @pytest.fixture(autouse=True)
