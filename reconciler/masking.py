@@ -8,11 +8,10 @@ from collections.abc import Iterable
 _MASK = "(hidden)"
 _LONG = 6
 
-# Ids of access keys, and whatever calls itself a secret: `--external-id X`, `token=X`.
+# Ids of access keys, and what is given a name of secrets: `token=X`, `"SecretAccessKey": "X"`, `--external-id X`.
 _ACCESS_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}")
-_NAMED = re.compile(
-    r"(?i)((?:secret|token|password|external.?id|access.?key)[\w-]*['\"]?(?:\s*[=:]\s*|\s+))[^\s'\";,]+"
-)
+_NAME = r"(?:secret|token|password|external.?id|access.?key)[\w-]*"
+_NAMED = re.compile(rf"""(?i)({_NAME}['"]?\s*[=:]\s*['"]?|--[\w-]*{_NAME}\s+['"]?)[^\s'";,]+""")
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
