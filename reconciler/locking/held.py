@@ -8,7 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from reconciler.errors import LockError, StoreError
-from reconciler.locking.locks import Lock, describe, holds, key_of, marked_released, new_lock, read_lock, stamped
+from reconciler.locking.locks import (
+    PARALLEL,
+    Lock,
+    describe,
+    holds,
+    key_of,
+    marked_released,
+    new_lock,
+    read_lock,
+    stamped,
+)
 from reconciler.model import Account, Caller
 from reconciler.ports import Clock, Store
 
@@ -19,7 +29,6 @@ TRUSTED = 0.75
 """The part of the lease after which a lock that was not renewed counts as lost: what is being written still ends."""
 
 _TRIES = 5
-_PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,7 @@ class Held:
         with self._round:
             if self._end.is_set():
                 return
-            with ThreadPoolExecutor(_PARALLEL, "renew") as pool:
+            with ThreadPoolExecutor(PARALLEL, "renew") as pool:
                 list(pool.map(self._renew, list(self._taken)))
 
     def lost(self) -> bool:
@@ -114,15 +123,14 @@ class Held:
         """Release what is still ours, and renew no more. What cannot be released now is said, and ends by itself."""
         self._end.set()
         with self._round:
-            for key, taken in sorted(self._taken.items()):
-                try:
-                    self._swap(key, taken, marked_released(self._lock_of(taken.account)).content())
-                except StoreError as error:
-                    self._warn(
-                        f"xgrant: the locks {self.id} cannot be released; they end by themselves within "
-                        f"{self._lock.lease:.0f} s: {error}"
-                    )
-                    break
+            try:
+                with ThreadPoolExecutor(PARALLEL, "release") as pool:
+                    list(pool.map(self._release, list(self._taken)))
+            except StoreError as error:
+                self._warn(
+                    f"xgrant: not all of the locks {self.id} can be released; the others end by themselves within "
+                    f"{self._lock.lease:.0f} s: {error}"
+                )
             with self._mutex:
                 self._taken = {}
         if self._thread.ident is not None:
@@ -137,6 +145,10 @@ class Held:
             except StoreError as error:
                 self._warn(f"xgrant: the locks cannot be renewed: {error}")
                 pause = self._lock.lease / 12
+
+    def _release(self, key: str) -> None:
+        taken = self._taken[key]
+        self._swap(key, taken, marked_released(self._lock_of(taken.account)).content())
 
     def _renew(self, key: str) -> None:
         taken = self._taken[key]

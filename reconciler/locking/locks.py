@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import timedelta
 
@@ -14,6 +15,9 @@ from reconciler.ports import Clock, Entry, Store
 
 LEASE = 60.0
 """Seconds that a lock holds without being renewed."""
+
+PARALLEL = 8
+"""How many locks are asked for, renewed or released at a time; they are taken one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +75,19 @@ def describe(lock: Lock, account: str, age: float) -> LockError:
     )
 
 
-def holders(store: Store, stack: str, accounts: Iterable[Account]) -> Iterator[LockError]:
-    """Yield for each account that a run holds now what is to be said of it. Takes and changes nothing."""
-    for account in accounts:
+def holders(store: Store, stack: str, accounts: Iterable[Account]) -> tuple[LockError, ...]:
+    """Return for each account that a run holds now what is to be said of it. Takes and changes nothing."""
+
+    def look(account: Account) -> LockError | None:
         key = key_of(stack, account)
-        if (entry := store.read(key)) is not None:
-            lock = read_lock(entry.content, f"{store.place}: {key}")
-            if holds(lock, entry):
-                yield describe(lock, account.name, entry.age)
+        entry = store.read(key)
+        if entry is None:
+            return None
+        lock = read_lock(entry.content, f"{store.place}: {key}")
+        return describe(lock, account.name, entry.age) if holds(lock, entry) else None
+
+    with ThreadPoolExecutor(PARALLEL, "look") as pool:
+        return tuple(filter(None, pool.map(look, accounts)))
 
 
 def holds(lock: Lock, entry: Entry) -> bool:

@@ -27,7 +27,7 @@ def open_store(manifest: Manifest) -> Store:
 
 def locks_held(manifest: Manifest) -> tuple[LockError, ...]:
     """Return what is to be said of each managed account that a run holds; StoreError where that cannot be known."""
-    return tuple(holders(open_store(manifest), manifest.stack, managed_accounts(manifest)))
+    return holders(open_store(manifest), manifest.stack, managed_accounts(manifest))
 
 
 def release_locks(manifest: Manifest, lock_id: str) -> tuple[str, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from reconciler.history import Record, RecordedStep
 from reconciler.model import Caller
+from reconciler.render.data import dumps
 from reconciler.render.escape import escape
 
 _NOT_ENDED = "not ended"
@@ -47,12 +47,12 @@ def record_text(record: Record) -> str:
 
 def history_json(records: Iterable[Record], older: int) -> str:
     """Return the records as JSON, escaped as plain ASCII."""
-    return _json({"records": [_data(record, with_steps=False) for record in records], "older": older})
+    return dumps({"records": [_data(record, with_steps=False) for record in records], "older": older})
 
 
 def record_json(record: Record) -> str:
     """Return one record as JSON, escaped as plain ASCII."""
-    return _json(_data(record, with_steps=True))
+    return dumps(_data(record, with_steps=True))
 
 
 def _row(record: Record) -> str:
@@ -62,10 +62,8 @@ def _row(record: Record) -> str:
 
 def _outcome(record: Record) -> str:
     counts = ", ".join(f"{number} {status}" for status, number in record.counts.items() if number)
-    total = f"of {record.total} step{'s' * (record.total != 1)}"
-    return (
-        f"{record.outcome or _NOT_ENDED} ({counts} {total})" if counts else f"{record.outcome or _NOT_ENDED} ({total})"
-    )
+    steps = f"of {record.total} step{'s' * (record.total != 1)}"
+    return f"{record.outcome or _NOT_ENDED} ({f'{counts} {steps}' if counts else steps})"
 
 
 def _who(caller: Caller) -> str:
@@ -96,7 +94,3 @@ def _data(record: Record, *, with_steps: bool) -> dict[str, Any]:
     if not with_steps:
         del data["steps"]
     return data
-
-
-def _json(data: Any) -> str:
-    return json.dumps(data, indent=2) + "\n"

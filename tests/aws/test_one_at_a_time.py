@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from reconciler.sandbox.server import Call, Sandbox
 from tests.aws.test_apply import Terminal, answered
 from tests.aws.test_drift import policy
 from tests.conftest import EXAMPLE, Result, Run
-from tests.stores import DEV, DEV_KEY, Kept, held_by
+from tests.stores import BUCKET, DEV, DEV_KEY, Kept, held_by
 
 __all__ = ["answered"]
 
@@ -293,6 +294,24 @@ def test_a_store_that_cannot_be_reached_stops_apply_and_warns_plan(
     assert planned.err.startswith("xgrant: it is not known whether a run is at work: the store s3://not-there/xgrant:")
 
 
+def test_the_permissions_of_the_readme_are_those_that_the_store_needs(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    readme = (EXAMPLE.parent.parent / "README.md").read_text(encoding="utf-8")
+    (document,) = [block for block in re.findall(r"```json\n(.*?)```", readme, re.S) if "s3:PutObject" in block]
+    root_client(sandbox, "s3", SOURCE).create_bucket(Bucket=BUCKET)
+    root_client(sandbox, "iam", SOURCE).put_user_policy(
+        UserName="operator", PolicyName="store", PolicyDocument=document.replace("my-bucket", BUCKET)
+    )
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(EXAMPLE.read_text() + f"\nstore: s3://{BUCKET}/xgrant\n")
+    sandbox.enforce(on=True)
+    assert xgrant("apply", manifest, "--auto-approve").code == 0
+    (line,) = xgrant("history", manifest).out.splitlines()
+    assert xgrant("history", line.split()[0], manifest).code == 0
+    assert xgrant("unlock", "--id", "none", manifest).code == 1
+
+
 def test_a_release_that_fails_is_said_and_changes_no_exit_code(
     scenario: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,4 +329,4 @@ def test_a_release_that_fails_is_said_and_changes_no_exit_code(
     monkeypatch.setattr(Held, "release", released)
     result = xgrant("apply", EXAMPLE, "--auto-approve")
     assert result.code == 0
-    assert "they end by themselves within 60 s: gone" in result.err
+    assert "the others end by themselves within 60 s: gone" in result.err
