@@ -22,9 +22,10 @@ exit codes:
   2   there are changes (plan --detailed-exitcode, drift)
   3   the manifests or the plan file are invalid, or the plan is refused
   4   stale: the plan is no longer the one that was approved
-  6   applied in part: a change failed or was skipped
+  5   locked: another run has the account, or the store cannot be reached
+  6   applied in part: a change failed, was skipped, or was interrupted
   64  wrong usage
-  130 interrupted"""
+  130 interrupted before anything was changed, or left at once"""
 
 _MODULES = {"import": "import_"}
 """By command the module of `reconciler.commands`, where it cannot have the same name."""
@@ -95,7 +96,19 @@ def parser() -> argparse.ArgumentParser:
             help="changes of one account at a time; default: 8",
         )  # fmt: skip
         command.add_argument("--no-verify", action="store_true", help="do not read back what was written")
+        command.add_argument(
+            "--lock-timeout", type=_wait, default=0, metavar="TIME",
+            help="how long to wait while another run has the accounts, like 90s or 5m; default: not at all",
+        )  # fmt: skip
         _progress(command)
+
+    history = _manifest_command(commands, "history", "show what was applied, by whom and when")
+    history.epilog = "With the id of one, as the first PATH, it shows that one with all its steps."
+    history.add_argument("--limit", type=_limit, default=20, metavar="N", help="show the newest N; default: 20")
+    _format(history)
+
+    unlock = _manifest_command(commands, "unlock", "release the locks of a run that no longer lives")
+    unlock.add_argument("--id", required=True, help="the id of the locks, as the message said that named them")
 
     importing = _manifest_command(commands, "import", "write manifests of the roles that were made by hand")
     importing.add_argument("--account", required=True, help="the account whose cross-account roles are read")
@@ -125,6 +138,22 @@ def _period(text: str) -> int:
     if unit not in units or not (number.isascii() and number.isdigit() and len(number) <= 5) or int(number) == 0:
         raise argparse.ArgumentTypeError(f"a time is a number with m, h or d, like 24h; this is {text}")
     return int(number) * units[unit]
+
+
+def _wait(text: str) -> int:
+    if text == "0":
+        return 0
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not (number.isascii() and number.isdigit() and len(number) <= 5):
+        raise argparse.ArgumentTypeError(f"a time is a number with s, m or h, like 90s; this is {text}")
+    return int(number) * units[unit]
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text)):
+        raise argparse.ArgumentTypeError(f"a limit is a number from 1 to 999999; this is {text}")
+    return int(text)
 
 
 def _command(commands: argparse._SubParsersAction[_Parser], name: str, summary: str) -> _Parser:
@@ -185,6 +214,7 @@ def _parallelism(text: str) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code. No traceback reaches a user."""
     arguments = parser().parse_args(argv)
+    arguments.command_line = ["xgrant", *(sys.argv[1:] if argv is None else argv)]
     # A stream that the caller has closed leads nowhere.
     sys.stdout = sys.stdout or open(devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - no pathlib for --help
     sys.stderr = sys.stderr or open(devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - likewise

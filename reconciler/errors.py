@@ -73,6 +73,38 @@ class PlanFileError(XgrantError):
     exit_code = 3
 
 
+class StoreError(XgrantError):
+    """The store of locks and history cannot be reached, or holds what cannot be read: an apply does not go on so."""
+
+    exit_code = 5
+
+
+class LockError(XgrantError):
+    """Another run holds the lock of an account.
+
+    `account` is the manifest's name for the account, `lock_id` what `xgrant unlock` takes, `holder` says who and where
+    in words, `command` what they run, `since` and `until` are times in words, `left` the seconds of the lease.
+    """
+
+    exit_code = 5
+
+    def __init__(
+        self, account: str, lock_id: str, *, holder: str, command: str, since: str, until: str, left: float
+    ) -> None:
+        self.account = account
+        self.lock_id = lock_id
+        self.holder = holder
+        self.command = command
+        self.since = since
+        self.until = until
+        self.left = left
+        super().__init__(
+            f"account {account} is locked by {holder}: `{command}`, since {since}. The lease runs until {until}, "
+            f"for {max(left, 0):.0f} s from now, unless it is renewed. Wait with --lock-timeout; if that process is "
+            f"gone for certain, release it: xgrant unlock --id {lock_id}"
+        )
+
+
 class AwsError(XgrantError):
     """AWS refused or could not be reached.
 

@@ -142,6 +142,7 @@ class Manifest:
     """All manifest files together: the stack, its accounts by name, and its grants in order of name.
 
     `digest` is the SHA-256, in hexadecimal, over the content of all files that were read, policy files included.
+    `store` is where locks and history are kept, like `s3://bucket/prefix`; empty for this machine.
     """
 
     stack: str
@@ -149,6 +150,7 @@ class Manifest:
     grants: tuple[Grant, ...]
     limits: Limits = Limits()
     digest: str = ""
+    store: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,6 +470,22 @@ class StepEnded:
     status: Status
     error: str = ""
     calls: tuple[ApiCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who runs xgrant and where: known to locks and history. What is not known is empty.
+
+    `user` is the operating system's, `identity` the ARN of the AWS credentials that xgrant was started with, `commit`
+    the git commit of the manifests, `command` the command line with what is secret masked.
+    """
+
+    user: str
+    host: str
+    process: int
+    command: str
+    commit: str = ""
+    identity: str = ""
 
 
 Event = StepStarted | StepEnded

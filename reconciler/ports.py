@@ -1,8 +1,10 @@
-"""What the pipeline needs of AWS. `reconciler.aws` has the real ones."""
+"""What the pipeline needs of AWS, of the store of locks and history, and of time."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from reconciler.model import Address, ApiCall, Live, Resource, Scope
@@ -37,4 +39,79 @@ class Writer(Protocol):
 
     def remove(self, address: Address, before: Resource) -> None:
         """Delete the resource with all that `before` says hangs on it. One that is gone already is no error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a store holds under a key. `etag` names this very content; `age` is its seconds, by the store's own clock.
+
+    So two machines need not agree on the time.
+    """
+
+    content: bytes
+    etag: str
+    age: float
+
+
+class Store(Protocol):
+    """Where locks and history are kept: entries that are written on conditions, and logs that only grow.
+
+    Keys and logs are like `locks/platform/123456789012.json`. Every method raises StoreError where the store cannot
+    be reached.
+    """
+
+    @property
+    def place(self) -> str:
+        """What messages call the store."""
+        ...
+
+    def read(self, key: str) -> Entry | None:
+        """Return the entry as it is now; None where there is none."""
+        ...
+
+    def create(self, key: str, content: bytes) -> str | None:
+        """Write a new entry and return its etag; write nothing and return None where there is one already."""
+        ...
+
+    def replace(self, key: str, content: bytes, etag: str) -> str | None:
+        """Write an entry in the place of this very one and return its etag; None, and nothing, if it is another now.
+
+        No content may ever be written twice: one write is told from another by it.
+        """
+        ...
+
+    def keys(self, prefix: str) -> tuple[str, ...]:
+        """Return the keys of the entries below a prefix that ends with `/`, in order."""
+        ...
+
+    def append(self, log: str, line: bytes) -> None:
+        """Add a line to a log, and return once it is kept for certain. A log has one writer."""
+        ...
+
+    def lines(self, log: str, *, ends: bool = False) -> tuple[bytes, ...]:
+        """Return the lines of a log, in order, without line breaks; with `ends` no more than the first and the last.
+
+        A writer that was killed may have left a part of the last one.
+        """
+        ...
+
+    def logs(self, prefix: str) -> tuple[str, ...]:
+        """Return the logs directly below a prefix that ends with `/`, in order."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, as locks and history need it."""
+
+    def instant(self) -> datetime:
+        """Return the time in UTC."""
+        ...
+
+    def elapsed(self) -> float:
+        """Return seconds that only grow, the time that this machine sleeps included."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait."""
         ...

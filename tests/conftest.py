@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from reconciler.aws.store import S3Store
 from reconciler.cli import main
-from reconciler.sandbox.scenario import CLEARED, Scenario, seed
+from reconciler.sandbox.scenario import CLEARED, SOURCE, Scenario, root_client, seed
 from reconciler.sandbox.server import Sandbox
+from reconciler.store import FileStore
+from tests.stores import BUCKET, Kept, age_file, age_object
 
 # Speed differs between machines: no example fails for its time.
 settings.register_profile("xgrant", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -84,9 +87,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return found
 
 
+@pytest.fixture(params=["files", "s3"])
+def kept(request: pytest.FixtureRequest, scenario: Scenario, sandbox: Sandbox, tmp_path: Path) -> Kept:
+    """Each of the two stores, empty."""
+    if request.param == "files":
+        return Kept(FileStore(Path(".xgrant")), age_file(tmp_path / ".xgrant"))
+    root_client(sandbox, "s3", SOURCE).create_bucket(Bucket=BUCKET)
+    sandbox.recorder.take()
+    return Kept(S3Store(f"s3://{BUCKET}/xgrant/"), age_object, f"store: s3://{BUCKET}/xgrant\n")
+
+
 @pytest.fixture(autouse=True)
 def _no_user_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the machine's own AWS configuration out of the tests."""
+    """Keep the machine's own AWS configuration out of the tests, and their locks and history out of each other's."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws-config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

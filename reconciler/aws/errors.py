@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from reconciler.errors import AwsError
+from reconciler.errors import AwsError, StoreError
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 _LOGIN = "log in again, then run the same command"
@@ -52,6 +52,37 @@ def aws_errors(account: str, operation: str, *, denied: str = "") -> Iterator[No
         ) from error  # fmt: skip
     except BotoCoreError as error:
         raise AwsError(account, operation, type(error).__name__, _one_line(error), hint=_hint(error)) from error
+
+
+_STORE_HINTS = {
+    "NoSuchBucket": "make the bucket, or mend `store` in the manifest",
+    "NotImplemented": "locks need an S3 that honours If-None-Match and If-Match on PutObject, as AWS's does",
+    "InvalidAccessKeyId": _CODE_HINTS["InvalidClientTokenId"],
+    **dict.fromkeys(
+        ("AccessDenied", "403"),
+        "allow s3:GetObject and s3:PutObject on what lies below it, and s3:ListBucket on the bucket, to the "
+        "credentials that xgrant is started with",
+    ),
+}
+
+
+@contextmanager
+def store_errors(place: str, operation: str) -> Iterator[None]:
+    """Turn what botocore raises inside the block into a StoreError of the store at `place`."""
+    try:
+        yield
+    except ClientError as error:
+        found = error.response["Error"]
+        code = found.get("Code", "Unknown")
+        request = error.response.get("ResponseMetadata", {}).get("RequestId", "")
+        hint = _STORE_HINTS.get(code) or _CODE_HINTS.get(code) or "see what S3 says, and run the same command again"
+        text = f"{code}: {' '.join(found.get('Message', '').split())}" + (f" (request {request})" if request else "")
+        raise StoreError(f"the store {place}: {error.operation_name}: {text}; {hint}") from error
+    except BotoCoreError as error:
+        hint = _hint(error) or "check the credentials that xgrant is started with"
+        raise StoreError(
+            f"the store {place}: {operation}: {type(error).__name__}: {_one_line(error)}; {hint}"
+        ) from error
 
 
 def from_client_error(account: str, error: ClientError, *, denied: str = "") -> AwsError:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.commands.output import conclude, interactive, painter, say
 from reconciler.commands.progress import Progress, progress
 from reconciler.commands.stopping import stopping, terminating
+from reconciler.commands.turns import own_turn, tell_of_locks
 from reconciler.errors import UsageError
 from reconciler.model import Event, Manifest, Outcome, Plan, Status, StepStarted
-from reconciler.pipeline import Request, apply_plan, aws_ports, check_accepted, load, make_plan, read_back
+from reconciler.pipeline import Request, Turn, apply_plan, aws_ports, check_accepted, load, make_plan, read_back
 from reconciler.ports import Reader, Writer
 from reconciler.render.outcomes import summary
 from reconciler.render.text import text
@@ -20,36 +22,38 @@ from reconciler.render.text import text
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """All that an apply needs: what was approved, the plan as it is now, and where it goes."""
+    """All that an apply needs: what was approved, the plan as it is now, where it goes, and the turn to do it."""
 
     approved: Plan
     current: Plan
     manifest: Manifest
     reader: Reader
     writer: Writer
+    turn: Turn
 
 
 def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
     """Return 0 when all is done, 3 when the plan is refused, 4 when it is stale, 6 when a part is not done.
 
-    1 is for a plan that was not approved, or not complete; 130 where it was interrupted before anything began.
+    1 is for a plan that was not approved, or not complete, 5 (by an error) for accounts that another run has; 130 where
+    it was interrupted before anything began.
     """
     shown = progress(arguments)
     try:
-        with terminating():
+        with terminating(), ExitStack() as turns:
             if not destroy and _is_plan_file(arguments.paths):
                 # Only here: show and validate have no need of it, and destroy takes no plan file.
                 from reconciler.commands.apply_file import prepare
 
-                ready = prepare(arguments, shown)
+                ready = prepare(arguments, shown, turns)
             else:
-                ready = _prepare(arguments, shown, destroy=destroy)
-        return ready if isinstance(ready, int) else _execute(ready, arguments, shown)
+                ready = _prepare(arguments, shown, turns, destroy=destroy)
+            return ready if isinstance(ready, int) else _execute(ready, arguments, shown)
     finally:
         shown.close()
 
 
-def _prepare(arguments: argparse.Namespace, shown: Progress, *, destroy: bool) -> Ready | int:
+def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *, destroy: bool) -> Ready | int:
     """Return what was approved, or an exit code if nothing is to be done."""
     if not arguments.auto_approve and not interactive():
         raise UsageError("nobody is here to approve the plan; review `xgrant plan`, then use --auto-approve")
@@ -58,6 +62,9 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, *, destroy: bool) -
     reader, writer = aws_ports(manifest, shown.notice)
     request = Request(manifest, frozenset(arguments.only), destroy, accepted)
     brush = painter(arguments.color)
+    turn = turns.enter_context(own_turn(manifest, arguments)) if arguments.auto_approve else None
+    if turn is None:
+        tell_of_locks(manifest)
 
     plan = make_plan(request, reader)
     say(text(plan, brush), end="")
@@ -65,18 +72,19 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, *, destroy: bool) -
         return code
     if not plan.changes:
         return 0
-    if arguments.auto_approve:
-        return Ready(plan, plan, manifest, reader, writer)
+    if turn is not None:
+        return Ready(plan, plan, manifest, reader, writer, turn)
     if not _approved("destroy" if destroy else "apply"):
         say("Not approved; nothing was changed.")
         return 1
-    # The plan was read by a person, and that takes time: look again.
+    # The plan was read by a person, and that takes time: look again, now that nobody else writes.
+    turn = turns.enter_context(own_turn(manifest, arguments))
     current = make_plan(request, reader)
     if current.refused() or current.fingerprint != plan.fingerprint:
         say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{text(current, brush)}", end="")
         if code := conclude(current):
             return code
-    return Ready(plan, current, manifest, reader, writer)
+    return Ready(plan, current, manifest, reader, writer, turn)
 
 
 def _is_plan_file(paths: list[str]) -> bool:
@@ -85,20 +93,31 @@ def _is_plan_file(paths: list[str]) -> bool:
 
 
 def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress) -> int:
-    begun = False
+    begun, turn = False, ready.turn
 
     def on_event(event: Event) -> None:
         nonlocal begun
         begun = begun or isinstance(event, StepStarted)
+        turn.note(event)
         shown.event(event)
 
-    with stopping() as stopped:
+    if ready.current.fingerprint == ready.approved.fingerprint:  # Else it is stale, and apply_plan says so.
+        turn.begin(ready.current)
+    with stopping() as interrupted:
+
+        def stopped() -> str:
+            return interrupted() or turn.lost()
+
         outcomes: tuple[Outcome, ...] = apply_plan(
-            ready.approved, ready.writer, current=ready.current, on_event=on_event,
+            ready.approved, turn.guard(ready.writer), current=ready.current, on_event=on_event,
             parallelism=arguments.parallelism, stopped=stopped,
         )  # fmt: skip
         if not arguments.no_verify:
-            outcomes = read_back(ready.current, outcomes, ready.manifest, ready.reader, stopped=stopped)
+            written = outcomes
+            outcomes = read_back(ready.current, written, ready.manifest, ready.reader, stopped=stopped)
+            turn.read_back(found for found, before in zip(outcomes, written, strict=True) if found != before)
+        if interrupted():
+            turn.interrupt()
     shown.close()
     say("\n" + summary(outcomes), end="")
     if all(outcome.status is Status.DONE for outcome in outcomes):

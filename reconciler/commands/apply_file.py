@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 
 from reconciler.commands import DEFAULT_PATH, clock
 from reconciler.commands.apply import Ready
 from reconciler.commands.output import conclude, painter, say
 from reconciler.commands.progress import Progress
+from reconciler.commands.turns import own_turn
 from reconciler.errors import StaleError, UsageError
 from reconciler.pipeline import aws_ports, check_accepted, load, plan_again, read_plan_file
 from reconciler.planfile import Binding, PlanFile
@@ -16,15 +18,17 @@ from reconciler.render.stale import stale_lines
 from reconciler.render.text import text
 
 
-def prepare(arguments: argparse.Namespace, shown: Progress) -> Ready | int:
+def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) -> Ready | int:
     """Return the plan to execute, made anew and equal to the reviewed one, or an exit code if there is nothing to do.
 
-    A plan file was approved by whoever reviewed it, so nobody is asked.
+    A plan file was approved by whoever reviewed it, so nobody is asked. From before the read on, `turns` has the turn
+    of this run.
 
     Raises:
         PlanFileError: the file is refused (exit 3).
         StaleError: the plan is another one by now (exit 4).
         UsageError: `--only` beside a plan file, which says itself what it is restricted to.
+        LockError, StoreError: another run has the accounts, or that cannot be known (exit 5).
 
     """
     file, *paths = arguments.paths
@@ -34,6 +38,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress) -> Ready | int:
     reviewed = read_plan_file(file)
     manifest = load(paths or [DEFAULT_PATH])
     reader, writer = aws_ports(manifest, shown.notice)
+    turn = turns.enter_context(own_turn(manifest, arguments))
     current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)
     brush = painter(arguments.color)
     if not current.complete():
@@ -50,7 +55,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress) -> Ready | int:
     say(text(current, brush), end="")
     if not current.changes or current.refused():
         return conclude(current)
-    return Ready(current, current, manifest, reader, writer)
+    return Ready(current, current, manifest, reader, writer, turn)
 
 
 def _explain(binding: Binding, reviewed: PlanFile, *, same_manifests: bool) -> None:

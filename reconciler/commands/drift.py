@@ -7,6 +7,7 @@ import sys
 
 from reconciler.commands.output import conclude, painter
 from reconciler.commands.progress import progress
+from reconciler.commands.turns import tell_of_locks
 from reconciler.pipeline import Request, aws_ports, load, make_plan
 from reconciler.render.drift import drift_json, drift_text, drifted, obstacles
 
@@ -16,6 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = load(arguments.paths)
     shown = progress(arguments)
     reader, _ = aws_ports(manifest, shown.notice)
+    tell_of_locks(manifest)
     plan = make_plan(Request(manifest, frozenset(arguments.only)), reader)
     sys.stdout.write(drift_json(plan) if arguments.format == "json" else drift_text(plan, painter(arguments.color)))
     if not plan.complete():

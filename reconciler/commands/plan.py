@@ -9,6 +9,7 @@ from datetime import timedelta
 from reconciler.commands import clock
 from reconciler.commands.output import conclude, painter, warn
 from reconciler.commands.progress import progress
+from reconciler.commands.turns import tell_of_locks
 from reconciler.errors import UsageError, XgrantError
 from reconciler.pipeline import Request, aws_ports, check_accepted, load, make_plan, write_plan_file
 from reconciler.render.data import to_json
@@ -26,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = load(arguments.paths)
     shown = progress(arguments)
     reader, _ = aws_ports(manifest, shown.notice)
+    tell_of_locks(manifest)
     request = Request(manifest, frozenset(arguments.only), arguments.destroy, accepted)
     plan = make_plan(request, reader)
     sys.stdout.write(to_json(plan) if arguments.format == "json" else text(plan, painter(arguments.color)))

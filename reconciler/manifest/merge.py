@@ -32,13 +32,14 @@ def merge(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Manife
     stack = _stack(usable, problems, complete=complete)
     defaults = _defaults(usable, problems)
     limits = _limits(usable, problems)
+    store = _store(usable, problems)
     accounts = _accounts(usable, defaults, problems)
     grants = _grants(usable, defaults, accounts if complete else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
     problems.extend(_moved_wrongly(grants, usable))
     if stack is None or problems:
         return None
-    return Manifest(stack, accounts, tuple(sorted(grants, key=lambda grant: grant.name)), limits)
+    return Manifest(stack, accounts, tuple(sorted(grants, key=lambda grant: grant.name)), limits, store=store)
 
 
 def _without_refused(source: Source, problems: list[Problem]) -> Source:
@@ -128,6 +129,15 @@ def _limits(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Limi
         message = f"limits stand already in {stated[0].file}; they hold for all files, so keep one"
         problems.append(Problem("XG038", message, source.key_place(("limits",))))
     return Limits(**_section(stated[0], "limits")) if stated else Limits()
+
+
+def _store(sources: list[tuple[Source, Path]], problems: list[Problem]) -> str:
+    """Return the store that one file states; empty if none does."""
+    stated = [source for source, _ in sources if "store" in source.data]
+    for source in stated[1:]:
+        message = f"the store stands already in {stated[0].file}; it holds for all files, so keep one"
+        problems.append(Problem("XG043", message, source.key_place(("store",))))
+    return str(stated[0].data["store"]) if stated else ""
 
 
 def _accounts(sources: list[tuple[Source, Path]], defaults: Source, problems: list[Problem]) -> dict[str, Account]:

@@ -5,8 +5,11 @@ from reconciler.pipeline.imports import import_roles
 from reconciler.pipeline.main_job import PARALLELISM, Request, apply_plan, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.plan_files import plan_again, read_plan_file, write_plan_file
 from reconciler.pipeline.read_back import read_back
+from reconciler.pipeline.stores import locks_held, read_history, read_one_record, release_locks
+from reconciler.pipeline.turns import Turn, one_at_a_time
 
 __all__ = [
-    "PARALLELISM", "Request", "apply_plan", "aws_ports", "check_accepted", "import_roles", "load", "make_plan",
-    "plan_again", "read_back", "read_plan_file", "write_plan_file",
+    "PARALLELISM", "Request", "Turn", "apply_plan", "aws_ports", "check_accepted", "import_roles", "load", "locks_held",
+    "make_plan", "one_at_a_time", "plan_again", "read_back", "read_history", "read_one_record", "read_plan_file",
+    "release_locks", "write_plan_file",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 
 from botocore.exceptions import ClientError
 
@@ -38,10 +39,11 @@ def demo(colour: bool, say: Say) -> None:
 
     """
     manifest = os.path.relpath(data_path("manifests/shared-bucket.yaml"))
-    with Sandbox(strict=True) as sandbox:
+    # Its history is thrown away with it: it is not that of real accounts.
+    with Sandbox(strict=True) as sandbox, TemporaryDirectory(prefix="xgrant-demo-") as folder:
         scenario = seed(sandbox)
         sandbox.enforce(on=True)
-        steps = _Steps(scenario, colour, say)
+        steps = _Steps(scenario, colour, say, folder)
         say("An emulated AWS with two accounts runs on loopback. It refuses what AWS refuses, and checks both sides of")
         say("an AssumeRole: the caller's own policies, and the role's trust policy.")
 
@@ -77,7 +79,8 @@ def demo(colour: bool, say: Say) -> None:
 
 
 class _Steps:
-    def __init__(self, scenario: Scenario, colour: bool, say: Say) -> None:
+    def __init__(self, scenario: Scenario, colour: bool, say: Say, folder: str) -> None:
+        self._folder = folder
         self._scenario = scenario
         self._colour = colour
         self._say = say
@@ -93,11 +96,17 @@ class _Steps:
 
     def xgrant(self, arguments: list[str], *, expect: int) -> None:
         self._say(f"$ xgrant {' '.join(arguments)}")
-        command = [sys.executable, "-m", "reconciler", *arguments]
+        verb, manifest, *options = arguments
+        command = [sys.executable, "-m", "reconciler", verb, os.path.abspath(manifest), *options]  # noqa: PTH100 - as str
         if arguments[0] != "validate" and self._colour:
             command += ["--color", "always"]
         done = subprocess.run(  # noqa: S603 - our own command
-            command, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            command,
+            env=self._environment,
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
         for line in done.stdout.decode().splitlines():
             self._say("  " + line)

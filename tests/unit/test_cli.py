@@ -45,7 +45,8 @@ def test_the_module_runs_as_the_command() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [[], ["nonsense"], ["plan", "--nonsense"], ["plan", "--format", "xml"], ["sandbox", "--port", "65536"],
-     ["sandbox", "--port", "-1"], ["sandbox", "--port", "x"]],
+     ["sandbox", "--port", "-1"], ["sandbox", "--port", "x"], ["unlock"], ["history", "--limit", "0"],
+     ["apply", "--lock-timeout", "5"], ["apply", "--lock-timeout", "5d"], ["plan", "--lock-timeout", "5s"]],
 )  # fmt: skip
 def test_wrong_usage_exits_64_since_2_means_changes(xgrant: Run, arguments: list[str]) -> None:
     result = xgrant(*arguments)

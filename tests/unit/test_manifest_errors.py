@@ -288,8 +288,9 @@ def test_two_grants_cannot_claim_one_role_in_whatever_case(tmp_path: Path) -> No
         (HEAD, f'version: 1\naccounts: {{dev: {{id: "{DEV}"}}}}\n', "XG021"),
         (HEAD + "defaults: {}\n", "version: 1\ndefaults: {}\n", "XG022"),
         (HEAD, "version: 1\nstack: other\n", "XG020"),
+        (HEAD + "store: s3://one/x\n", "version: 1\nstore: s3://one/x\n", "XG043"),
     ],
-    ids=["grant", "account", "defaults", "stack"],
+    ids=["grant", "account", "defaults", "stack", "store"],
 )
 def test_what_is_stated_once_is_not_stated_again_in_another_file(
     tmp_path: Path, first: str, second: str, code: str
@@ -300,6 +301,24 @@ def test_what_is_stated_once_is_not_stated_again_in_another_file(
         load([str(tmp_path)])
     assert [(p.code, Path(p.place.file).name) for p in caught.value.problems] == [(code, "b.yaml")]
     assert "a.yaml" in str(caught.value) or code == "XG020"
+
+
+@pytest.mark.parametrize("store", ["s3://my-bucket", "s3://my.bucket/", "s3://my-bucket/a/b=1/_c", "s3://abc/a/"])
+def test_a_store_is_a_place_in_s3(tmp_path: Path, store: str) -> None:
+    assert load_text(tmp_path, manifest_yaml(grant_yaml(), head=HEAD + f"store: {store}\n")).store == store
+
+
+@pytest.mark.parametrize(
+    ("store", "code"),
+    [
+        ("my-bucket/x", "XG013"), ("s3://", "XG013"), ("s3://ab", "XG013"), ("s3://My-bucket", "XG013"),
+        ("s3://my-bucket//a", "XG013"), ("s3://my-bucket/a b", "XG013"), ('"s3://my-bucket\\n"', "XG013"),
+        ("file://x", "XG013"), ("[s3://my-bucket]", "XG012"), ("1", "XG012"),
+    ],
+)  # fmt: skip
+def test_any_other_store_is_a_problem_that_says_how_to_write_it(tmp_path: Path, store: str, code: str) -> None:
+    (problem,) = problems_of(tmp_path, manifest_yaml(grant_yaml(), head=HEAD + f"store: {store}\n"))
+    assert problem.startswith(f"grants.yaml:7:8: {code} a store is written s3://BUCKET/PREFIX")
 
 
 def test_aliases_that_explode_are_refused_before_they_do(tmp_path: Path) -> None:

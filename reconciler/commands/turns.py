@@ -1,0 +1,40 @@
+"""What apply, destroy, plan and drift share about locks."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import AbstractContextManager
+
+from reconciler.commands import clock
+from reconciler.commands.caller import caller
+from reconciler.commands.output import warn
+from reconciler.errors import StoreError
+from reconciler.model import Manifest
+from reconciler.pipeline import Turn, locks_held, one_at_a_time
+from reconciler.render.escape import escape
+
+
+def own_turn(manifest: Manifest, arguments: argparse.Namespace) -> AbstractContextManager[Turn]:
+    """Return the context in which this run, and no other, writes the managed accounts.
+
+    Entering it raises LockError or StoreError (exit 5).
+    """
+    return one_at_a_time(
+        manifest,
+        caller(arguments),
+        clock,
+        verb=arguments.command,
+        wait=arguments.lock_timeout,
+        warn=lambda text: warn(escape(text)),
+    )
+
+
+def tell_of_locks(manifest: Manifest) -> None:
+    """Say on stderr which accounts a run has now: what is read of them may soon be old. Stops nothing."""
+    try:
+        found = locks_held(manifest)
+    except StoreError as error:
+        warn(escape(f"xgrant: it is not known whether a run is at work: {error}"))
+        return
+    for one in found:
+        warn(escape(f"xgrant: a run is at work: {one}"))

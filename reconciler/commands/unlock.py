@@ -1,0 +1,15 @@
+"""`xgrant unlock`: releases the locks of a run that no longer lives."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.pipeline import load, release_locks
+from reconciler.render.escape import escape
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Return 0 when the locks are released; XgrantError (exit 1) if there is none with this id."""
+    released = release_locks(load(arguments.paths), arguments.id)
+    print(f"released: {escape(', '.join(released))}")
+    return 0

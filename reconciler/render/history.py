@@ -1,0 +1,97 @@
+"""History as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from reconciler.history import Record, RecordedStep
+from reconciler.model import Caller
+from reconciler.render.data import dumps
+from reconciler.render.escape import escape
+
+_NOT_ENDED = "not ended"
+
+
+def history_text(records: Sequence[Record], older: int) -> str:
+    """Return a line for each record, and how many older ones there are."""
+    lines = [_row(record) for record in records] or ["Nothing has been applied yet, as far as this store knows."]
+    if older:
+        lines.append(f"{older} older: see them with --limit")
+    return "\n".join(lines) + "\n"
+
+
+def record_text(record: Record) -> str:
+    """Return all that is known of one record."""
+    caller = record.caller
+    facts = {
+        "id": record.id,
+        "stack": record.stack,
+        "outcome": _outcome(record),
+        "started": record.started,
+        "ended": record.ended,
+        "by": _who(caller) + (f" (process {caller.process})" if caller.process else ""),
+        "identity": caller.identity,
+        "command": caller.command,
+        "commit": caller.commit,
+        "plan": record.plan,
+        "lock": record.lock,
+    }
+    lines = [f"{name + ':':10}{escape(value)}" for name, value in facts.items() if value]
+    for step in record.steps:
+        lines.extend(_step_lines(step, record.total))
+    lines.extend(f"read back: {escape(address)}: {escape(error)}" for address, error in record.unlike.items())
+    lines.extend(_damage(record))
+    return "\n".join(lines) + "\n"
+
+
+def history_json(records: Iterable[Record], older: int) -> str:
+    """Return the records as JSON, escaped as plain ASCII."""
+    return dumps({"records": [_data(record, with_steps=False) for record in records], "older": older})
+
+
+def record_json(record: Record) -> str:
+    """Return one record as JSON, escaped as plain ASCII."""
+    return dumps(_data(record, with_steps=True))
+
+
+def _row(record: Record) -> str:
+    parts = [record.id, f"{record.verb or '?':7}", f"{_outcome(record)};", f"by {_who(record.caller)}"]
+    return escape(" ".join([*parts, *(f"({line})" for line in _damage(record))]))
+
+
+def _outcome(record: Record) -> str:
+    counts = ", ".join(f"{number} {status}" for status, number in record.counts.items() if number)
+    steps = f"of {record.total} step{'s' * (record.total != 1)}"
+    return f"{record.outcome or _NOT_ENDED} ({f'{counts} {steps}' if counts else steps})"
+
+
+def _who(caller: Caller) -> str:
+    return f"{caller.user or '?'} on {caller.host or '?'}"
+
+
+def _step_lines(step: RecordedStep, total: int) -> Iterator[str]:
+    head = f"[{step.number}/{total}] {escape(step.address)}: {escape(step.action)}"
+    head += f", {escape(step.verb)}" if step.action in ("replace", "update") and step.verb == "remove" else ""
+    attributes = f" ({escape(', '.join(step.attributes))})" if step.attributes else ""
+    status = escape(step.status) if step.status else "its end is not known"
+    error = f": {escape(step.error)}" if step.error else ""
+    yield f"{head}{attributes}: {status}{error}"
+    yield f"      {escape(step.started or step.ended)}" + (f" to {escape(step.ended)}" if step.ended else "")
+    for call in step.calls:
+        code = f" {escape(call.code)}" if call.code else ""
+        yield f"      {escape(call.operation)}{code} (request {escape(call.request_id)})"
+
+
+def _damage(record: Record) -> Iterator[str]:
+    if record.damaged:
+        lines = "1 line is" if record.damaged == 1 else f"{record.damaged} lines are"
+        yield f"{lines} damaged, as where the process was killed while it wrote"
+
+
+def _data(record: Record, *, with_steps: bool) -> dict[str, Any]:
+    data = asdict(record) | {"outcome": record.outcome or _NOT_ENDED}
+    if not with_steps:
+        del data["steps"]
+    return data

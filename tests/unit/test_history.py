@@ -1,0 +1,67 @@
+"""The lines of a run are written in order as it goes, and read as one record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from reconciler.history import Journal, is_id, newest, read_record
+from reconciler.model import ApiCall, Caller, Live, Status, StepEnded, StepStarted
+from reconciler.planner import plan
+from reconciler.render.history import record_text
+from reconciler.rules import RULES
+from tests.stores import FakeClock, MemoryStore
+from tests.support import desired_of, facts_for, grant_yaml, load_text, manifest_yaml
+
+BOB = Caller("bob", "host-1", 7, "xgrant apply", commit="c" * 40, identity="arn:aws:iam::123456789012:user/bob")
+
+
+def test_what_aws_was_asked_for_a_step_is_kept_with_its_request_ids(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    made = plan(desired_of(manifest), Live({}, facts_for(manifest)), stack="platform", rules=RULES)
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    journal = Journal(store, clock, lambda text: text.replace("secret", "***"), print)
+    journal.begin(made, BOB, verb="apply", lock="lock-1")
+    first, second = made.steps
+    calls = (ApiCall("CreateRole", "r-1"), ApiCall("PutRolePolicy", "r-2", "AccessDenied"))
+    # Two steps at once, as they may be.
+    journal.note(StepStarted(first, 1, 2))
+    clock.seconds = 1.5
+    journal.note(StepStarted(second, 2, 2))
+    clock.seconds = 2
+    journal.note(StepEnded(second, 2, 2, Status.DONE))
+    journal.note(StepEnded(first, 1, 2, Status.FAILED, "a secret\x1b", calls))
+    journal.end()
+    ((record,), older) = newest(store, "platform", 5)
+    assert (older, is_id(record.id), record.steps) == (0, True, ())
+    assert record.id.startswith("20260131T120000000Z-")
+    full = read_record(store, "platform", record.id)
+    assert full is not None
+    assert (full.caller, full.lock, full.plan, full.outcome) == (BOB, "lock-1", made.fingerprint, "in part")
+    assert full.counts == {"done": 1, "failed": 1, "skipped": 0}
+    assert [(step.status, step.started[-8:], step.ended[-8:]) for step in full.steps] == [
+        ("failed", ":00.000Z"[0:8], ":02.000Z"[0:8]),
+        ("done", ":01.500Z"[0:8], ":02.000Z"[0:8]),
+    ]
+    assert full.steps[0].calls == calls
+    text = record_text(full)
+    assert "create: failed: a ***\\u001b\n" in text
+    assert "      PutRolePolicy AccessDenied (request r-2)\n" in text
+
+
+def test_every_line_says_what_it_is_and_when(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    made = plan(desired_of(manifest), Live({}, facts_for(manifest)), stack="platform", rules=RULES)
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    journal = Journal(store, clock, str, print)
+    journal.end()
+    assert store.logs("") == ()
+    journal.begin(made, BOB, verb="apply", lock="lock-1")
+    journal.note(StepStarted(made.steps[0], 1, 2))
+    journal.end(lost="another has it")
+    lines = [json.loads(line) for line in store.lines(store.logs("")[0])]
+    assert [line["kind"] for line in lines] == ["begin", "step", "end"]
+    assert {line["at"] for line in lines} == {"2026-01-31T12:00:00.000Z"}
+    assert lines[-1]["outcome"] == "lock lost"
