@@ -7,12 +7,14 @@ write came between.
 
 from __future__ import annotations
 
+import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -45,7 +47,7 @@ class S3Store:
         self._bucket, _, self._prefix = self.place.removeprefix("s3://").partition("/")
         with store_errors(self.place, "client"):
             # Without a region boto3 asks for one that S3 redirects from to the bucket's own.
-            self._client: S3Client = boto3.Session().client("s3", config=CONFIG)
+            self._client: S3Client = _session().client("s3", config=CONFIG)
         self._numbers: dict[str, int] = {}
         self._mutex = threading.Lock()
 
@@ -129,6 +131,18 @@ def starting_identity(partition: str) -> str:
     """
     quick = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
     try:
-        return boto3.Session().client("sts", region_name=REGIONS[partition], config=quick).get_caller_identity()["Arn"]
+        return _session().client("sts", region_name=REGIONS[partition], config=quick).get_caller_identity()["Arn"]
     except (BotoCoreError, ClientError):
         return ""
+
+
+def _session() -> boto3.Session:
+    """Return a new Session, with the credentials of this moment, that reads the models of services only once."""
+    session = botocore.session.Session()
+    session.register_component("data_loader", _loader())
+    return boto3.Session(botocore_session=session)
+
+
+@functools.cache
+def _loader() -> Any:
+    return botocore.session.Session().get_component("data_loader")

@@ -69,13 +69,16 @@ class Journal:
             }  # fmt: skip
             self._append("ended", instant, _step_data(event) | how)
 
-    def end(self, *, lost: str = "") -> None:
-        """Write how the run ended; nothing if it never began. `lost` says why its locks were lost, if they were."""
+    def end(self, *, lost: str = "", interrupted: str = "") -> None:
+        """Write how the run ended; nothing if it never began.
+
+        `lost` says why its locks were lost, `interrupted` why it was stopped, if they were.
+        """
         if not self._log:
             return
         with self._mutex:
             done = self._ended[Status.DONE] == self._total
-            stopped = self._ended.total() < self._total
+            stopped = interrupted or self._ended.total() < self._total
             outcome = "done" if done else "lock lost" if lost else "interrupted" if stopped else "in part"
             counts = {status: self._ended[status] for status in Status}
             self._append("end", self._clock.instant(), {"outcome": outcome, "counts": counts})

@@ -24,10 +24,16 @@ class Turn:
         self._caller = caller
         self._partition = partition
         self._verb = verb
+        self._interrupted: Callable[[], str] = str
 
-    def lost(self) -> bool:
-        """Return whether another run may have the accounts by now: then nothing may be written any more."""
-        return self._held.lost()
+    def stopped(self, also: Callable[[], str] = str) -> Callable[[], str]:
+        """Return what says why nothing further may be written; it says nothing while it may.
+
+        That is so when the locks are lost, since another run may have the accounts by then, or when `also` says so: the
+        history then tells that the run was interrupted.
+        """
+        self._interrupted = also
+        return lambda: self._held.lost() or also()
 
     def begin(self, plan: Plan) -> None:
         """Begin the history of the plan's execution; StoreError, before anything is written, if it cannot be kept."""
@@ -42,20 +48,20 @@ class Turn:
 
     def guard(self, writer: Writer) -> Writer:
         """Return a writer that refuses, with an error that says why, once the locks are lost."""
-        return _Guarded(writer, self._held)
+        return _Guarded(writer, self._held.lost)
 
     def end(self) -> None:
         """End the history and release the locks."""
         try:
-            self._journal.end(lost=self._held.reason())
+            self._journal.end(lost=self._held.lost(), interrupted=self._interrupted())
         finally:
             self._held.release()
 
 
 class _Guarded:
-    def __init__(self, writer: Writer, held: Held) -> None:
+    def __init__(self, writer: Writer, lost: Callable[[], str]) -> None:
         self._writer = writer
-        self._held = held
+        self._lost = lost
 
     def write(self, address: Address, before: Resource | None, after: Resource) -> None:
         self._check()
@@ -66,8 +72,8 @@ class _Guarded:
         self._writer.remove(address, before)
 
     def _check(self) -> None:
-        if self._held.lost():
-            raise XgrantError(f"not written: {self._held.reason()}, so another run may be at work; plan again")
+        if why := self._lost():
+            raise XgrantError(f"not written: {why}, so another run may be at work; plan again")
 
 
 @contextmanager
