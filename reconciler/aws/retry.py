@@ -274,6 +274,22 @@ class Retries:
         return 0
 
 
+def tell(client: Any, where: str, notify: Callable[[Called], None]) -> None:
+    """Tell of every call of a client that tries again by itself. `where` is what its calls are about."""
+    service = client.meta.service_model.service_id.hyphenize()
+
+    def before(request: Any, **_: Any) -> None:
+        request.context["xgrant"] = _Tries(sent=clock.monotonic())
+
+    def after(response: Any, caught_exception: Any, operation: Any, request_dict: Any, **_: Any) -> None:
+        code, _message, request_id = _failure(response, caught_exception)
+        seconds = clock.monotonic() - request_dict["context"]["xgrant"].sent
+        notify(Called(where, operation.name, seconds, request_id, code))
+
+    client.meta.events.register_first(f"request-created.{service}", before)
+    client.meta.events.register_first(f"needs-retry.{service}", after)
+
+
 def in_doubt(error: ClientError | HTTPClientError) -> bool:
     """Return whether a call that failed so may have had its effect."""
     if isinstance(error, ClientError):

@@ -6,11 +6,13 @@ clients are not safe for threads, so clients are made here, one after the other;
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 from botocore.handlers import json_decode_policies
@@ -151,7 +153,7 @@ class Connections:
     def _client(self, service: str, account: Account, keys: Keys) -> Any:
         with aws_errors(account.name, "client"):
             if self._session is None:
-                self._session = boto3.Session()
+                self._session = new_session()
             client = self._session.client(
                 service,  # type: ignore[call-overload]
                 region_name=REGIONS[account.partition],
@@ -208,3 +210,15 @@ def _check(account: Account, sts: STSClient) -> None:
 def _client_keys(access_key: str, secret_key: str, token: str | None) -> Keys:
     keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key}
     return {**keys, "aws_session_token": token} if token else keys
+
+
+def new_session() -> boto3.Session:
+    """Return a new Session, with the credentials of this moment, that reads the models of services only once."""
+    session = botocore.session.Session()
+    session.register_component("data_loader", _loader())
+    return boto3.Session(botocore_session=session)
+
+
+@functools.cache
+def _loader() -> Any:
+    return botocore.session.Session().get_component("data_loader")

@@ -8,17 +8,19 @@ write came between.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reconciler import __version__
 from reconciler.aws.errors import store_errors
-from reconciler.aws.sessions import REGIONS
+from reconciler.aws.retry import tell
+from reconciler.aws.sessions import REGIONS, new_session
+from reconciler.events import Notice
 from reconciler.ports import Entry
 
 if TYPE_CHECKING:
@@ -40,12 +42,13 @@ _PARALLEL = 8
 class S3Store:
     """A `Store` below `s3://bucket/prefix`, with the credentials that xgrant was started with."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, notify: Callable[[Notice], None] = lambda _: None) -> None:
         self.place = url.rstrip("/")
         self._bucket, _, self._prefix = self.place.removeprefix("s3://").partition("/")
         with store_errors(self.place, "client"):
             # Without a region boto3 asks for one that S3 redirects from to the bucket's own.
-            self._client: S3Client = boto3.Session().client("s3", config=CONFIG)
+            self._client: S3Client = new_session().client("s3", config=CONFIG)
+        tell(self._client, self.place, notify)
         self._numbers: dict[str, int] = {}
         self._mutex = threading.Lock()
 
@@ -121,7 +124,7 @@ class S3Store:
         return f"{self._prefix}/{key}" if self._prefix else key
 
 
-def starting_identity(partition: str) -> str:
+def starting_identity(partition: str, notify: Callable[[Notice], None]) -> str:
     """Return the ARN of the credentials that xgrant was started with; empty where they cannot be asked.
 
     It takes no permission (STS API reference, GetCallerIdentity). There may be no such credentials: accounts may be
@@ -129,6 +132,9 @@ def starting_identity(partition: str) -> str:
     """
     quick = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
     try:
-        return boto3.Session().client("sts", region_name=REGIONS[partition], config=quick).get_caller_identity()["Arn"]
+        sts = new_session().client("sts", region_name=REGIONS[partition], config=quick)
+        tell(sts, "the starting credentials", notify)
+        arn: str = sts.get_caller_identity()["Arn"]
     except (BotoCoreError, ClientError):
         return ""
+    return arn

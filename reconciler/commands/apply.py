@@ -62,7 +62,7 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
     reader, writer = aws_ports(manifest, shown.notice)
     request = Request(manifest, frozenset(arguments.only), destroy, accepted)
     brush = painter(arguments.color)
-    turn = turns.enter_context(own_turn(manifest, arguments)) if arguments.auto_approve else None
+    turn = turns.enter_context(own_turn(manifest, arguments, shown)) if arguments.auto_approve else None
     if turn is None:
         tell_of_locks(manifest)
 
@@ -78,7 +78,7 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
         say("Not approved; nothing was changed.")
         return 1
     # The plan was read by a person, and that takes time: look again, now that nobody else writes.
-    turn = turns.enter_context(own_turn(manifest, arguments))
+    turn = turns.enter_context(own_turn(manifest, arguments, shown))
     current = make_plan(request, reader)
     if current.refused() or current.fingerprint != plan.fingerprint:
         say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{text(current, brush)}", end="")
@@ -104,10 +104,7 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress) -> in
     if ready.current.fingerprint == ready.approved.fingerprint:  # Else it is stale, and apply_plan says so.
         turn.begin(ready.current)
     with stopping() as interrupted:
-
-        def stopped() -> str:
-            return interrupted() or turn.lost()
-
+        stopped = turn.stopped(interrupted)
         outcomes: tuple[Outcome, ...] = apply_plan(
             ready.approved, turn.guard(ready.writer), current=ready.current, on_event=on_event,
             parallelism=arguments.parallelism, stopped=stopped,
@@ -116,8 +113,6 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress) -> in
             written = outcomes
             outcomes = read_back(ready.current, written, ready.manifest, ready.reader, stopped=stopped)
             turn.read_back(found for found, before in zip(outcomes, written, strict=True) if found != before)
-        if interrupted():
-            turn.interrupt()
     shown.close()
     say("\n" + summary(outcomes), end="")
     if all(outcome.status is Status.DONE for outcome in outcomes):

@@ -38,7 +38,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) ->
     reviewed = read_plan_file(file)
     manifest = load(paths or [DEFAULT_PATH])
     reader, writer = aws_ports(manifest, shown.notice)
-    turn = turns.enter_context(own_turn(manifest, arguments))
+    turn = turns.enter_context(own_turn(manifest, arguments, shown))
     current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)
     brush = painter(arguments.color)
     if not current.complete():

@@ -8,13 +8,14 @@ from contextlib import AbstractContextManager
 from reconciler.commands import clock
 from reconciler.commands.caller import caller
 from reconciler.commands.output import warn
+from reconciler.commands.progress import Progress
 from reconciler.errors import StoreError
 from reconciler.model import Manifest
 from reconciler.pipeline import Turn, locks_held, one_at_a_time
 from reconciler.render.escape import escape
 
 
-def own_turn(manifest: Manifest, arguments: argparse.Namespace) -> AbstractContextManager[Turn]:
+def own_turn(manifest: Manifest, arguments: argparse.Namespace, shown: Progress) -> AbstractContextManager[Turn]:
     """Return the context in which this run, and no other, writes the managed accounts.
 
     Entering it raises LockError or StoreError (exit 5).
@@ -26,6 +27,7 @@ def own_turn(manifest: Manifest, arguments: argparse.Namespace) -> AbstractConte
         verb=arguments.command,
         wait=arguments.lock_timeout,
         warn=lambda text: warn(escape(text)),
+        notify=shown.notice,
     )
 
 

@@ -76,8 +76,11 @@ class Journal:
             data = {"address": str(outcome.change.address), "error": self._mask(outcome.error)}
             self._append("unlike", self._clock.instant(), data)
 
-    def end(self, *, lost: str = "", interrupted: bool = False) -> None:
-        """Write how the run ended; nothing if it never began. `lost` says why its locks were lost, if they were."""
+    def end(self, *, lost: str = "", interrupted: str = "") -> None:
+        """Write how the run ended; nothing if it never began.
+
+        `lost` says why its locks were lost, `interrupted` why it was stopped, if they were.
+        """
         if not self._log:
             return
         with self._mutex:

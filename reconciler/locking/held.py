@@ -106,18 +106,14 @@ class Held:
             with ThreadPoolExecutor(PARALLEL, "renew") as pool:
                 list(pool.map(self._renew, list(self._taken)))
 
-    def lost(self) -> bool:
-        """Return whether a lock may be another's by now: once it is so, nothing may be written any more."""
+    def lost(self) -> str:
+        """Return why a lock may be another's by now; empty while none may. Once it is so, nothing may be written."""
         with self._mutex:
             now = self._clock.elapsed()
             late = [taken.account for taken in self._taken.values() if now - taken.at > TRUSTED * self._lock.lease]
             if late and not self._lost:
                 self._lost = f"the lock of account {late[0]} could not be renewed in time"
-            return bool(self._lost)
-
-    def reason(self) -> str:
-        """Say why the locks are lost; empty while they are not."""
-        return self._lost
+            return self._lost
 
     def release(self) -> None:
         """Release what is still ours, and renew no more. What cannot be released now is said, and ends by itself."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from reconciler.errors import LockError, XgrantError
+from reconciler.events import Notice
 from reconciler.history import Record, newest, read_record
 from reconciler.locking import holders, unlock
 from reconciler.model import Account, Manifest
@@ -14,12 +16,12 @@ FOLDER = Path(".xgrant")
 """Where locks and history are kept unless the manifest says otherwise, below the current directory."""
 
 
-def open_store(manifest: Manifest) -> Store:
-    """Return the store that the manifest says; nothing is read or written yet."""
+def open_store(manifest: Manifest, notify: Callable[[Notice], None] = lambda _: None) -> Store:
+    """Return the store that the manifest says; nothing is read or written yet. `notify` is told of calls to AWS."""
     if manifest.store:
         from reconciler.aws.store import S3Store
 
-        return S3Store(manifest.store)
+        return S3Store(manifest.store, notify)
     from reconciler.store import FileStore
 
     return FileStore(FOLDER)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from reconciler.errors import XgrantError
+from reconciler.events import Notice
 from reconciler.history import Journal
 from reconciler.locking import Held, acquire
 from reconciler.masking import masked
@@ -18,27 +19,32 @@ from reconciler.ports import Clock, Writer
 class Turn:
     """The time in which this run, and no other of its stack, writes the managed accounts."""
 
-    def __init__(self, held: Held, journal: Journal, caller: Caller, partition: str, verb: str) -> None:
+    def __init__(
+        self, held: Held, journal: Journal, caller: Caller, partition: str, verb: str,
+        notify: Callable[[Notice], None],
+    ) -> None:  # fmt: skip
         self._held = held
         self._journal = journal
         self._caller = caller
         self._partition = partition
         self._verb = verb
-        self._interrupted = False
+        self._notify = notify
+        self._interrupted: Callable[[], str] = str
 
-    def interrupt(self) -> None:
-        """Note for the history that somebody stopped this run."""
-        self._interrupted = True
+    def stopped(self, also: Callable[[], str] = str) -> Callable[[], str]:
+        """Return what says why nothing further may be written; it says nothing while it may.
 
-    def lost(self) -> str:
-        """Return why another run may have the accounts by now: then nothing may be written any more; else nothing."""
-        return self._held.reason() if self._held.lost() else ""
+        That is so when the locks are lost, since another run may have the accounts by then, or when `also` says so: the
+        history then tells that the run was interrupted.
+        """
+        self._interrupted = also
+        return lambda: self._held.lost() or also()
 
     def begin(self, plan: Plan) -> None:
         """Begin the history of the plan's execution; StoreError, before anything is written, if it cannot be kept."""
         from reconciler.aws.store import starting_identity
 
-        caller = replace(self._caller, identity=starting_identity(self._partition))
+        caller = replace(self._caller, identity=starting_identity(self._partition, self._notify))
         self._journal.begin(plan, caller, verb=self._verb, lock=self._held.id)
 
     def note(self, event: Event) -> None:
@@ -52,20 +58,20 @@ class Turn:
 
     def guard(self, writer: Writer) -> Writer:
         """Return a writer that refuses, with an error that says why, once the locks are lost."""
-        return _Guarded(writer, self._held)
+        return _Guarded(writer, self._held.lost)
 
     def end(self) -> None:
         """End the history and release the locks."""
         try:
-            self._journal.end(lost=self._held.reason(), interrupted=self._interrupted)
+            self._journal.end(lost=self._held.lost(), interrupted=self._interrupted())
         finally:
             self._held.release()
 
 
 class _Guarded:
-    def __init__(self, writer: Writer, held: Held) -> None:
+    def __init__(self, writer: Writer, lost: Callable[[], str]) -> None:
         self._writer = writer
-        self._held = held
+        self._lost = lost
 
     def standing(self, address: Address, like: Resource) -> Resource | None:
         return self._writer.standing(address, like)
@@ -82,30 +88,31 @@ class _Guarded:
         self._writer.remove(address, before)
 
     def _check(self) -> None:
-        if self._held.lost():
-            raise XgrantError(f"not written: {self._held.reason()}, so another run may be at work; plan again")
+        if why := self._lost():
+            raise XgrantError(f"not written: {why}, so another run may be at work; plan again")
 
 
 @contextmanager
 def one_at_a_time(
-    manifest: Manifest, caller: Caller, clock: Clock, *, verb: str, wait: float, warn: Callable[[str], None]
-) -> Iterator[Turn]:
+    manifest: Manifest, caller: Caller, clock: Clock, *, verb: str, wait: float, warn: Callable[[str], None],
+    notify: Callable[[Notice], None] = lambda _: None,
+) -> Iterator[Turn]:  # fmt: skip
     """Have the locks of all managed accounts inside the block, whatever ends it.
 
-    `wait` are the seconds to wait for a lock that another run holds.
+    `wait` are the seconds to wait for a lock that another run holds. `notify` is told of calls to AWS.
 
     Raises:
         LockError: another run holds one.
         StoreError: the store cannot be reached.
 
     """
-    store = open_store(manifest)
+    store = open_store(manifest, notify)
     secrets = external_ids(manifest)
     caller = replace(caller, command=masked(caller.command, secrets))
     accounts = managed_accounts(manifest)
     held = acquire(store, manifest.stack, accounts, caller, clock, wait=wait, warn=warn)
     journal = Journal(store, clock, lambda text: masked(text, secrets), warn)
-    turn = Turn(held, journal, caller, accounts[0].partition if accounts else "aws", verb)
+    turn = Turn(held, journal, caller, accounts[0].partition if accounts else "aws", verb, notify)
     try:
         yield turn
     finally:

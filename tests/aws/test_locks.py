@@ -9,8 +9,10 @@ import pytest
 
 from reconciler.commands import clock as real_clock
 from reconciler.errors import LockError, StoreError, XgrantError
+from reconciler.history import Journal
 from reconciler.locking import Held, acquire, holders, unlock
 from reconciler.model import Account, Caller
+from reconciler.pipeline import Turn
 from reconciler.sandbox.scenario import TARGET
 from tests.stores import DEV, DEV_KEY, FakeClock, Kept, MemoryStore, held_by
 
@@ -85,8 +87,7 @@ def test_a_lock_that_was_taken_over_is_lost_and_stays_so_and_is_not_released(kep
     assert second.take(DEV) is None
     assert not first.lost()
     first.renew()
-    assert first.lost()
-    assert "taken over or released by another" in first.reason()
+    assert "taken over or released by another" in first.lost()
     first.release()
     assert first.lost()
     assert content_of(kept)["user"] == "bob"
@@ -101,8 +102,7 @@ def test_a_lock_that_was_not_renewed_in_time_is_lost_before_another_can_have_it(
     clock.seconds = 45
     assert not first.lost()
     clock.seconds = 46
-    assert first.lost()
-    assert first.reason() == "the lock of account dev could not be renewed in time"
+    assert first.lost() == "the lock of account dev could not be renewed in time"
     first.renew()
     assert first.lost()
 
@@ -231,3 +231,16 @@ def test_an_unreachable_store_keeps_no_lock_waiting_for_its_release(clock: FakeC
     held.release()
     (said,) = warnings
     assert said.startswith(f"xgrant: not all of the locks {held.id} can be released; the others end by themselves")
+
+
+def test_a_turn_says_why_nothing_further_may_be_written(clock: FakeClock) -> None:
+    store, why = MemoryStore(clock), list[str]()
+    held = held_by(store, clock, "alice")
+    held.take(DEV)
+    turn = Turn(held, Journal(store, clock, str, print), BOB, "aws", "apply", lambda _: None)
+    stopped = turn.stopped(lambda: "".join(why))
+    assert stopped() == ""
+    why.append("interrupted")
+    assert stopped() == "interrupted"
+    clock.seconds = 46
+    assert stopped() == "the lock of account dev could not be renewed in time"

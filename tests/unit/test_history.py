@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from reconciler.history import Journal, is_id, newest, read_record
 from reconciler.model import ApiCall, Caller, Live, Status, StepEnded, StepStarted
 from reconciler.planner import plan
@@ -41,8 +43,8 @@ def test_what_aws_was_asked_for_a_step_is_kept_with_its_request_ids(tmp_path: Pa
     assert (full.caller, full.lock, full.plan, full.outcome) == (BOB, "lock-1", made.fingerprint, "in part")
     assert full.counts == {"done": 1, "failed": 1, "skipped": 0}
     assert [(step.status, step.started[-8:], step.ended[-8:]) for step in full.steps] == [
-        ("failed", ":00.000Z"[0:8], ":02.000Z"[0:8]),
-        ("done", ":01.500Z"[0:8], ":02.000Z"[0:8]),
+        ("failed", ":00.000Z", ":02.000Z"),
+        ("done", ":01.500Z", ":02.000Z"),
     ]
     assert full.steps[0].calls == calls
     text = record_text(full)
@@ -65,3 +67,28 @@ def test_every_line_says_what_it_is_and_when(tmp_path: Path) -> None:
     assert [line["kind"] for line in lines] == ["begin", "step", "end"]
     assert {line["at"] for line in lines} == {"2026-01-31T12:00:00.000Z"}
     assert lines[-1]["outcome"] == "lock lost"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "how", "outcome"),
+    [
+        ([Status.DONE, Status.DONE], {}, "done"),
+        ([Status.DONE, Status.DONE], {"interrupted": "by Ctrl-C"}, "done"),
+        ([Status.DONE, Status.SKIPPED], {}, "in part"),
+        ([Status.DONE, Status.SKIPPED], {"interrupted": "by Ctrl-C"}, "interrupted"),
+        ([Status.DONE, Status.SKIPPED], {"interrupted": "by Ctrl-C", "lost": "another has it"}, "lock lost"),
+        ([Status.DONE], {}, "interrupted"),
+    ],
+)
+def test_how_a_run_ended_is_one_word(tmp_path: Path, statuses: list[Status], how: dict[str, str], outcome: str) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    made = plan(desired_of(manifest), Live({}, facts_for(manifest)), stack="platform", rules=RULES)
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    journal = Journal(store, clock, str, print)
+    journal.begin(made, BOB, verb="apply", lock="lock-1")
+    for number, status in enumerate(statuses, start=1):
+        journal.note(StepEnded(made.steps[number - 1], number, 2, status))
+    journal.end(**how)
+    ((record,), _) = newest(store, "platform", 1)
+    assert record.outcome == outcome
