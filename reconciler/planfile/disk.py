@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from reconciler.errors import PlanFileError
+from reconciler.files import read_regular
 
 MAX_BYTES = 256 * 1024 * 1024
 """More than the plan of a hundred thousand resources needs."""
@@ -30,8 +31,7 @@ def write_private(path: str, text: str) -> None:
 def read_bytes(path: str) -> bytes:
     """Return the content of a plan file; PlanFileError if it cannot be read or is too large to be one."""
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_regular(path, MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise PlanFileError(
