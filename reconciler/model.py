@@ -130,10 +130,13 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one plan may do: deletions, also in percent of what the stack owns, and changes of one account."""
+    """How much one plan may do: deletions, also in percent of what the stack owns, and changes of one account.
 
-    delete: int = 10
-    delete_percent: int = 30
+    None where nobody wrote a number.
+    """
+
+    delete: int | None = None
+    delete_percent: int | None = None
     change_per_account: int | None = None
 
 
@@ -312,10 +315,14 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What AWS is: the state, and the facts of each account by the account's name."""
+    """What AWS is: the state, and the facts of each account by the account's name.
+
+    `left_out` counts the resources of the stack that are out of sight, since the plan is for other grants only.
+    """
 
     state: State
     facts: Mapping[str, AccountFacts]
+    left_out: int = 0
 
 
 class Action(StrEnum):

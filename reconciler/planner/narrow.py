@@ -40,7 +40,8 @@ def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) ->
     for address, policy in _kept(desired, live, wanted, found, stack).items():
         wanted[address] = policy
         facts = _with_carried(facts, address, policy)
-    return wanted, Live(found, facts)
+    mine = sum(owns(stack, resource) for resource in live.state.values())
+    return wanted, Live(found, facts, mine - sum(owns(stack, resource) for resource in found.values()))
 
 
 def destroyed(desired: State) -> State:
