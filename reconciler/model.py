@@ -145,6 +145,7 @@ class Manifest:
     """All manifest files together: the stack, its accounts by name, and its grants in order of name.
 
     `digest` is the SHA-256, in hexadecimal, over the content of all files that were read, policy files included.
+    `inherits_mfa` says whether a grant demands MFA unless it declines.
     """
 
     stack: str
@@ -152,6 +153,7 @@ class Manifest:
     grants: tuple[Grant, ...]
     limits: Limits = Limits()
     digest: str = ""
+    inherits_mfa: bool = False
 
 
 @dataclass(frozen=True, slots=True)
