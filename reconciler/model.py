@@ -283,7 +283,8 @@ class AccountFacts:
     the name of the role that carries them.
     `carried` is by the same keys as `principals`. `policies` are the ARNs of the managed policies that exist, as far as
     the scope asks for them. `summary` is what GetAccountSummary says: quotas and counts by AWS's names.
-    `by_hand` are, by the same keys, the inline policies by name that allow to assume roles and are no stack's.
+    `by_hand` are, by the same keys, the inline policies by name that allow to assume roles and are no stack's; `marked`
+    those that are named as a stack's caller policies are.
     An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
     be read; `error` then says why.
     """
@@ -296,6 +297,7 @@ class AccountFacts:
     policies: frozenset[str] | None = None
     summary: Mapping[str, int] = field(default_factory=dict)
     by_hand: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
+    marked: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     error: str = ""
 
 

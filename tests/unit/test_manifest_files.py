@@ -163,3 +163,12 @@ def test_a_plan_file_in_place_of_a_manifest_is_called_one(tmp_path: Path, xgrant
     says = "this is a plan file; `xgrant apply` takes it first, named *.json, and other commands take none"
     assert result.err.splitlines()[0] == f"{file}:2:3: XG006 {says}"
     assert result.err.count("\n") == 2
+
+
+@pytest.mark.parametrize("text", ["{", '{"version": 1, "version": 1}', '{"version": ' + "9" * 5000 + "}"])
+def test_what_is_no_json_says_what_to_do(tmp_path: Path, text: str) -> None:
+    (tmp_path / "m.json").write_text(text)
+    (problem,) = problems(tmp_path / "m.json")
+    assert "XG002" in problem
+    assert problem.endswith("; mend the file")
+    assert "set_int_max_str_digits" not in problem

@@ -183,3 +183,11 @@ def test_a_period_has_days_hours_minutes_and_seconds(period: str, seconds: int) 
 )
 def test_options_that_make_no_sense_are_wrong_usage(xgrant: Run, arguments: list[str]) -> None:
     assert xgrant(*arguments).code == 64
+
+
+def test_a_number_of_thousands_of_digits_shows_no_advice_for_programmers(xgrant: Run, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text('{"format_version": ' + "9" * 5000 + "}")
+    result = xgrant("show", file)
+    says = f"xgrant: {file}: not JSON: a number of 5,000 digits; plan again with `xgrant plan -o`\n"
+    assert (result.code, result.err) == (3, says)
