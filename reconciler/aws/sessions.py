@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -16,7 +17,7 @@ from botocore.config import Config
 from botocore.handlers import json_decode_policies
 
 from reconciler import __version__
-from reconciler.aws.errors import aws_errors
+from reconciler.aws.errors import aws_errors, endpoint_errors
 from reconciler.errors import AwsError, SeveralAccountsError, XgrantError
 from reconciler.model import Account
 from reconciler.policy.arn import split_path
@@ -114,7 +115,7 @@ class Connections:
         if profile is None:
             return {}
         if profile not in self._profiles:
-            with aws_errors(account.name, "profile"):
+            with aws_errors(account.name, "profile"), endpoint_errors(account.name):
                 # botocore's own session is light: it only finds the credentials, and makes no client of ours.
                 found = botocore.session.Session(profile=profile).get_credentials()
                 if found is None:
@@ -142,7 +143,7 @@ class Connections:
         return _client_keys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
 
     def _client(self, service: str, account: Account, keys: Keys) -> Any:
-        with aws_errors(account.name, "client"):
+        with aws_errors(account.name, "client"), endpoint_errors(account.name):
             if self._session is None:
                 self._session = boto3.Session()
             client = self._session.client(
@@ -151,6 +152,8 @@ class Connections:
                 config=CONFIG,
                 **keys,
             )
+            # botocore would look at the port only when it is to connect.
+            _ = urlsplit(client.meta.endpoint_url).port
         # botocore would keep only the last of a key that stands twice in a policy document, and say nothing.
         client.meta.events.unregister("after-call.iam", json_decode_policies)
         return client
