@@ -14,7 +14,8 @@ from reconciler.planner.pack import opening
 def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) -> tuple[State, Live]:
     """Return both states with only what belongs to these grants, by declaration or by mark.
 
-    A managed policy that several grants share stays in both, with what it has to keep of the others.
+    A managed policy that several grants share stays in both, with what it has to keep of the others. How much the stack
+    owns beside what is left in sight is counted.
 
     Raises:
         UsageError: a role passes from one grant to another, and only one of the two is named.

@@ -28,7 +28,7 @@ def stale_lines(
         yield f"different: {_named(current)}"
         rows = differences(_comparable(reviewed), _comparable(current))
         # A fingerprint follows from the rest; alone it tells of what is hidden.
-        telling = [row for row in rows if row.path[-1:] not in _FINGERPRINTS]
+        telling = [row for row in rows if row.path not in _FINGERPRINTS]
         for row in telling or rows:
             path = ".".join(escape(part) for part in row.path)
             yield f"    {path}: {value_text(row.before)} when reviewed, {value_text(row.after)} now"
