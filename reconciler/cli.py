@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import re
 import sys
 from os import devnull
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 EXIT_CODES = """\
 exit codes:
   0   done; nothing to change, or changes and no --detailed-exitcode
-  1   error
+  1   error, or the plan was not approved
   2   there are changes (plan --detailed-exitcode, drift)
   3   the manifests or the plan file are invalid, or the plan is refused
   4   stale: the plan is no longer the one that was approved
@@ -26,6 +27,9 @@ exit codes:
   6   applied in part: a change failed, was skipped, or was interrupted
   64  wrong usage
   130 interrupted before anything was changed, or left at once"""
+
+MAX_DAYS = 365
+"""The longest time that a plan file may be good for."""
 
 _MODULES = {"import": "import_"}
 """By command the module of `reconciler.commands`, where it cannot have the same name."""
@@ -40,6 +44,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(64, f"{self.prog}: error: {escape(message)}\n")
 
 
+class _Subcommand(_Parser):
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        # argparse hands what a subcommand does not know to the parser above it, whose usage is of no help.
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = _Parser(
@@ -50,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     top.add_argument("--version", action="version", version=f"xgrant {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Subcommand)
 
     _manifest_command(commands, "validate", "check the manifests, offline")
 
@@ -61,10 +74,11 @@ def parser() -> argparse.ArgumentParser:
     _format(plan)
     _progress(plan)
     plan.add_argument("--destroy", action="store_true", help="plan to remove all that the stack owns")
-    plan.add_argument("-o", "--out", metavar="FILE", help="also write the plan to a file, for show and apply")
+    plan.add_argument("-o", "--out", metavar="FILE", help="also write the plan to a file, *.json, for show and apply")
     plan.add_argument(
-        "--expires", type=_period, metavar="TIME", help="how long apply takes the file, like 24h, 30m, 7d; default: 24h"
-    )
+        "--expires", type=_period, metavar="TIME",
+        help=f"how long apply takes the file, like 7d, 1h30m or 90s; default: 24h, at most {MAX_DAYS}d",
+    )  # fmt: skip
     plan.add_argument(
         "--detailed-exitcode", action="store_true", help="exit 2 when there are changes, 0 when there are none"
     )
@@ -90,7 +104,10 @@ def parser() -> argparse.ArgumentParser:
         _only(command)
         _accept(command)
         _colour(command)
-        command.add_argument("--auto-approve", action="store_true", help="do not ask; needed where nobody can answer")
+        command.add_argument(
+            "--auto-approve", action="store_true",
+            help="do not ask; needed unless input and output are a terminal, since nobody could answer",
+        )  # fmt: skip
         command.add_argument(
             "--parallelism", type=_parallelism, default=8, metavar="N",
             help="changes of one account at a time; default: 8",
@@ -126,18 +143,22 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535; this is {text}")
-    return number
+    return int(text)
 
 
 def _period(text: str) -> int:
-    units = {"m": 60, "h": 3600, "d": 86400}
-    number, unit = text[:-1], text[-1:]
-    if unit not in units or not (number.isascii() and number.isdigit() and len(number) <= 5) or int(number) == 0:
-        raise argparse.ArgumentTypeError(f"a time is a number with m, h or d, like 24h; this is {text}")
-    return int(number) * units[unit]
+    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+    found = re.fullmatch("".join(f"(?:([0-9]{{1,8}}){unit})?" for unit in units), text)
+    numbers = found.groups(default="0") if found else ()
+    seconds = sum(int(number) * size for number, size in zip(numbers, units.values(), strict=False))
+    if not 0 < seconds <= MAX_DAYS * 86400:
+        raise argparse.ArgumentTypeError(
+            f"a time is a number with d, h, m or s, or several in this order, like 24h or 1h30m, and at most "
+            f"{MAX_DAYS}d; this is {text}"
+        )
+    return seconds
 
 
 def _wait(text: str) -> int:
@@ -156,13 +177,13 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _command(commands: argparse._SubParsersAction[_Parser], name: str, summary: str) -> _Parser:
+def _command(commands: argparse._SubParsersAction[_Subcommand], name: str, summary: str) -> _Parser:
     return commands.add_parser(
         name, help=summary, description=summary[0].upper() + summary[1:] + ".", allow_abbrev=False
     )
 
 
-def _manifest_command(commands: argparse._SubParsersAction[_Parser], name: str, summary: str) -> _Parser:
+def _manifest_command(commands: argparse._SubParsersAction[_Subcommand], name: str, summary: str) -> _Parser:
     command = _command(commands, name, summary)
     command.add_argument(
         "paths",

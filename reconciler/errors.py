@@ -5,7 +5,7 @@ All of them carry data; the text is made from the data. No other exception is me
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a manifest: a stable code (`XG0nn`), the message with what to do, and where."""
+    """One thing wrong with a manifest: a stable code (`XG0nn`), the message with what to do, and where.
+
+    `grant` names the grant that it is of, which what it inherits may stand far from; empty where it is of none.
+    """
 
     code: str
     message: str
     place: Place
+    grant: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.place}: {self.code} {self.message}"
@@ -45,13 +49,17 @@ class UsageError(XgrantError):
 
 
 class ManifestError(XgrantError):
-    """The manifests are wrong; carries every `Problem` found, in the order of file, line and column."""
+    """The manifests are wrong; carries every `Problem` found, in the order of file, line and column.
+
+    What several grants inherit is one problem, and the first problem of each in `by_grant`.
+    """
 
     exit_code = 3
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         ordered = sorted(problems, key=lambda p: (p.place.file, p.place.line, p.place.column, p.code, p.message))
         self.problems = tuple(dict.fromkeys(ordered))
+        self.by_grant = {problem.grant: problem for problem in reversed(ordered) if problem.grant}
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

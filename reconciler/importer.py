@@ -73,13 +73,13 @@ def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str
             continue
         try:
             _check_free(role, address.name, manifest, account)
-            trust = _trust(role, manifest.accounts[account].id)
+            trust = _trust(role, manifest.accounts[account])
             source = names.get(trust.account_id)
             if source is None:
-                source = names[trust.account_id] = f"account-{trust.account_id}"
+                source = names[trust.account_id] = _free(f"account-{trust.account_id}", names.values())
                 accounts[source] = _unmanaged(trust)
             facts = live.facts.get(source, AccountFacts(Account(source, trust.account_id, managed=False)))
-            data, notes = _grant(address.name, role, account, trust, facts)
+            data, notes = _grant(address.name, role, account, trust, facts, inherits_mfa=manifest.inherits_mfa)
         except NotExpressibleError as error:
             reasons[address.name] = str(error)
             continue
@@ -116,7 +116,7 @@ def _check_free(role: Role, name: str, manifest: Manifest, account: str) -> None
             raise NotExpressibleError(f"the grant {grant.name} declares it already; write `adopt: true` there")
 
 
-def _trust(role: Role, own: str) -> _Trust:
+def _trust(role: Role, target: Account) -> _Trust:
     statements = role.trust_policy.statements()
     if not statements:
         raise NotExpressibleError("its trust policy cannot be read")
@@ -134,20 +134,20 @@ def _trust(role: Role, own: str) -> _Trust:
     conditions = statement.get("Condition", {})
     if not isinstance(conditions, dict) or not all(isinstance(keys, dict) for keys in conditions.values()):
         raise NotExpressibleError("the conditions of its trust policy cannot be read")
-    return _callers(principal["AWS"], own, conditions)
+    return _callers(principal["AWS"], target, conditions)
 
 
-def _callers(principals: list[str], own: str, conditions: Mapping[str, Any]) -> _Trust:
+def _callers(principals: list[str], target: Account, conditions: Mapping[str, Any]) -> _Trust:
     if "*" in principals:
         raise NotExpressibleError("it trusts everybody")
     if any(_ID.fullmatch(name) for name in principals):
         raise NotExpressibleError("its trust policy names a user or role that was deleted")
     ids = {_account_of(name) for name in principals}
-    if ids == {own}:
+    if ids == {target.id}:
         raise NotExpressibleError("it trusts no other account")
     if len(ids) != 1 or None in ids:
         raise NotExpressibleError("it trusts principals of several accounts, and a grant has one source account")
-    partition, whole, named = "aws", False, []
+    partition, whole, named = target.partition, False, []
     for name in principals:
         match = _ARN.fullmatch(name)
         if match is None or match.group(4):
@@ -157,6 +157,8 @@ def _callers(principals: list[str], own: str, conditions: Mapping[str, Any]) -> 
         else:
             raise NotExpressibleError("it trusts a session or a federated user, which a grant cannot name")
         partition = match.group(1) if match else partition
+    if partition != target.partition:
+        raise NotExpressibleError(f"it trusts the partition {partition}, out of which no role can be assumed")
     return _Trust(partition, str(ids.pop()), whole, tuple(named), conditions)
 
 
@@ -166,19 +168,24 @@ def _unmanaged(trust: _Trust) -> dict[str, Any]:
 
 
 def _grant_name(role: str, taken: Collection[str]) -> str:
-    base = _NOT_IN_A_NAME.sub("-", role.lower()).strip("-") or "role"
+    return _free(_NOT_IN_A_NAME.sub("-", role.lower()).strip("-") or "role", taken)
+
+
+def _free(base: str, taken: Collection[str]) -> str:
     numbered = (base if number == 1 else f"{base[:59]}-{number}" for number in range(1, len(taken) + 2))
     return next(name for name in numbered if name not in taken)
 
 
 def _grant(
-    name: str, role: Role, account: str, trust: _Trust, facts: AccountFacts
+    name: str, role: Role, account: str, trust: _Trust, facts: AccountFacts, *, inherits_mfa: bool
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     callers, caller_policy, notes = _from(role, trust, facts)
     hours, rest = divmod(role.max_session_duration, 3600)
     if rest % 60:
         raise NotExpressibleError(f"its sessions last {role.max_session_duration:,} seconds, no whole minutes")
     require, conditions = _conditions(trust.conditions)
+    if inherits_mfa and "mfa" not in require:
+        require = {"mfa": False, **require}
     inline = {policy: document.data() for policy, document in sorted(role.inline_policies.items())}
     data: dict[str, Any] = {
         "description": role.description,
@@ -210,33 +217,60 @@ def _from(role: Role, trust: _Trust, facts: AccountFacts) -> tuple[dict[str, Any
     if trust.whole and not groups:
         if trust.named:
             raise NotExpressibleError("it trusts a whole account and names principals of it too; a grant does one")
-        return {"entire_account": True}, "", _notes(role, facts, set(), exactly)
+        return {"entire_account": True}, "", _notes(role, trust, facts, set(), exactly)
     named: dict[str, list[str]] = {"groups": groups} if groups else {}
     for kind, path, name in sorted(trust.named):
         named.setdefault(_KEYS[kind], []).append(f"{path[1:]}{name}")
     if not facts.account.managed:
         return named, "", ()
-    lacking = [f"{kind} {name}" for kind, _, name in trust.named if (kind, name.casefold()) not in able]
+    lacking = [(kind, name) for kind, _, name in trust.named if (kind, name.casefold()) not in able]
     if lacking:
-        why = f"caller_policy is none: no inline policy of {', '.join(lacking)} says just that this role may be assumed"
-        return named, "none", (why, *_notes(role, facts, set(), exactly))
+        why = f"caller_policy is none: {_why_none(lacking, facts, exactly)}"
+        return named, "none", (why, *_notes(role, trust, facts, set(), exactly))
     over = {(kind, name.casefold()) for kind, _, name in trust.named}
     over |= {(PrincipalKind.GROUP, group.rsplit("/", 1)[-1].casefold()) for group in groups}
-    return named, "inline", _notes(role, facts, over, exactly)
+    return named, "inline", _notes(role, trust, facts, over, exactly)
+
+
+def _why_none(lacking: list[tuple[PrincipalKind, str]], facts: AccountFacts, exactly: PolicyDocument) -> str:
+    """Say why callers have no policy that could be taken over."""
+    reasons: list[str] = []
+    without: list[str] = []
+    for kind, name in lacking:
+        marked = facts.marked.get((kind, name.casefold()), {})
+        same = sorted(policy for policy, document in marked.items() if document == exactly)
+        if same:
+            reasons.append(f"the policy {same[0]} of {kind} {name} is named as a stack's own caller policy is")
+        else:
+            without.append(f"{kind} {name}")
+    if without:
+        reasons.insert(0, f"no inline policy of {', '.join(without)} says just that this role may be assumed")
+    return "; ".join(reasons)
 
 
 def _notes(
-    role: Role, facts: AccountFacts, over: Collection[tuple[PrincipalKind, str]], exactly: PolicyDocument
+    role: Role,
+    trust: _Trust,
+    facts: AccountFacts,
+    over: Collection[tuple[PrincipalKind, str]],
+    exactly: PolicyDocument,
 ) -> tuple[str, ...]:
-    """Say which policies of callers open the role and are not taken over."""
+    """Say which policies of those whom the role trusts, or may trust as members of a group, are not taken over."""
+    trusted = {(kind, name.casefold()) for kind, _, name in trust.named}
     found: list[str] = []
     for (kind, folded), policies in sorted(facts.by_hand.items()):
-        opening = sorted(name for name, policy in policies.items() if role.arn in policy.resources())
+        if not trust.whole and kind is not PrincipalKind.GROUP and (kind, folded) not in trusted:
+            continue
+        opening = sorted(name for name, policy in policies.items() if policy.names("sts:AssumeRole", role.arn))
         if (kind, folded) in over:
             # As adoption chooses: the first that says exactly this.
             opening.remove(next(name for name in opening if policies[name] == exactly))
         holder = facts.principals[kind, folded].rsplit("/", 1)[-1]
-        found += [f"the policy {name} of {kind} {holder} opens this role and stays as it is" for name in opening]
+        for name in opening:
+            how = "" if role.arn in policies[name].resources() else ", by a wildcard,"
+            found.append(
+                f"the policy {name} of {kind} {holder} allows sts:AssumeRole on this role{how} and stays as it is"
+            )
     return tuple(found)
 
 
@@ -244,8 +278,8 @@ def _conditions(block: Mapping[str, Mapping[str, list[str]]]) -> tuple[dict[str,
     """Divide a trust policy's conditions into what `require` has words for and the rest."""
     require: dict[str, Any] = {}
     rest: dict[str, dict[str, list[str]]] = {}
-    for operator, keys in block.items():
-        for key, values in keys.items():
+    for operator, keys in sorted(block.items()):
+        for key, values in sorted(keys.items()):
             match operator, key, values:
                 case "Bool", "aws:MultiFactorAuthPresent", ["true"]:
                     require["mfa"] = True

@@ -130,10 +130,13 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one plan may do: deletions, also in percent of what the stack owns, and changes of one account."""
+    """How much one plan may do: deletions, also in percent of what the stack owns, and changes of one account.
 
-    delete: int = 10
-    delete_percent: int = 30
+    None where nobody wrote a number.
+    """
+
+    delete: int | None = None
+    delete_percent: int | None = None
     change_per_account: int | None = None
 
 
@@ -143,6 +146,7 @@ class Manifest:
 
     `digest` is the SHA-256, in hexadecimal, over the content of all files that were read, policy files included.
     `store` is where locks and history are kept, like `s3://bucket/prefix`; empty for this machine.
+    `inherits_mfa` says whether a grant demands MFA unless it declines.
     """
 
     stack: str
@@ -151,6 +155,7 @@ class Manifest:
     limits: Limits = Limits()
     digest: str = ""
     store: str = ""
+    inherits_mfa: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +285,8 @@ class AccountFacts:
     the name of the role that carries them.
     `carried` is by the same keys as `principals`. `policies` are the ARNs of the managed policies that exist, as far as
     the scope asks for them. `summary` is what GetAccountSummary says: quotas and counts by AWS's names.
-    `by_hand` are, by the same keys, the inline policies by name that allow to assume roles and are no stack's.
+    `by_hand` are, by the same keys, the inline policies by name that allow to assume roles and are no stack's; `marked`
+    those that are named as a stack's caller policies are.
     An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
     be read; `error` then says why.
     """
@@ -293,6 +299,7 @@ class AccountFacts:
     policies: frozenset[str] | None = None
     summary: Mapping[str, int] = field(default_factory=dict)
     by_hand: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
+    marked: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     error: str = ""
 
 
@@ -314,10 +321,14 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What AWS is: the state, and the facts of each account by the account's name."""
+    """What AWS is: the state, and the facts of each account by the account's name.
+
+    `left_out` counts the resources of the stack that are out of sight, since the plan is for other grants only.
+    """
 
     state: State
     facts: Mapping[str, AccountFacts]
+    left_out: int = 0
 
 
 class Action(StrEnum):

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConfigParseError,
     EndpointConnectionError,
     HTTPClientError,
+    InvalidRegionError,
     NoCredentialsError,
     NoRegionError,
     PartialCredentialsError,
     ProfileNotFound,
+    SSLError,
 )
 from botocore.parsers import ResponseParserError
 
@@ -85,6 +88,20 @@ def store_errors(place: str, operation: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def endpoint_errors(account: str) -> Iterator[None]:
+    """Turn the ValueError that botocore raises for an endpoint that is no URL into an AwsError of this account."""
+    try:
+        yield
+    except BotoCoreError:
+        raise  # Some are ValueErrors too.
+    except ValueError as error:
+        hint = (
+            "mend AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration file; a URL is like http://localhost:4566"
+        )
+        raise AwsError(account, "client", "InvalidEndpoint", _one_line(error), hint=hint) from error
+
+
 def from_client_error(account: str, error: ClientError, *, denied: str = "") -> AwsError:
     """Return the AwsError that says what a service's error says."""
     code = error.response["Error"].get("Code", "Unknown")
@@ -109,8 +126,18 @@ def _hint(error: BotoCoreError) -> str:
             return "name a profile that the AWS configuration files have"
         case NoRegionError():
             return "set AWS_DEFAULT_REGION"
+        case InvalidRegionError():
+            return "mend AWS_DEFAULT_REGION, or region in the AWS configuration file"
+        case ConfigParseError():
+            return "mend that file; AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name others"
+        case SSLError():
+            return (
+                "check AWS_CA_BUNDLE, or ca_bundle in the AWS configuration file: it has to name a file of certificates"
+            )
         case EndpointConnectionError() | HTTPClientError():
             return "check the network, and AWS_ENDPOINT_URL if it is set"
+    if type(error).__name__.startswith("Invalid"):
+        return "mend it in the environment, or in the AWS configuration file"
     # The classes of the sign-in errors are many, and not all of them are in older releases of botocore.
     if any(word in type(error).__name__ for word in ("SSO", "Token", "Login", "Credential")):
         return _LOGIN

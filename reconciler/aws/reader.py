@@ -141,7 +141,8 @@ def _read_account(account: Account, iam: IAMClient, scope: Scope) -> _Read:
         summary=summary,
         carried=_carried(details),
         policies=_policies(details),
-        by_hand=_by_hand(details, scope.stack),
+        by_hand=_openings(details, scope.stack, marked=False),
+        marked=_openings(details, scope.stack, marked=True),
     )
     for detail in details["RoleDetailList"]:
         address = Address(account.name, Kind.ROLE, detail["RoleName"])
@@ -169,7 +170,11 @@ def _managed_policies(account: Account, details: Mapping[str, list[_Detail]], st
             continue
         document = next(v["Document"] for v in policy["PolicyVersionList"] if v["IsDefaultVersion"])
         state[Address(account.name, Kind.MANAGED_POLICY, name)] = ManagedPolicy(
-            grant or "", policy["Arn"], path, PolicyDocument.read(document), frozenset(holders.get(policy["Arn"], ()))
+            grant or "",
+            policy["Arn"],
+            path,
+            PolicyDocument.read(document) if grant else _without_sids(document),
+            frozenset(holders.get(policy["Arn"], ())),
         )
     return state
 
@@ -190,7 +195,7 @@ def _caller_policies(
             marked = parse_caller_policy_name(policy["PolicyName"])
             if marked is not None and marked[0] == stack:
                 address = Address(account.name, Kind.CALLER_POLICY, marked[1], (kind, name))
-                state[address] = CallerPolicy(marked[1], PolicyDocument.read(policy["PolicyDocument"]))
+                state[address] = CallerPolicy(marked[1], _without_sids(policy["PolicyDocument"]))
             elif marked is not None and kind is PrincipalKind.ROLE:
                 foreign[name] = (*foreign.get(name, ()), policy["PolicyName"])
         for attached in entity.get("AttachedManagedPolicies", []) if kind is PrincipalKind.ROLE else []:
@@ -212,29 +217,29 @@ def _carried(details: Mapping[str, list[_Detail]]) -> dict[tuple[PrincipalKind, 
     }
 
 
-def _by_hand(
-    details: Mapping[str, list[_Detail]], stack: str
+def _openings(
+    details: Mapping[str, list[_Detail]], stack: str, *, marked: bool
 ) -> dict[tuple[PrincipalKind, str], dict[str, PolicyDocument]]:
-    """Return the inline policies that allow to assume roles, are no stack's, and so may be adopted."""
+    """Return the inline policies that allow to assume roles and are named as a stack's are, or those that are not."""
     found: dict[tuple[PrincipalKind, str], dict[str, PolicyDocument]] = {}
     for kind, entity in _entities(details):
         if tags_of(entity).get(STACK_TAG, stack) != stack:
             continue  # A role of another stack is owned whole.
         for policy in entity.get(f"{kind.capitalize()}PolicyList", []):
-            document = PolicyDocument.read(policy["PolicyDocument"])
-            ours = policy["PolicyName"] == INLINE_POLICY or parse_caller_policy_name(policy["PolicyName"]) is not None
-            if not ours and _allows_to_assume(document):
+            document = _without_sids(policy["PolicyDocument"])
+            is_marked = parse_caller_policy_name(policy["PolicyName"]) is not None
+            if policy["PolicyName"] != INLINE_POLICY and is_marked is marked and _allows_to_assume(document):
                 key = (kind, entity[f"{kind.capitalize()}Name"].casefold())
                 found.setdefault(key, {})[policy["PolicyName"]] = document
     return found
 
 
 def _allows_to_assume(document: PolicyDocument) -> bool:
-    return any(
-        statement.get("Effect") == "Allow"
-        and any(action.lower() == "sts:assumerole" for action in statement.get("Action", []))
-        for statement in document.statements()
-    )
+    return any(document.names("sts:AssumeRole", resource) for resource in document.resources())
+
+
+def _without_sids(raw: object) -> PolicyDocument:
+    return PolicyDocument.read(raw).without_sids()
 
 
 def _policies(details: Mapping[str, list[_Detail]]) -> frozenset[str]:
@@ -303,7 +308,7 @@ def role_of(detail: _Detail, listed: _Detail) -> Role:
         grant=tags.get(GRANT_TAG, ""),
         arn=detail["Arn"],
         path=detail["Path"],
-        trust_policy=PolicyDocument.read(detail["AssumeRolePolicyDocument"]),
+        trust_policy=_without_sids(detail["AssumeRolePolicyDocument"]),
         description=listed.get("Description", ""),
         inline_policies={
             policy["PolicyName"]: PolicyDocument.read(policy["PolicyDocument"])

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.loaders
@@ -18,7 +19,7 @@ from botocore.config import Config
 from botocore.handlers import json_decode_policies
 
 from reconciler import __version__
-from reconciler.aws.errors import aws_errors
+from reconciler.aws.errors import aws_errors, endpoint_errors
 from reconciler.aws.retry import Retries
 from reconciler.errors import AwsError, SeveralAccountsError, XgrantError
 from reconciler.events import Notice
@@ -123,7 +124,7 @@ class Connections:
         if profile is None:
             return {}
         if profile not in self._profiles:
-            with aws_errors(account.name, "profile"):
+            with aws_errors(account.name, "profile"), endpoint_errors(account.name):
                 # botocore's own session is light: it only finds the credentials, and makes no client of ours.
                 found = botocore.session.Session(profile=profile).get_credentials()
                 if found is None:
@@ -151,7 +152,7 @@ class Connections:
         return _client_keys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
 
     def _client(self, service: str, account: Account, keys: Keys) -> Any:
-        with aws_errors(account.name, "client"):
+        with aws_errors(account.name, "client"), endpoint_errors(account.name):
             if self._session is None:
                 self._session = new_session()
             client = self._session.client(
@@ -160,6 +161,8 @@ class Connections:
                 config=CONFIG,
                 **keys,
             )
+            # botocore would look at the port only when it is to connect.
+            _ = urlsplit(client.meta.endpoint_url).port
         # botocore would keep only the last of a key that stands twice in a policy document, and say nothing.
         client.meta.events.unregister("after-call.iam", json_decode_policies)
         self.retries.watch(client, account.name)

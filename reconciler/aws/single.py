@@ -26,7 +26,11 @@ def read_one(iam: IAMClient, address: Address, like: Resource, stack: str) -> Re
         case CallerPolicy():
             name = like.name or caller_policy_name(stack, address.name)
             found = unless_missing(lambda: _caller_document(iam, address, name))
-            return None if found is None else CallerPolicy(address.name, PolicyDocument.read(found), name=like.name)
+            return (
+                None
+                if found is None
+                else CallerPolicy(address.name, PolicyDocument.read(found).without_sids(), name=like.name)
+            )
         case ManagedPolicy():
             return unless_missing(lambda: read_managed_policy(iam, like, stack))
 
@@ -68,6 +72,8 @@ def read_managed_policy(iam: IAMClient, like: ManagedPolicy, stack: str) -> Mana
     policy = iam.get_policy(PolicyArn=like.arn)["Policy"]
     version = iam.get_policy_version(PolicyArn=like.arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
     document = PolicyDocument.read(version["Document"])
+    if not like.grant:
+        document = document.without_sids()
     holders = set()
     for page in iam.get_paginator("list_entities_for_policy").paginate(PolicyArn=like.arn):
         holders |= {f"user/{user['UserName']}" for user in page["PolicyUsers"]}

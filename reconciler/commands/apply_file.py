@@ -8,12 +8,14 @@ from contextlib import ExitStack
 from reconciler.commands import DEFAULT_PATH, clock
 from reconciler.commands.apply import Ready
 from reconciler.commands.output import conclude, painter, say
+from reconciler.commands.plan import A_DAY
 from reconciler.commands.progress import Progress
 from reconciler.commands.turns import own_turn
 from reconciler.errors import StaleError, UsageError
 from reconciler.pipeline import aws_ports, check_accepted, load, plan_again, read_plan_file
 from reconciler.planfile import Binding, PlanFile
 from reconciler.render.escape import escape
+from reconciler.render.outlook import plan_command
 from reconciler.render.stale import stale_lines
 from reconciler.render.text import text
 
@@ -46,7 +48,8 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) ->
         return conclude(current)
     if not binding.holds():
         _explain(binding, reviewed, same_manifests=manifest.digest == reviewed.digest)
-        raise StaleError(f"{file}: the plan is stale; nothing was changed. Review a new one: xgrant plan -o {file}")
+        anew = _plan_command(reviewed, file, paths, accepted)
+        raise StaleError(f"{file}: the plan is stale; nothing was changed. Review a new one: {anew}")
     for entry in binding.done:
         say(f"done already: {entry['change']['action']} {escape(entry['address'])}")
     if binding.done and not current.changes:
@@ -64,3 +67,13 @@ def _explain(binding: Binding, reviewed: PlanFile, *, same_manifests: bool) -> N
     if not same_manifests:
         paths = " ".join(escape(path) for path in reviewed.data["source"]["paths"])
         say(f"The manifests are not the ones that the plan was made from ({paths}).")
+
+
+def _plan_command(reviewed: PlanFile, file: str, paths: list[str], accepted: frozenset[str]) -> str:
+    """Return the command that plans anew what the file and this command line are about."""
+    stated: list[str] = paths or list(reviewed.data["source"]["paths"])
+    lasts = int((reviewed.expires_at - reviewed.created_at).total_seconds())
+    return plan_command(
+        file, [] if stated == [DEFAULT_PATH] else stated, only=reviewed.only, destroy=reviewed.destroy,
+        accepted=accepted, lasts=None if lasts == A_DAY else lasts,
+    )  # fmt: skip

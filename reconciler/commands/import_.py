@@ -7,18 +7,22 @@ import os
 import tempfile
 from pathlib import Path
 
-from reconciler.commands.output import say, warn
+from reconciler.commands.output import check_folder, say, warn
 from reconciler.commands.progress import progress
-from reconciler.errors import UsageError
+from reconciler.errors import UsageError, XgrantError
 from reconciler.pipeline import aws_ports, import_roles, load
 from reconciler.render.escape import escape
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print or write the manifest; return 1 if a role that was named cannot be imported, else 0."""
+    if arguments.output == "":
+        raise UsageError("--output: the name is empty; name a new file")
     output = Path(arguments.output) if arguments.output else None
-    if output is not None and (output.exists() or output.is_symlink()):
-        raise UsageError(f"--output: {output} exists; name a new file")
+    if output is not None:
+        if output.exists() or output.is_symlink():
+            raise UsageError(f"--output: {output} exists; name a new file")
+        check_folder("--output", arguments.output)
     manifest = load(arguments.paths)
     shown = progress(arguments)
     reader, _ = aws_ports(manifest, shown.notice)
@@ -33,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     for item in found.imported:
         for note in item.notes:
             warn(f"xgrant: the grant {item.grant}: {escape(note)}")
-    warn(f"{len(found.imported)} imported, {len(found.left)} not")
+    unwritten = f"; {escape(str(output))} was not written" if output is not None and not found.imported else ""
+    warn(f"{len(found.imported)} imported, {len(found.left)} not{unwritten}")
     return 1 if roles & set(found.left) else 0
 
 
@@ -50,3 +55,6 @@ def _write(output: Path, text: str) -> None:
             Path(temporary).unlink()
     except FileExistsError:
         raise UsageError(f"--output: {output} exists; name a new file") from None
+    except OSError as error:
+        why = error.strerror or error
+        raise XgrantError(f"--output: {output} cannot be written: {why}; make room or name a file elsewhere") from error

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TextIO
 
 from reconciler.errors import ManifestError, SeveralAccountsError, UsageError, XgrantError
@@ -91,6 +92,15 @@ def conclude(plan: Plan) -> int:
 def interactive() -> bool:
     """Return whether somebody can answer a question."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def check_folder(option: str, file: str) -> None:
+    """Check that a file can be written where an option wants it, before anything else is done; UsageError if not."""
+    folder = Path(file).parent
+    if not folder.is_dir():
+        raise UsageError(f"{option}: {file}: there is no directory {folder}; make it, or name a file elsewhere")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"{option}: {file}: the directory {folder} is not yours to write in; name a file elsewhere")
 
 
 @contextmanager

@@ -7,22 +7,27 @@ import sys
 from datetime import timedelta
 
 from reconciler.commands import clock
-from reconciler.commands.output import conclude, painter, warn
+from reconciler.commands.output import check_folder, conclude, painter, warn
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
 from reconciler.errors import UsageError, XgrantError
-from reconciler.pipeline import Request, aws_ports, check_accepted, load, make_plan, write_plan_file
+from reconciler.pipeline import Request, aws_ports, check_accepted, check_target, load, make_plan, write_plan_file
 from reconciler.render.data import to_json
 from reconciler.render.escape import escape
+from reconciler.render.outlook import outlook
 from reconciler.render.text import text
 
-_A_DAY = 24 * 60 * 60
+A_DAY = 24 * 60 * 60
+"""How long apply takes a plan file, in seconds, unless `--expires` says otherwise."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan; return 1 if it is not complete, 3 if it is refused, 2 for changes with --detailed-exitcode."""
-    if arguments.expires and not arguments.out:
+    if arguments.expires and arguments.out is None:
         raise UsageError("--expires is for a plan file; name one with -o")
+    if arguments.out is not None:
+        check_target(arguments.out)
+        check_folder("-o", arguments.out)
     accepted = check_accepted(arguments.accept)
     manifest = load(arguments.paths)
     shown = progress(arguments)
@@ -31,13 +36,16 @@ def run(arguments: argparse.Namespace) -> int:
     request = Request(manifest, frozenset(arguments.only), arguments.destroy, accepted)
     plan = make_plan(request, reader)
     sys.stdout.write(to_json(plan) if arguments.format == "json" else text(plan, painter(arguments.color)))
-    if arguments.out:
+    if arguments.out is not None:
         created = clock.now()
-        expires = created + timedelta(seconds=arguments.expires or _A_DAY)
+        expires = created + timedelta(seconds=arguments.expires or A_DAY)
         try:
             write_plan_file(plan, request, arguments.out, paths=arguments.paths, created_at=created, expires_at=expires)
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            raise XgrantError(f"{arguments.out}: the plan file cannot be written: {why}") from error
-        warn(f"The plan is written to {escape(arguments.out)}; apply takes it until {expires:%Y-%m-%d %H:%M:%S} UTC.")
+            raise XgrantError(
+                f"{arguments.out}: the plan file cannot be written: {why}; make room or name a file elsewhere"
+            ) from error
+        said = outlook(plan, expires_at=expires, now=created)
+        warn(f"The plan is written to {escape(arguments.out)}; {said}.")
     return conclude(plan) or (2 if arguments.detailed_exitcode and plan.changes else 0)

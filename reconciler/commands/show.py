@@ -5,14 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 
-from reconciler.commands.output import painter
+from reconciler.commands import clock
+from reconciler.commands.output import painter, warn
 from reconciler.pipeline import read_plan_file
 from reconciler.render.data import dumps
+from reconciler.render.outlook import moment, outlook
 from reconciler.render.text import text_of
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Return 0; PlanFileError (exit 3) if it is no plan file, or was edited. One that has expired is shown."""
+    """Return 0; PlanFileError (exit 3) if it is no plan file, or was edited.
+
+    One that has expired is shown. What apply will make of the file goes to stderr, as plan said it.
+    """
     found = read_plan_file(arguments.file)
     if arguments.format == "json":
         sys.stdout.write(dumps(found.data))
@@ -20,4 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
         plan = found.plan
         brush = painter(arguments.color)
         sys.stdout.write(text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=brush))
+    said = outlook(found.plan, expires_at=found.expires_at, now=clock.now())
+    warn(f"The plan was made at {moment(found.created_at)}; {said}.")
     return 0

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.errors import ManifestError, Place, Problem
+from reconciler.errors import ManifestError, Problem
+from reconciler.files import read_regular
+from reconciler.manifest.files import manifest_files
 from reconciler.manifest.merge import merge
 from reconciler.manifest.source import Source, parse_yaml, read_source
 from reconciler.model import Manifest
@@ -17,7 +19,7 @@ __all__ = ["load"]
 
 
 def load(paths: Iterable[str], *, more: Mapping[str, str] | None = None) -> Manifest:
-    """Read files, and directories with all `*.yaml` and `*.yml` below them, as one manifest.
+    """Read files, and directories with all `*.yaml` and `*.yml` below them (see `manifest_files`), as one manifest.
 
     `more` are texts that count as files too, by what messages call them.
 
@@ -27,11 +29,17 @@ def load(paths: Iterable[str], *, more: Mapping[str, str] | None = None) -> Mani
     """
     problems: list[Problem] = []
     sources: list[tuple[Source, Path]] = []
-    for path, root in _files(paths, problems):
+    for path, root in manifest_files(paths, problems):
         try:
-            sources.append((read_source(path, str(path)), root))
+            source = read_source(path, str(path))
         except ManifestError as error:
             problems.extend(error.problems)
+            continue
+        if isinstance(source.data, dict) and "format_version" in source.data:
+            message = "this is a plan file; `xgrant apply` takes it first, named *.json, and other commands take none"
+            problems.append(Problem("XG006", message, source.key_place(("format_version",))))
+            continue
+        sources.append((source, root))
     texts = [(parse_yaml(text, name), Path()) for name, text in (more or {}).items()]
     manifest = merge([*sources, *texts], problems)
     if manifest is None or problems:
@@ -44,7 +52,7 @@ def _digest(sources: Iterable[tuple[Source, Path]], texts: Mapping[str, str]) ->
     contents = {name: text.encode() for name, text in texts.items()}
     for source, root in sources:
         for file in (Path(source.file), *_policy_files(source)):
-            contents[Path(os.path.relpath(file, root)).as_posix()] = file.read_bytes()
+            contents[Path(os.path.relpath(file, root)).as_posix()] = read_regular(file)
     each = [f"{name}\0{hashlib.sha256(content).hexdigest()}" for name, content in sorted(contents.items())]
     return hashlib.sha256("\n".join(each).encode()).hexdigest()
 
@@ -54,27 +62,3 @@ def _policy_files(source: Source) -> Iterator[Path]:
         for policy in (grant.get("policy", {}), *grant.get("inline_policies", {}).values()):
             if "file" in policy:
                 yield Path(source.file).parent / policy["file"]
-
-
-def _files(paths: Iterable[str], problems: list[Problem]) -> list[tuple[Path, Path]]:
-    """Return each file once, with the folder that its policy files must lie in."""
-    found: dict[Path, tuple[Path, Path]] = {}
-    for given in paths:
-        path = Path(given)
-        if path.is_dir():
-            inside = sorted(
-                file
-                for file in path.rglob("*")
-                if file.suffix in (".yaml", ".yml")
-                and file.is_file()
-                and not any(part.startswith(".") for part in file.relative_to(path).parts)
-            )
-            if not inside:
-                problems.append(Problem("XG001", "the directory holds no *.yaml or *.yml; name another", Place(given)))
-            for file in inside:
-                found.setdefault(file.resolve(), (file, path))
-        elif path.exists():
-            found.setdefault(path.resolve(), (path, path.parent))
-        else:
-            problems.append(Problem("XG001", "no such file or directory; name the manifests to read", Place(given)))
-    return list(found.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,12 @@ class GrantCompiler:
     def compile(self, name: str, raw: Mapping[str, Any]) -> Grant | None:
         """Return the grant, or None where something is wrong with it."""
         before = len(self._problems)
+        grant = self._compile(name, raw)
+        self._problems[before:] = [replace(problem, grant=name) for problem in self._problems[before:]]
+        return grant
+
+    def _compile(self, name: str, raw: Mapping[str, Any]) -> Grant | None:
+        before = len(self._problems)
         self._at = ("grants", name)
         raw = {**raw, "from": raw.get("from", {}), "to": raw.get("to", {})}
         source, target = self._account(raw, "from"), self._account(raw, "to")
@@ -71,7 +78,8 @@ class GrantCompiler:
         moved_from = tuple(entry["from"] for entry in raw.get("moved", ()))
         # A role that has its name from its grant has it from the first one.
         role_name = raw["to"].get("role", moved_from[0] if moved_from else name)
-        if error := name_error("role", role_name):
+        # The name of a grant is one of a role, too, and was looked at where it stands.
+        if "role" in raw["to"] and (error := name_error("role", role_name)):
             self._problem("XG029", ("to", "role"), f"{error}; this is {role_name!r}")
         if error := description_error(raw.get("description", "")):
             self._problem("XG031", ("description",), f"{error}; write it without")
@@ -126,11 +134,14 @@ class GrantCompiler:
         self._problems.append(Problem(code, message, (source.key_place if key else source.place)(at)))
 
     def _refused(self, *path: str) -> bool:
-        """Return whether the manifest states this and the schema has taken it out."""
+        """Return whether the manifest states this and the schema has taken it, or all that is in it, out."""
         at: Any = self._source.data
         for key in (*self._at, *path):
             at = at.get(str(key)) if isinstance(at, dict) else None
-        return at is None and (*self._at, *path) in self._source.keys
+        whole = (*self._at, *path)
+        return whole in self._source.keys and (
+            at is None or (at == {} and any(key[:-1] == whole for key in self._source.keys))
+        )
 
     def _inherited(self, raw: Mapping[str, Any], key: str) -> dict[str, Any]:
         return {**self._defaults.get(key, {}), **raw.get(key, {})}
@@ -208,13 +219,15 @@ class GrantCompiler:
         return path
 
     def _permissions(self, raw: Mapping[str, Any], target: Account | None) -> PolicyDocument | None:
+        found = None
+        # A grant that says both is refused for that, and what is wrong with either is said too.
         if "policy" in raw:
-            return compile_policy(raw["policy"], self._source, (*self._at, "policy"), self._root, self._problems)
+            found = compile_policy(raw["policy"], self._source, (*self._at, "policy"), self._root, self._problems)
         if "permissions" in raw:
-            return compile_permissions(raw["permissions"], self._source, (*self._at, "permissions"), self._problems)
+            found = compile_permissions(raw["permissions"], self._source, (*self._at, "permissions"), self._problems)
         stated = ("inline_policies", "managed_policies")
-        if any(self._refused(key) for key in ("permissions", "policy", *stated)):
-            return None
+        if "policy" in raw or "permissions" in raw or any(self._refused(k) for k in ("permissions", "policy", *stated)):
+            return found
         if not any(raw.get(key) for key in stated) and target is not None and target.managed:
             self._problem(
                 "XG033",

@@ -9,8 +9,6 @@ from typing import Any
 
 import yaml
 
-from reconciler.manifest.source import parse_yaml
-
 # What no reader of YAML, old or new, takes for anything but this text.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 _WORDS = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
@@ -56,11 +54,3 @@ def dump(
 def _yaml(data: Any) -> str:
     # A line is never broken: a text in several lines would not survive being indented.
     return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=float("inf"), allow_unicode=False))
-
-
-def grant_at(text: str, name: str, line: int) -> str | None:
-    """Return which grant of a manifest's text the line is of, or None."""
-    source = parse_yaml(text, name)
-    grants = {path: place for path, place in source.keys.items() if len(path) == 2 and path[0] == "grants"}
-    before = [str(path[1]) for path, place in sorted(grants.items(), key=lambda item: item[1]) if place[0] <= line]
-    return before[-1] if before else None

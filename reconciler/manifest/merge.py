@@ -39,23 +39,26 @@ def merge(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Manife
     problems.extend(_moved_wrongly(grants, usable))
     if stack is None or problems:
         return None
-    return Manifest(stack, accounts, tuple(sorted(grants, key=lambda grant: grant.name)), limits, store=store)
+    mfa = _section(defaults, "defaults").get("require", {}).get("mfa", False)
+    ordered = tuple(sorted(grants, key=lambda grant: grant.name))
+    return Manifest(stack, accounts, ordered, limits, store=store, inherits_mfa=mfa)
 
 
 def _without_refused(source: Source, problems: list[Problem]) -> Source:
     """Append what the schema refuses; return the source without the parts that are refused.
 
-    Of a grant goes the key that is wrong (below `from` and `to`, the key of theirs), of an account all of it. What
-    lacks a key stays, and whoever needs the key asks for it.
+    Of a grant goes the key that is wrong (below `from`, `to` and `inline_policies`, the key of theirs), of an account
+    all of it. What lacks a key stays, and whoever needs the key asks for it; so does a grant that says two things.
     """
     data = copy.deepcopy(source.data)
     for path, problem in problems_of(source):
-        problems.append(problem)
-        if path and path[0] in ("grants", "defaults"):
-            depth = 2 if path[0] == "defaults" else 4 if path[2:3] in (("from",), ("to",)) else 3
-        else:
-            depth = 2
-        _drop(data, path[:depth])
+        if len(path) < 2 or path[0] != "grants":
+            problems.append(problem)
+            _drop(data, path[:2])
+            continue
+        problems.append(replace(problem, grant=str(path[1])))
+        if len(path) > 2 or not isinstance(source.data["grants"][path[1]], dict):
+            _drop(data, path[: 4 if path[2:3] in (("from",), ("to",), ("inline_policies",)) else 3])
     return replace(source, data=data)
 
 
@@ -80,9 +83,8 @@ def _grants(
         for name, raw in _section(source, "grants").items():
             place = source.key_place(("grants", name))
             if name in first:
-                problems.append(
-                    Problem("XG023", f"the grant {name} is declared before, at {first[name]}; rename one", place)
-                )
+                message = f"the grant {name} is declared before, at {first[name]}; rename one"
+                problems.append(Problem("XG023", message, place, name))
             first.setdefault(name, place)
             if (grant := compiler.compile(name, raw)) is not None:
                 compiled.append(grant)
@@ -202,7 +204,7 @@ def _roles_claimed_twice(grants: list[Grant], sources: list[tuple[Source, Path]]
                 f"{first.place}; give this grant another `to.role`"
             )
             place = by_file[grant.place.file].place(("grants", grant.name, "to", "role"))
-            yield Problem("XG026", message, place)
+            yield Problem("XG026", message, place, grant.name)
 
 
 def _moved_wrongly(grants: list[Grant], sources: list[tuple[Source, Path]]) -> Iterable[Problem]:
@@ -216,10 +218,12 @@ def _moved_wrongly(grants: list[Grant], sources: list[tuple[Source, Path]]) -> I
         for index, old in enumerate(grant.moved_from):
             place = by_file[grant.place.file].place(("grants", grant.name, "moved", index, "from"))
             if old == grant.name:
-                yield Problem("XG042", f"{old} is this grant's own name; name the one that it had before", place)
+                message = f"{old} is this grant's own name; name the one that it had before"
+                yield Problem("XG042", message, place, grant.name)
             elif old in declared:
                 message = f"the grant {old} is declared still, at {declared[old]}; remove one of the two"
-                yield Problem("XG042", message, place)
+                yield Problem("XG042", message, place, grant.name)
             elif old in claimed:
-                yield Problem("XG042", f"{old} is named before, at {claimed[old]}; a name has one successor", place)
+                message = f"{old} is named before, at {claimed[old]}; a name has one successor"
+                yield Problem("XG042", message, place, grant.name)
             claimed.setdefault(old, place)

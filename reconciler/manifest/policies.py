@@ -79,12 +79,12 @@ def _read_file(name: str, folder: Path, root: Path) -> tuple[Source | None, tupl
     try:
         # A manifest of a pull request must not make the tool read other files of the machine.
         inside = not Path(name).is_absolute() and path.resolve().is_relative_to(root.resolve())
-        exists = path.is_file()
+        exists = path.exists()
     except (OSError, ValueError):
         return None, (f"{name[:80]!r} cannot be the name of a file; mend it",)
     if not inside:
         return None, (f"{name!r} is outside the folder of the manifests ({root}); keep policy files in it",)
-    if path.suffix != ".json":
+    if path.suffix.lower() != ".json":
         return None, (f"a policy file is JSON and named *.json; this is {name!r}",)
     if not exists:
         return None, (f"there is no file {str(path)!r}; mend the name",)

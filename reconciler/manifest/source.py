@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from reconciler.errors import ManifestError, Place, PolicyError, Problem
+from reconciler.manifest.files import read_text, unreadable
 from reconciler.policy.document import loads_strict
 
 PathTo = tuple[str | int, ...]
@@ -76,12 +77,12 @@ def read_source(path: Path, name: str) -> Source:
 
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except UnicodeDecodeError:
         raise _one(name, "XG001", "the file is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:
-        raise _one(name, "XG001", f"the file cannot be read: {error.strerror or error}") from None
-    return parse_json(text, name) if path.suffix == ".json" else parse_yaml(text, name)
+        raise _one(name, "XG001", unreadable(error)) from None
+    return parse_json(text, name) if path.suffix.lower() == ".json" else parse_yaml(text, name)
 
 
 def parse_json(text: str, name: str) -> Source:
@@ -91,7 +92,7 @@ def parse_json(text: str, name: str) -> Source:
     except PolicyError as error:
         found = re.search(r"line (\d+) column (\d+)", str(error))
         line, column = (int(found.group(1)), int(found.group(2))) if found else (1, 1)
-        raise _one(name, "XG002", str(error), line, column) from None
+        raise _one(name, "XG002", f"{error}; mend the file", line, column) from None
     # JSON is YAML save for tabs, which stand only between tokens: places come from the YAML reader.
     marks = parse_yaml(text.replace("\t", " "), name)
     return Source(name, data, marks.values, marks.keys)

@@ -7,9 +7,10 @@ from reconciler.pipeline.plan_files import plan_again, read_plan_file, write_pla
 from reconciler.pipeline.read_back import read_back
 from reconciler.pipeline.stores import locks_held, read_history, read_one_record, release_locks
 from reconciler.pipeline.turns import Turn, one_at_a_time
+from reconciler.planfile import check_target
 
 __all__ = [
-    "PARALLELISM", "Request", "Turn", "apply_plan", "aws_ports", "check_accepted", "import_roles", "load", "locks_held",
-    "make_plan", "one_at_a_time", "plan_again", "read_back", "read_history", "read_one_record", "read_plan_file",
-    "release_locks", "write_plan_file",
+    "PARALLELISM", "Request", "Turn", "apply_plan", "aws_ports", "check_accepted", "check_target", "import_roles",
+    "load", "locks_held", "make_plan", "one_at_a_time", "plan_again", "read_back", "read_history", "read_one_record",
+    "read_plan_file", "release_locks", "write_plan_file",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from reconciler.desired import desired_state
 from reconciler.errors import ManifestError, UsageError
 from reconciler.importer import Draft, draft
 from reconciler.manifest import load
-from reconciler.manifest.dump import dump, grant_at
+from reconciler.manifest.dump import dump
 from reconciler.model import AccountFacts, Action, Change, Live, Manifest, Role, Scope, Severity
 from reconciler.ownership import role_tags
 from reconciler.planner import plan
@@ -62,22 +62,20 @@ def _text_of(found: Draft) -> str:
 def _refused(text: str, found: Draft, paths: Sequence[str], live: Live) -> dict[str, str]:
     """Return by role why its grant, beside the other manifests, does not say all that AWS has."""
     roles = {item.grant: item.role for item in found.imported}
-    reasons: dict[str, str] = {}
     try:
         manifest = load(paths, more={_IMPORTED: text})
     except ManifestError as error:
-        for problem in error.problems:
-            grant = grant_at(text, _IMPORTED, problem.place.line) if problem.place.file == _IMPORTED else None
-            if grant is None:
-                raise
-            reasons.setdefault(roles[grant], f"a manifest cannot say it: {problem.message}")
-        return reasons
+        refused = {name: problem for name, problem in error.by_grant.items() if name in roles}
+        if not refused:
+            raise
+        return {roles[name]: f"a manifest cannot say it: {problem.message}" for name, problem in refused.items()}
     grants = [grant for grant in manifest.grants if grant.name in roles]
     desired = desired_state(grants, manifest.accounts, stack=manifest.stack)
     # What the stack owns already is no part of the question.
     facts = {**{name: AccountFacts(known) for name, known in manifest.accounts.items()}, **live.facts}
     seen = {address: role for address, role in live.state.items() if isinstance(role, Role) and address in desired}
     tried = plan(desired, Live(seen, facts), stack=manifest.stack, rules=RULES)
+    reasons: dict[str, str] = {}
     for finding in tried.findings:
         if finding.severity is Severity.ERROR and finding.grant in roles:
             reasons.setdefault(roles[finding.grant], finding.message)

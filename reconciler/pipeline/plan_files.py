@@ -18,7 +18,7 @@ from reconciler.render.data import plan_data
 def write_plan_file(
     plan: Plan, request: Request, path: str, *, paths: list[str], created_at: datetime, expires_at: datetime
 ) -> None:
-    """Write a plan as a file for review and apply; OSError if it cannot be written."""
+    """Write a plan as a file for review and apply; OSError if it cannot be written, UsageError as `check_target`."""
     text = planfile.sealed(
         plan_data(plan), paths=paths, digest=request.manifest.digest, only=request.only, destroy=request.destroy,
         created_at=created_at, expires_at=expires_at,

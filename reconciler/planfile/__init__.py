@@ -2,6 +2,6 @@
 
 from reconciler.planfile.binding import Binding, bind
 from reconciler.planfile.contents import PlanFile, parse, sealed
-from reconciler.planfile.disk import read_bytes, write_private
+from reconciler.planfile.disk import check_target, read_bytes, write_private
 
-__all__ = ["Binding", "PlanFile", "bind", "parse", "read_bytes", "sealed", "write_private"]
+__all__ = ["Binding", "PlanFile", "bind", "check_target", "parse", "read_bytes", "sealed", "write_private"]

@@ -40,6 +40,7 @@ class PlanFile:
     only: frozenset[str]
     destroy: bool
     digest: str
+    created_at: datetime
     expires_at: datetime
 
     def wanted(self) -> bool:
@@ -102,6 +103,7 @@ def parse(content: bytes, name: str) -> PlanFile:
         only=frozenset(data["only"]),
         destroy=data["destroy"],
         digest=data["source"]["digest"],
+        created_at=created,
         expires_at=expires,
     )
 

@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import tempfile
 from pathlib import Path
 
-from reconciler.errors import PlanFileError
+from reconciler.errors import PlanFileError, UsageError
+from reconciler.files import read_regular
 
 MAX_BYTES = 256 * 1024 * 1024
 """More than the plan of a hundred thousand resources needs."""
 
 
+_BEGINS = re.compile(rb'\s*\{\s*"format_version"\s*:\s*"')
+
+
+def check_target(path: str) -> None:
+    """Check that a plan file may be written here; UsageError if anything would be lost, or apply would not take it.
+
+    What stands there has to be a plan file, by how it begins: a manifest or a policy file begins otherwise.
+    """
+    if not path.endswith(".json"):
+        raise UsageError(f"-o: a plan file is named *.json, since apply takes no other; this is {path!r}")
+    try:
+        mode = Path(path).lstat().st_mode
+        ours = stat.S_ISREG(mode) and _BEGINS.match(read_regular(path, 1000)) is not None
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"-o: {path}: whether this is a plan file cannot be read: {why}; name another") from None
+    if not ours:
+        what = "is no plan file" if stat.S_ISREG(mode) else "is a link, a directory or a device"
+        raise UsageError(f"-o: {path} exists and {what}, so it is not replaced; name another, or remove it")
+
+
 def write_private(path: str, text: str) -> None:
-    """Write a file with mode 0600 under a temporary name beside it, then rename it. Raises OSError."""
+    """Write a file with mode 0600 under a temporary name beside it, then rename it; OSError, or as `check_target`."""
     target = Path(path)
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
     try:
@@ -21,6 +47,7 @@ def write_private(path: str, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        check_target(path)
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -30,8 +57,7 @@ def write_private(path: str, text: str) -> None:
 def read_bytes(path: str) -> bytes:
     """Return the content of a plan file; PlanFileError if it cannot be read or is too large to be one."""
     try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_regular(path, MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise PlanFileError(

@@ -14,7 +14,8 @@ from reconciler.planner.pack import opening
 def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) -> tuple[State, Live]:
     """Return both states with only what belongs to these grants, by declaration or by mark.
 
-    A managed policy that several grants share stays in both, with what it has to keep of the others.
+    A managed policy that several grants share stays in both, with what it has to keep of the others. How much the stack
+    owns beside what is left in sight is counted.
 
     Raises:
         UsageError: a role passes from one grant to another, and only one of the two is named.
@@ -40,7 +41,8 @@ def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) ->
     for address, policy in _kept(desired, live, wanted, found, stack).items():
         wanted[address] = policy
         facts = _with_carried(facts, address, policy)
-    return wanted, Live(found, facts)
+    mine = sum(owns(stack, resource) for resource in live.state.values())
+    return wanted, Live(found, facts, mine - sum(owns(stack, resource) for resource in found.values()))
 
 
 def destroyed(desired: State) -> State:

@@ -6,6 +6,7 @@ What counts as the same is in `canonical.py`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -105,6 +106,30 @@ class PolicyDocument:
         named = (statement.get("Principal") for statement in self.statements())
         return _union(principal.get("AWS", []) for principal in named if isinstance(principal, dict))
 
+    def without_sids(self) -> PolicyDocument:
+        """Return the document without the Sids of its statements, which decide nothing.
+
+        Trust policies and caller policies are read so: a manifest has no words for their Sids, and the console writes
+        some (`Statement1`, `VisualEditor0`) unasked. Those of permissions policies can be stated, and are kept.
+        """
+        if not any("Sid" in statement for statement in self.statements()):
+            return self
+        data = self.data()
+        bare = [{key: item for key, item in each.items() if key != "Sid"} for each in listed(data["Statement"])]
+        return PolicyDocument.parse({**data, "Statement": bare if isinstance(data["Statement"], list) else bare[0]})
+
+    def names(self, action: str, resource: str) -> bool:
+        """Return whether an Allow names the action and the resource, by wildcard too.
+
+        Conditions, denials, NotAction and NotResource are not looked at: this is no decision.
+        """
+        return any(
+            statement.get("Effect") == "Allow"
+            and any(_matches(pattern.lower(), action.lower()) for pattern in statement.get("Action", []))
+            and any(_matches(pattern, resource) for pattern in statement.get("Resource", []))
+            for statement in self.statements()
+        )
+
     def with_aws_principals(self, names: Mapping[str, str]) -> PolicyDocument:
         """Return the document with each `AWS` principal that `names` holds replaced by what it says."""
         if not any(principal in names for principal in self.aws_principals()):
@@ -146,13 +171,26 @@ def loads_strict(text: str) -> Any:
         return seen
 
     try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=once, parse_constant=_no_constant, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise PolicyError(f"not JSON: {error}") from None
 
 
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        # Python refuses thousands of digits, with advice for whoever writes the program.
+        raise PolicyError(f"not JSON: a number of {len(text):,} digits") from None
+
+
 def _no_constant(name: str) -> Any:
     raise PolicyError(f"not JSON: {name} is no value")
+
+
+def _matches(pattern: str, text: str) -> bool:
+    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", pattern))
+    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
 
 
 def _union(lists: Iterable[Iterable[str]]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from reconciler.render.differences import MISSING, differences
 from reconciler.render.escape import escape
 
 _Entry = Mapping[str, Any]
+_FINGERPRINTS = (("before_fingerprint",), ("after_fingerprint",))
 
 
 def stale_lines(
@@ -25,7 +26,10 @@ def stale_lines(
         yield f"gone: {_named(entry)}; it was reviewed, is no longer planned, and AWS is not as it wanted"
     for reviewed, current in different:
         yield f"different: {_named(current)}"
-        for row in differences(_comparable(reviewed), _comparable(current)):
+        rows = differences(_comparable(reviewed), _comparable(current))
+        # A fingerprint follows from the rest; alone it tells of what is hidden.
+        telling = [row for row in rows if row.path not in _FINGERPRINTS]
+        for row in telling or rows:
             path = ".".join(escape(part) for part in row.path)
             yield f"    {path}: {value_text(row.before)} when reviewed, {value_text(row.after)} now"
     for entry in findings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from reconciler.model import Action, Change, Finding, Plan, Severity
@@ -178,25 +178,24 @@ def _changed_statement(before: Rows, after: Rows) -> Iterator[_Line]:
     unchanged = sum(len(set(before[key]) & set(after[key])) for key in set(before) & set(after) if key != "Effect")
     title = f"Sid {escape(after['Sid'][0])}" if "Sid" in after else ", ".join(map(escape, after.get("Action", [])[:3]))
     yield "~", 1, f"{effect} {title}  ({unchanged} unchanged)"
-    for row in _without_hidden(differences(before, after)):
+    for row in _without_hidden(differences(before, after), before, after):
         key = row.path[0]
         for mark, value in (("-", row.before), ("+", row.after)):
             if value is not MISSING:
                 for item in value if isinstance(value, list) else [value]:
-                    seen = shown(key, item)
-                    sign, words = ("~", f"{HIDDEN}, changed") if seen == HIDDEN else (mark, seen)
-                    yield sign, 2, f"{escape(key)}: {escape(words)}"
+                    yield mark, 2, f"{escape(key)}: {escape(shown(key, item))}"
+    for key in before:
+        if key in after and before[key] != after[key] and _is_hidden(key):
+            yield "~", 2, f"{escape(key)}: {HIDDEN}, changed"
 
 
-def _without_hidden(found: Iterable[Difference]) -> Iterator[Difference]:
-    """Join what cannot be told apart once it is hidden: an external id that has changed is said once."""
-    seen: set[str] = set()
-    for row in found:
-        if shown(row.path[0], "") != HIDDEN:
-            yield row
-        elif row.path[0] not in seen:
-            seen.add(row.path[0])
-            yield replace(row, before=MISSING, after="")
+def _without_hidden(found: Iterable[Difference], before: Rows, after: Rows) -> Iterator[Difference]:
+    """Leave out values that stand on both sides and cannot be told apart once they are hidden."""
+    return (row for row in found if not (_is_hidden(row.path[0]) and row.path[0] in before and row.path[0] in after))
+
+
+def _is_hidden(label: str) -> bool:
+    return shown(label, "") == HIDDEN
 
 
 def _value(name: str, value: Any) -> str:
@@ -217,10 +216,11 @@ def duration(seconds: int) -> str:
 def finding_lines(finding: Finding, painter: Painter = _PLAIN, *, whole: bool = True) -> Iterator[str]:
     """Yield the lines of one finding, without a line break; its documents only if it is to be shown whole."""
     where = f" {escape(str(finding.address))}:" if finding.address else ""
-    accepted = ", accepted" if finding.accepted else ""
+    accepted = ", accepted:" if finding.accepted else ""
     head = painter.paint(finding.severity, f"{finding.severity} {finding.rule}{accepted}")
     yield f"{head}{where} {escape(finding.message)}"
-    if finding.way_out:
+    # What is accepted is done with.
+    if finding.way_out and not finding.accepted:
         yield f"    what to do: {escape(finding.way_out)}"
     if finding.documents and not whole:
         yield "    nothing of this grant changes, so the documents are left out; `--format json` has them"

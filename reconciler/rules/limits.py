@@ -5,36 +5,59 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from reconciler.model import Action, Finding, Plan, Severity
+from reconciler.model import Action, CallerPolicy, Change, Finding, Plan, Resource, Severity
 from reconciler.ownership import owns
 
+DELETE, DELETE_PERCENT = 10, 30
+"""What a plan may delete where the manifests say no number."""
+
 SMALL = 10
-"""A plan of no more resources than these has no limits: there, a great part is a small number."""
+"""A stack of no more resources has no such limits: there, a great part is a small number. A number that somebody wrote
+holds always."""
 
 ACCEPTABLE = ("XG206", "XG207", "XG208")
 
 
 def limits(plan: Plan) -> Iterator[Finding]:
     """Yield an error, which may be accepted, for each limit that the plan exceeds. A replacement deletes, too."""
-    owned = {address for address, resource in plan.live.state.items() if owns(plan.stack, resource)}
-    if len(owned | {change.address for change in plan.changes}) <= SMALL:
-        return
-    deletes = plan.count(Action.DELETE) + plan.count(Action.REPLACE)
-    allowed = plan.limits
-    if deletes > allowed.delete:
-        yield _finding("XG206", f"the plan deletes or replaces {deletes} resources", f"delete: {allowed.delete}")
-    if deletes * 100 > allowed.delete_percent * len(owned):
+    owned = plan.live.left_out + sum(_is_owned(resource, plan.stack) for resource in plan.live.state.values())
+    small = owned + sum(change.action in (Action.CREATE, Action.ADOPT) for change in plan.changes) <= SMALL
+    deletes = sum(_deletes(change) for change in plan.changes)
+    # So few resources cannot exceed the usual number.
+    most = DELETE if plan.limits.delete is None else plan.limits.delete
+    if deletes > most:
+        yield _finding("XG206", f"the plan deletes or replaces {deletes} resources", f"delete: {most}")
+    percent = plan.limits.delete_percent
+    if percent is None:
+        percent = 100 if small else DELETE_PERCENT
+    if deletes * 100 > percent * owned:
         yield _finding(
             "XG207",
-            f"the plan deletes or replaces {deletes} of {len(owned)} resources, {deletes * 100 / len(owned):.0f}%",
-            f"delete_percent: {allowed.delete_percent}",
+            f"the plan deletes or replaces {deletes} of {owned} resources, {deletes * 100 / owned:.0f}%",
+            f"delete_percent: {percent}",
         )
-    most = allowed.change_per_account
+    per_account = plan.limits.change_per_account
     for account, number in sorted(Counter(change.address.account for change in plan.changes).items()):
-        if most is not None and number > most:
+        if per_account is not None and number > per_account:
             yield _finding(
-                "XG208", f"the plan changes {number} resources of account {account}", f"change_per_account: {most}"
+                "XG208",
+                f"the plan changes {number} resources of account {account}",
+                f"change_per_account: {per_account}",
             )
+
+
+def _is_owned(resource: Resource, stack: str) -> bool:
+    # A caller policy with a name of its own was made by hand, and is only about to be taken over.
+    return owns(stack, resource) and not (isinstance(resource, CallerPolicy) and resource.name)
+
+
+def _deletes(change: Change) -> bool:
+    """Return whether a change takes something away; a caller policy that only gets another name does not."""
+    before, after = change.before, change.after
+    if change.replaces is not None and isinstance(before, CallerPolicy) and isinstance(after, CallerPolicy):
+        # Whoever holds it can do what they could before.
+        return before.document != after.document or change.address.holder != change.replaces.holder
+    return change.action in (Action.DELETE, Action.REPLACE)
 
 
 def _finding(rule: str, what: str, limit: str) -> Finding:

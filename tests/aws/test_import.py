@@ -245,12 +245,19 @@ def test_what_is_not_taken_over_of_callers_is_said(
     names = ("CallerSaysMore", "CallerSaysNothing", "TwoPoliciesOfOneCaller")
     make(sandbox, {name: SHAPES[name] for name in names})
     result = xgrant("import", "--account", "storage", manifests)
-    assert "callersaysmore: the policy several-roles of user bob opens this role and stays as it is" in result.err
+    assert (
+        "callersaysmore: the policy several-roles of user bob allows sts:AssumeRole on this role and stays as it is"
+        in result.err
+    )
     assert "callersaysnothing: caller_policy is none: no inline policy of user bob says just" in result.err
-    assert "twopoliciesofonecaller: the policy zz-once-more of user alice opens this role" in result.err
+    assert (
+        "twopoliciesofonecaller: the policy zz-once-more of user alice allows sts:AssumeRole on this role" in result.err
+    )
     grants = yaml.safe_load(result.out)["grants"]
     assert [grants[name.lower()]["caller_policy"] for name in names] == ["none", "none", "inline"]
-    assert "  # the policy zz-once-more of user alice opens this role and stays as it is" in result.out
+    assert (
+        "  # the policy zz-once-more of user alice allows sts:AssumeRole on this role and stays as it is" in result.out
+    )
 
 
 def test_defaults_that_a_grant_cannot_decline_leave_the_role_with_a_reason(
@@ -316,3 +323,192 @@ def test_two_roles_whose_names_make_one_name_of_a_grant_are_told_apart(
     make(sandbox, {"a.b": role(), "a_b": role(), "---": role()}, callers=False)
     out = xgrant("import", "--account", "storage", manifests).out
     assert sorted(yaml.safe_load(out)["grants"]) == ["a-b", "a-b-2", "role"]
+
+
+def with_sids(made: dict[str, Any]) -> dict[str, Any]:
+    (statement,) = made["trust"]["Statement"]
+    return {**made, "trust": {**made["trust"], "Statement": [{"Sid": "Statement1", **statement}]}}
+
+
+def test_sids_that_the_console_writes_hinder_no_import_and_no_adoption_and_are_no_drift(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    make(sandbox, {"Plain": with_sids(SHAPES["Plain"])}, callers=False)
+    source, target = root_client(sandbox, "iam", SOURCE), root_client(sandbox, "iam", TARGET)
+    opens = json.loads(opening(arn_of("Plain", SHAPES["Plain"])))
+    opens["Statement"][0]["Sid"] = "VisualEditor0"
+    source.put_user_policy(UserName="alice", PolicyName="by-hand", PolicyDocument=json.dumps(opens))
+    result = xgrant("import", "--account", "storage", manifests, "--output", manifests / "imported.yaml")
+    assert "1 imported, 1 not" in result.err
+    found = {change["address"]: change["change"]["attributes"] for change in changes(xgrant, manifests)}
+    assert found == {"storage/role/Plain": ["tags"], "dev/user/alice/caller-policy/plain": ["name"]}
+    assert xgrant("apply", "--auto-approve", manifests).code == 0
+    assert changes(xgrant, manifests) == []
+    source.put_user_policy(UserName="alice", PolicyName="xgrant.platform.plain", PolicyDocument=json.dumps(opens))
+    assert xgrant("drift", manifests).code == 0
+    trusted = target.get_role(RoleName="Plain")["Role"]["AssumeRolePolicyDocument"]
+    assert "Statement1" in json.dumps(trusted)
+
+
+def test_a_sid_of_a_permissions_policy_counts_as_before(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    make(sandbox, {"Plain": role(inline={"read": document({**READ, "Sid": "One"})})})
+    xgrant("import", "--account", "storage", manifests, "--output", manifests / "imported.yaml")
+    assert "Sid: One" in (manifests / "imported.yaml").read_text()
+    assert xgrant("apply", "--auto-approve", manifests).code == 0
+    iam = root_client(sandbox, "iam", TARGET)
+    other = json.dumps(document({**READ, "Sid": "Two"}))
+    iam.put_role_policy(RoleName="Plain", PolicyName="read", PolicyDocument=other)
+    assert xgrant("drift", manifests).code == 2
+
+
+def test_mfa_by_default_is_declined_for_a_role_without_it_and_stops_no_other_role(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    names = ("Plain", "by-role", "Mfa", "Group")
+    make(sandbox, {**{name: SHAPES[name] for name in names}, "MfaOfARole": LEFT["MfaOfARole"][0]})
+    base = {**BASE, "defaults": {**ACCESS, "require": {"mfa": True}}}
+    (manifests / "base.yaml").write_text(json.dumps(base), encoding="utf-8")
+    result = xgrant("import", "--account", "storage", manifests, "--output", manifests / "imported.yaml")
+    assert (result.code, "4 imported, 2 not" in result.err) == (0, True), result.err
+    assert "the role MfaOfARole: a manifest cannot say it: the role deployer can never meet this" in result.err
+    grants = yaml.safe_load((manifests / "imported.yaml").read_text())["grants"]
+    assert {name: grant["require"]["mfa"] for name, grant in grants.items()} == {
+        "plain": False, "by-role": False, "mfa": True, "group": False,
+    }  # fmt: skip
+    for change in changes(xgrant, manifests):
+        assert change["change"]["attributes"] in (["tags"], ["name"]), change
+
+
+def test_whatever_defaults_do_to_a_role_leaves_that_role_and_imports_the_others(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    full = [{"Key": f"k{n}", "Value": "v"} for n in range(48)]
+    roles = {
+        "Full": role(Tags=full),
+        "Open": role(),
+        "Ids": role(trust(StringEquals={"sts:ExternalId": ["one-id", "other-id"]})),
+        "Right": role(trust(StringEquals={"sts:ExternalId": SECRET}), Tags=[{"Key": "team", "Value": "x"}]),
+    }
+    make(sandbox, roles, callers=False)
+    base = {**BASE, "defaults": {**ACCESS, "tags": {"team": "x"}, "require": {"external_id": "by-default"}}}
+    (manifests / "base.yaml").write_text(json.dumps(base), encoding="utf-8")
+    result = xgrant("import", "--account", "storage", manifests)
+    assert (result.code, list(yaml.safe_load(result.out)["grants"])) == (0, ["right"]), result.err
+    for name, reason in (
+        ("Full", "a manifest cannot say it: a role has at most 50 tags and xgrant needs 2 of them; this grant has 49"),
+        ("Open", "a manifest cannot say the same of its trust_policy"),
+        ("Ids", "a manifest cannot say it: `require` demands StringEquals sts:ExternalId already"),
+    ):
+        assert f"the role {name}: {reason}" in result.err
+
+
+def test_an_account_whose_name_would_be_taken_gets_another(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    make(sandbox, {"Vendor": SHAPES["Vendor"]}, callers=False)
+    accounts = {**BASE["accounts"], f"account-{VENDOR}": {"id": "666666666666", "managed": False}}  # type: ignore[dict-item]
+    (manifests / "base.yaml").write_text(json.dumps({**BASE, "accounts": accounts}), encoding="utf-8")
+    out = xgrant("import", "--account", "storage", manifests).out
+    assert list(yaml.safe_load(out)["accounts"]) == [f"account-{VENDOR}-2"]
+
+
+def test_the_comments_of_an_import_say_what_is_so(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    make(sandbox, {"Plain": SHAPES["Plain"], "Other": role(trust(BOB))}, callers=False)
+    iam = root_client(sandbox, "iam", SOURCE)
+    plain = arn_of("Plain", SHAPES["Plain"])
+    iam.put_user_policy(UserName="alice", PolicyName="xgrant.other.x", PolicyDocument=opening(plain))
+    wide = json.dumps(document({"Effect": "Allow", "Action": "sts:*", "Resource": f"arn:aws:iam::{TARGET}:role/P*"}))
+    iam.put_group_policy(GroupName="developers", PolicyName="wide", PolicyDocument=wide)
+    iam.put_user_policy(UserName="bob", PolicyName="multi", PolicyDocument=opening(plain, f"{plain}s"))
+    result = xgrant("import", "--account", "storage", manifests)
+    notes = [line for line in result.err.splitlines() if "the grant " in line]
+    assert notes == [
+        ("xgrant: the grant other: caller_policy is none: no inline policy of user bob says just that this role may be "
+        "assumed"),
+        ("xgrant: the grant plain: caller_policy is none: the policy xgrant.other.x of user alice is named as a stack's "
+        "own caller policy is"),
+        ("xgrant: the grant plain: the policy wide of group developers allows sts:AssumeRole on this role, by a wildcard, "
+        "and stays as it is"),
+    ]  # fmt: skip
+
+
+def test_an_import_is_the_same_text_whatever_order_aws_answers_in(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    one = {
+        "StringLike": {"aws:PrincipalTag/b": "x", "aws:PrincipalTag/a": "y"},
+        "IpAddress": {"aws:SourceIp": "10.0.0.0/8"},
+    }
+    other = {operator: dict(reversed(list(one[operator].items()))) for operator in reversed(one)}
+    made = role(trust([ALICE, BOB], **one))
+    make(sandbox, {"Plain": made})
+    first = xgrant("import", "--account", "storage", manifests).out
+    root_client(sandbox, "iam", TARGET).update_assume_role_policy(
+        RoleName="Plain", PolicyDocument=json.dumps(trust([BOB, ALICE], **other))
+    )
+    assert xgrant("import", "--account", "storage", manifests).out == first
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_aws_is_asked(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    file = manifests / "none" / "imported.yaml"
+    sandbox.recorder.take()
+    result = xgrant("import", "--account", "storage", manifests, "--output", file)
+    says = f"--output: {file}: there is no directory {file.parent}; make it, or name a file elsewhere"
+    assert (result.code, says in result.err, sandbox.recorder.take()) == (64, True, [])
+    assert xgrant("import", "--account", "storage", manifests, "--output", "").code == 64
+
+
+def test_a_file_that_cannot_be_written_is_named_as_it_was_asked_for(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    make(sandbox, {"Plain": SHAPES["Plain"]})
+    file = manifests / ("x" * 252)
+    result = xgrant("import", "--account", "storage", manifests, "--output", file)
+    assert (result.code, result.err) == (
+        1, f"xgrant: --output: {file} cannot be written: File name too long; make room or name a file elsewhere\n",
+    )  # fmt: skip
+
+
+def test_an_import_of_nothing_says_that_no_file_was_written(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    file = manifests / "imported.yaml"
+    result = xgrant("import", "--account", "storage", manifests, "--output", file)
+    assert result.err.splitlines()[-1] == f"0 imported, 1 not; {file} was not written"
+    assert not file.exists()
+
+
+# Giving back what was adopted
+
+
+def test_a_role_without_its_tag_is_left_as_it_is_and_only_its_caller_policies_go(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    make(sandbox, {"Plain": SHAPES["Plain"]})
+    source, target = root_client(sandbox, "iam", SOURCE), root_client(sandbox, "iam", TARGET)
+    xgrant("import", "--account", "storage", manifests, "--output", manifests / "imported.yaml")
+    assert xgrant("apply", "--auto-approve", manifests).code == 0
+    destroyed = json.loads(xgrant("plan", "--destroy", manifests, "--format", "json").out)["resource_changes"]
+    assert {change["address"] for change in destroyed} == {
+        "storage/role/Plain", "dev/user/alice/caller-policy/plain",
+    }  # fmt: skip
+
+    target.untag_role(RoleName="Plain", TagKeys=["xgrant:stack"])
+    (manifests / "imported.yaml").unlink()
+    source.put_user_policy(
+        UserName="alice", PolicyName="mine", PolicyDocument=opening(arn_of("Plain", SHAPES["Plain"]))
+    )
+    (change,) = changes(xgrant, manifests)
+    assert (change["address"], change["change"]["action"]) == ("dev/user/alice/caller-policy/plain", "delete")
+    sandbox.recorder.take()
+    assert xgrant("apply", "--auto-approve", manifests).code == 0
+    writes = [c.operation for c in sandbox.recorder.take() if not c.operation.startswith(("Get", "List", "Assume"))]
+    assert writes == ["DeleteUserPolicy"]
+    assert target.list_role_policies(RoleName="Plain")["PolicyNames"] == ["read"]
+    assert source.list_user_policies(UserName="alice")["PolicyNames"] == ["mine"]

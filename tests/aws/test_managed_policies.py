@@ -190,3 +190,19 @@ def test_a_managed_caller_policy_on_our_role_is_no_drift_and_goes_with_no_role_o
     refused = xgrant("destroy", ours, "--auto-approve")
     assert refused.code == 3
     assert "error XG204 dev/role/hop: the role hop carries xgrant.other." in refused.out
+
+
+def test_a_role_without_its_tag_loses_the_managed_policies_of_the_stack(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    """As the README warns: they are the stack's by their path."""
+    resources = ", ".join(f"'arn:aws:s3:::bucket-{number:04}/*'" for number in range(400))
+    large = (
+        "\n    from: {account: dev, groups: [developers]}\n    to: {account: storage}\n"
+        f'    permissions: [{{actions: "s3:GetObject", resources: [{resources}]}}]\n'
+    )
+    assert xgrant("apply", manifest(tmp_path, [], large=large), "--auto-approve").code == 0
+    root_client(sandbox, "iam", TARGET).untag_role(RoleName="large", TagKeys=["xgrant:stack"])
+    planned = json.loads(xgrant("plan", manifest(tmp_path, []), "--format", "json").out)["resource_changes"]
+    assert {(change["type"], change["change"]["action"]) for change in planned} == {("managed-policy", "delete")}
+    assert any(change["change"]["before"]["attached_to"] == ["role/large"] for change in planned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -91,11 +92,132 @@ def test_a_reviewed_plan_is_applied_and_its_file_shown_as_plan_showed_it(
 
 
 def test_a_plan_file_is_its_owners_only_and_replaces_an_older_one_whole(plan_file: Path, xgrant: Run) -> None:
-    plan_file.write_text("older")
+    plan_file.write_text('{"format_version": "0.9"}')
     plan_file.chmod(0o644)
     assert xgrant("plan", EXAMPLE, "-o", plan_file).code == 0
     assert stat.S_IMODE(plan_file.stat().st_mode) == 0o600
     assert [file.name for file in plan_file.parent.iterdir()] == ["plan.json"]
+
+
+PLAN = '{"format_version": "0.9"}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("plan.txt", None, "a plan file is named *.json, since apply takes no other"),
+        ("", None, "a plan file is named *.json"),
+        (".", None, "a plan file is named *.json"),
+        ("manifest.json", '{"version": 1, "stack": "platform"}', "exists and is no plan file, so it is not replaced"),
+        ("policy.json", '{"Version": "2012-10-17", "Statement": []}', "exists and is no plan file"),
+        ("later.json", '{"stack": "platform", "format_version": "1.1"}', "exists and is no plan file"),
+        ("empty.json", "", "exists and is no plan file"),
+        ("none/plan.json", None, "there is no directory none; make it, or name a file elsewhere"),
+        ("folder.json", "folder", "exists and is a link, a directory or a device"),
+        ("link.json", "link", "exists and is a link, a directory or a device"),
+        ("pipe.json", "pipe", "exists and is a link, a directory or a device"),
+    ],
+)
+def test_a_plan_is_written_over_nothing_but_a_plan_file(
+    xgrant: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str | None, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    match content:
+        case "folder":
+            Path(name).mkdir()
+        case "link":
+            Path("plan.json").write_text(PLAN)
+            Path(name).symlink_to("plan.json")
+        case "pipe":
+            os.mkfifo(name)
+        case str():
+            Path(name).write_text(content)
+    before = [(file.name, file.lstat()) for file in sorted(tmp_path.iterdir())]
+    result = xgrant("plan", EXAMPLE, "-o", name)
+    # Nothing can be asked of AWS here, so it was not asked.
+    assert (result.code, says in result.err, result.out) == (64, True, "")
+    assert [(file.name, file.lstat()) for file in sorted(tmp_path.iterdir())] == before
+
+
+def test_what_takes_the_name_of_a_plan_file_while_aws_is_read_is_not_replaced(
+    scenario: Scenario, xgrant: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "plan.json"
+
+    def now() -> datetime:
+        file.write_text("kept")
+        return datetime(2030, 1, 1, tzinfo=UTC)
+
+    monkeypatch.setattr("reconciler.commands.clock.now", now)
+    assert xgrant("plan", EXAMPLE, "-o", file).code == 64
+    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [("plan.json", "kept")]
+
+
+def test_a_refused_or_incomplete_plan_does_not_say_that_apply_takes_it(
+    scenario: Scenario, xgrant: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, file = tmp_path / "m.yaml", tmp_path / "plan.json"
+    manifest.write_text(EXAMPLE.read_text().replace("[developers]", "[nobody]"))
+    for said in (xgrant("plan", manifest, "-o", file), xgrant("show", file)):
+        assert "; apply will refuse it for XG202; mend that, then plan again.\n" in said.err
+    manifest.write_text(
+        EXAMPLE.read_text().replace("accounts:\n", 'accounts:\n  lost: {id: "111111111111", profile: nowhere}\n')
+    )
+    for said in (xgrant("plan", manifest, "-o", file), xgrant("show", file)):
+        assert "; apply will refuse it, since an account could not be read; mend that, then plan again.\n" in said.err
+
+
+def test_show_says_when_the_plan_was_made_and_until_when_it_holds(
+    scenario: Scenario, xgrant: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, file = datetime(2030, 1, 1, tzinfo=UTC), tmp_path / "plan.json"
+    monkeypatch.setattr("reconciler.commands.clock.now", lambda: start)
+    xgrant("plan", EXAMPLE, "-o", file, "--expires", "1h0m90s")
+    made = "The plan was made at 2030-01-01 00:00:00 UTC; "
+    for form in ("text", "json"):
+        assert xgrant("show", file, "--format", form).err == f"{made}apply takes it until 2030-01-01 01:01:30 UTC.\n"
+    monkeypatch.setattr("reconciler.commands.clock.now", lambda: start + timedelta(seconds=3690))
+    expired = "it has expired at 2030-01-01 01:01:30 UTC, so apply will refuse it; plan again.\n"
+    assert xgrant("show", file).err == made + expired
+
+
+def test_a_stale_plan_says_the_whole_command_that_makes_it_anew(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    manifest, file = tmp_path / "the manifest.yaml", tmp_path / "my plan.json"
+    manifest.write_text(EXAMPLE.read_text())
+    xgrant("apply", manifest, "--auto-approve")
+    grant = "shared-bucket-read"
+    planned = xgrant("plan", "--destroy", "--only", grant, "--expires", "90m", "-o", file, manifest)
+    assert planned.code == 0
+    another_change(sandbox)
+    result = xgrant("apply", file, manifest, "--accept", "XG206")
+    assert result.code == 4
+    anew = f"xgrant plan --destroy --only {grant} --accept XG206 --expires 1h30m -o '{file}' '{manifest}'"
+    assert result.err.endswith(f": {anew}\n")
+
+
+def test_a_stale_plan_names_the_manifests_of_the_file_where_the_command_line_names_none(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(EXAMPLE.parent.parent)
+    file = tmp_path / "plan.json"
+    for paths, named in (([], ""), (["manifests/shared-bucket.yaml"], " manifests/shared-bucket.yaml")):
+        xgrant("plan", "-o", file, *paths)
+        a_new_change(sandbox)
+        assert xgrant("apply", file).err.endswith(f": xgrant plan -o {file}{named}\n")
+        root_client(sandbox, "iam", SOURCE).delete_user_policy(UserName="alice", PolicyName="xgrant.platform.old")
+
+
+def test_fingerprints_of_a_stale_change_are_shown_only_where_nothing_else_differs(
+    plan_file: Path, sandbox: Sandbox, xgrant: Run
+) -> None:
+    another_change(sandbox)
+    result = xgrant("apply", plan_file, EXAMPLE)
+    assert (result.code, "fingerprint" in result.out) == (4, False)
+    root_client(sandbox, "iam", SOURCE).delete_group_policy(GroupName="developers", PolicyName=CALLER_POLICY)
+    forged(plan_file, lambda data: put(data, ("resource_changes", 0, "change", "after_fingerprint"), flipped))
+    assert "    after_fingerprint: " in xgrant("apply", plan_file, EXAMPLE).out
 
 
 def test_a_plan_applied_twice_says_so_and_writes_nothing(plan_file: Path, sandbox: Sandbox, xgrant: Run) -> None:
@@ -360,7 +482,9 @@ def test_limits_stop_apply_until_accepted_and_a_file_carries_no_acceptance(
     for command in (["destroy", manifest, "--auto-approve"], ["plan", manifest, "--destroy"]):
         result = xgrant(*command)
         assert (result.code, "error XG206 the plan deletes or replaces 12 resources" in result.out) == (3, True)
+    refused = xgrant("plan", manifest, "--destroy", "-o", file)
     planned = xgrant("plan", manifest, "--destroy", "--accept", "XG206", "-o", file)
+    assert all("; apply --accept XG206 takes it until " in said.err for said in (refused, planned))
     assert (planned.code, "warning XG206, accepted" in planned.out) == (0, True)
     assert xgrant("show", file).out == planned.out
     assert xgrant("apply", file, manifest).code == 3

@@ -54,6 +54,21 @@ def test_wrong_usage_exits_64_since_2_means_changes(xgrant: Run, arguments: list
     assert "usage: xgrant" in result.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["plan", "--nonsense"], "usage: xgrant plan [-h]"),
+        (["plan", "--nonsense"], "xgrant plan: error: unrecognized arguments: --nonsense"),
+        (["sandbox", "--port", "abc"], "argument --port: a port is a number from 0 to 65535; this is abc"),
+        (["sandbox", "--port", "9" * 5000], "a port is a number from 0 to 65535; this is 9"),
+        (["show", "a", "b"], "usage: xgrant show [-h]"),
+    ],
+)
+def test_wrong_usage_of_a_subcommand_is_told_by_that_subcommand(xgrant: Run, arguments: list[str], says: str) -> None:
+    result = xgrant(*arguments)
+    assert (result.code, says in result.err) == (64, True)
+
+
 def test_the_exit_codes_stand_in_the_readme_as_in_the_help() -> None:
     readme = (EXAMPLE.parent.parent / "README.md").read_text(encoding="utf-8").replace("`", "")
     for line in EXIT_CODES.splitlines()[1:]:

@@ -34,7 +34,7 @@ def problems_of(folder: Path, text: str) -> list[str]:
         pytest.param({"moved": "old"}, "+4:12", "XG012", "[{from: old-name}]", id="moved is no list"),
         pytest.param({"adopt": "yes"}, "+4:12", "XG012", "true or false", id="adopt in a word"),
         pytest.param({"caller_policy": "both"}, "+4:20", "XG013", "managed or none", id="unknown caller policy"),
-        pytest.param({"inline_policies": "{p: {file: p.json}}"}, "+0:3", "XG013", "in place of permissions", id="permissions and inline policies"),
+        pytest.param({"inline_policies": f"{{p: {{Version: '2012-10-17', Statement: {STATEMENT}}}}}"}, "+0:3", "XG013", "in place of permissions", id="permissions and inline policies"),
         pytest.param(
             {"permissions": "", "inline_policies": "{xgrant.platform.x: {Version: \"2012-10-17\", Statement: [{Effect: Allow, Action: s3:*, Resource: \"*\"}]}}"},
             "+3:23", "XG029", "another name", id="inline policy with the name of a caller policy",
@@ -98,6 +98,7 @@ def problems_of(folder: Path, text: str) -> list[str]:
         pytest.param({"tags": '{a: "b;c"}'}, "+4:12", "XG030", "U+003B", id="tag alphabet"),
         pytest.param({"tags": f'{{a: "{"x" * 257}"}}'}, "+4:12", "XG030", "at most 256", id="tag length"),
         pytest.param({"tags": "{" + ", ".join(f"k{i}: v" for i in range(49)) + "}"}, "+4:5", "XG030", "has 49", id="49 tags"),
+        pytest.param({"require": "{external_id: [ab, cd]}"}, "+4:28", "XG012", "one only; several go to trust_conditions", id="two external ids"),
         pytest.param({"require": "{external_id: x}"}, "+4:28", "XG013", "2 to 1,224", id="external id"),
         pytest.param({"require": "{source_org: abc}"}, "+4:27", "XG013", "organization", id="organization"),
         pytest.param({"require": "{source_ip: [10.0.0.0/33]}"}, "+4:27", "XG034", "203.0.113.0/24", id="network"),
@@ -219,6 +220,58 @@ def test_what_the_schema_refuses_in_a_grant_does_not_hide_what_else_is_wrong_wit
     )
     codes = [re.search(r"XG\d+", problem)[0] for problem in problems_of(tmp_path, text)]  # type: ignore[index]
     assert codes == ["XG024", "XG012", "XG029", "XG010", "XG013", "XG028", "XG037", "XG030", "XG010"]
+
+
+BAD_STATEMENT = '{Effect: Allow, Action: "s3", Resource: "bucket"}'
+
+
+@pytest.mark.parametrize(
+    ("parts", "codes"),
+    [
+        (
+            {
+                "permissions": "",
+                "inline_policies": f"{{a: {{Statement: {STATEMENT}}}, b: {{Version: '2012-10-17', Statement: {BAD_STATEMENT}}}, "
+                f"AWSRevokeOlderSessions: {{Version: '2012-10-17', Statement: {STATEMENT}}}, c: {{file: c.json}}}}",
+            },
+            ["XG011", "XG027", "XG028", "XG029", "XG032"],
+        ),
+        ({"permissions": "", "inline_policies": f"{{a: {{Statement: {STATEMENT}}}}}"}, ["XG011"]),
+        ({"permissions": "", "inline_policies": "[]"}, ["XG012"]),
+        (
+            {
+                "permissions": "",
+                "policy": f"{{Version: '2012-10-17', Statement: {BAD_STATEMENT}}}",
+                "inline_policies": "{c: {file: c.json}}",
+            },
+            ["XG013", "XG027", "XG028", "XG032"],
+        ),
+        (
+            {"policy": "{file: p.json}", "permissions": '[{actions: "s3", resources: "*"}]', "tags": '{"aws:x": a}'},
+            ["XG013", "XG027", "XG032", "XG030"],
+        ),
+        ({"from": "", "tags": '{"aws:x": a}', "session": "{max_duration: 13h}"}, ["XG011", "XG030", "XG037"]),
+    ],
+    ids=["one inline policy", "the only one", "no mapping", "policy and inline", "policy and permissions", "no from"],
+)  # fmt: skip
+def test_what_is_wrong_with_one_part_of_a_grant_hides_nothing_of_the_others(
+    tmp_path: Path, parts: dict[str, str], codes: list[str]
+) -> None:
+    found = problems_of(tmp_path, manifest_yaml(grant_yaml(**parts)))
+    assert sorted(re.search(r"XG\d+", problem)[0] for problem in found) == sorted(codes)  # type: ignore[index]
+
+
+def test_a_problem_of_what_is_inherited_stands_once_and_knows_each_grant_it_is_of(tmp_path: Path) -> None:
+    by_role = {"from": "{account: dev, roles: [a]}"}
+    text = manifest_yaml(
+        grant_yaml("one", **by_role), grant_yaml("two", **by_role), grant_yaml("three"),
+        head=HEAD + "defaults: {require: {mfa: true}}\n",
+    )  # fmt: skip
+    with pytest.raises(ManifestError) as caught:
+        load_text(tmp_path, text)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.place.line) == ("XG040", HEAD.count("\n") + 1)
+    assert sorted(caught.value.by_grant) == ["one", "two"]
 
 
 def test_a_file_that_cannot_be_read_is_not_blamed_on_the_others(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler import planfile
-from reconciler.errors import PlanFileError
+from reconciler.cli import parser
+from reconciler.errors import PlanFileError, UsageError
 from reconciler.manifest import load
 from reconciler.pipeline import read_plan_file
 from reconciler.planfile.contents import checksum
@@ -150,14 +151,25 @@ def test_a_file_that_cannot_be_read_is_named_with_what_to_do(tmp_path: Path, nam
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "plan.json").mkdir()
-    with pytest.raises(OSError, match=r"plan\.json"):
+    with pytest.raises(UsageError, match=r"plan\.json exists and is a link, a directory or a device"):
         write_private(str(tmp_path / "plan.json"), "text")
     assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
 
 
-@pytest.mark.parametrize("period", ["0h", "24", "h", "1w", "-1h", "1.5h", "999999d", "\u0661h"])
-def test_a_period_is_a_number_with_its_unit(xgrant: Run, period: str) -> None:
-    assert xgrant("plan", "-o", "x.json", f"--expires={period}").code == 64
+@pytest.mark.parametrize(
+    "period",
+    ["0h", "24", "h", "1w", "-1h", "1.5h", "999999d", "\u0661h", "", "366d", "8760h1s", "30m1h", "0h0m", "9" * 5000],
+)
+def test_a_period_that_is_none_is_told_the_form_and_the_maximum(xgrant: Run, period: str) -> None:
+    result = xgrant("plan", "-o", "x.json", f"--expires={period}")
+    assert (result.code, "like 24h or 1h30m, and at most 365d; this is" in result.err) == (64, True)
+
+
+@pytest.mark.parametrize(
+    ("period", "seconds"), [("90s", 90), ("1h30m", 5400), ("1d1h1m1s", 90061), ("365d", 31536000), ("24h", 86400)]
+)
+def test_a_period_has_days_hours_minutes_and_seconds(period: str, seconds: int) -> None:
+    assert parser().parse_args(["plan", "-o", "x.json", "--expires", period]).expires == seconds
 
 
 @pytest.mark.parametrize(
@@ -171,3 +183,11 @@ def test_a_period_is_a_number_with_its_unit(xgrant: Run, period: str) -> None:
 )
 def test_options_that_make_no_sense_are_wrong_usage(xgrant: Run, arguments: list[str]) -> None:
     assert xgrant(*arguments).code == 64
+
+
+def test_a_number_of_thousands_of_digits_shows_no_advice_for_programmers(xgrant: Run, tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text('{"format_version": ' + "9" * 5000 + "}")
+    result = xgrant("show", file)
+    says = f"xgrant: {file}: not JSON: a number of 5,000 digits; plan again with `xgrant plan -o`\n"
+    assert (result.code, result.err) == (3, says)

@@ -191,3 +191,46 @@ def test_what_aws_returns_unreadable_equals_only_itself(raw: object) -> None:
 
 def test_a_percent_encoded_document_is_read() -> None:
     assert PolicyDocument.read("%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%5D%7D") == document()
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["a statement alone", "a list"])
+def test_a_document_without_sids_means_what_one_says_that_never_had_any(alone: bool) -> None:
+    bare = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "arn:aws:iam::123456789012:role/x"}
+    named = {"Sid": "VisualEditor0", **bare}
+    found, wanted = (
+        PolicyDocument.parse({"Version": "2012-10-17", "Statement": s if alone else [s]}) for s in (named, bare)
+    )
+    assert found != wanted
+    assert found.without_sids() == wanted
+    assert found.without_sids().written == wanted.written
+
+
+def test_a_document_that_has_no_sid_or_cannot_be_read_is_left_as_it_is() -> None:
+    for raw in ('{"Statement": []}', "no JSON"):
+        document = PolicyDocument.read(raw)
+        assert document.without_sids() is document
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "names"),
+    [
+        ("sts:AssumeRole", "arn:aws:iam::1:role/x", True),
+        ("STS:assumerole", "arn:aws:iam::1:role/x", True),
+        ("sts:*", "*", True),
+        ("*", "arn:aws:iam::*:role/?", True),
+        ("sts:Assume*Identity", "*", False),
+        ("sts:AssumeRole", "arn:aws:iam::1:role/X", False),
+        ("sts:AssumeRole", "arn:aws:iam::1:role/[x]", False),
+    ],
+)
+def test_a_document_names_an_action_and_a_resource_by_wildcard_too(action: str, resource: str, names: bool) -> None:
+    for effect, expected in (("Allow", names), ("Deny", False)):
+        statement = {"Effect": effect, "Action": action, "Resource": resource}
+        document = PolicyDocument.parse({"Version": "2012-10-17", "Statement": statement})
+        assert document.names("sts:AssumeRole", "arn:aws:iam::1:role/x") is expected
+
+
+def test_a_number_of_thousands_of_digits_is_refused_without_advice_for_programmers() -> None:
+    with pytest.raises(PolicyError) as caught:
+        PolicyDocument.parse('{"Statement": ' + "9" * 5000 + "}")
+    assert str(caught.value) == "not JSON: a number of 5,000 digits"

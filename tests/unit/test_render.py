@@ -15,6 +15,7 @@ from reconciler.applier import apply
 from reconciler.model import Action, CallerPolicy, Change, Outcome, Plan, Role, Status
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.data import plan_data
+from reconciler.render.drift import drift_text
 from reconciler.render.escape import escape
 from reconciler.render.outcomes import event_line, summary
 from reconciler.render.statements import masked, paired
@@ -244,6 +245,31 @@ def test_durations_are_shown_as_people_write_them(seconds: int, words: str) -> N
 def test_external_ids_are_hidden_at_whatever_depth_and_case() -> None:
     data = {"Statement": [{"Condition": {"StringEquals": {"STS:externalid": ["canary"], "k:x": "seen"}}}]}
     assert json.dumps(masked(data)) == json.dumps(data).replace('["canary"]', '"(hidden)"')
+
+
+@pytest.mark.parametrize("adopt", [False, True], ids=["update", "adopt"])
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        ("", "{external_id: canary-one}", "+ Condition StringEquals sts:ExternalId: (hidden)"),
+        ("{external_id: canary-one}", "", "- Condition StringEquals sts:ExternalId: (hidden)"),
+        ("{external_id: canary-one}", "{external_id: canary-two}", "~ Condition StringEquals sts:ExternalId: (hidden), changed"),
+    ],
+)  # fmt: skip
+def test_an_external_id_that_comes_goes_or_changes_is_told_apart_in_every_form(
+    tmp_path: Path, before: str, after: str, line: str, adopt: bool
+) -> None:
+    live = desired_of(load_text(tmp_path, manifest_yaml(grant_yaml(require=before))))
+    if adopt:
+        live = {a: replace(role, grant="", tags={}) for a, role in live.items() if isinstance(role, Role)}
+    found = plan_for(load_text(tmp_path, manifest_yaml(grant_yaml(require=after, adopt=str(adopt).lower()))), live)
+    assert [row.strip() for row in text(found).splitlines() if "ExternalId" in row and "trust" not in row] == [line]
+    role = next(change for change in plan_data(found)["resource_changes"] if change["type"] == "role")["change"]
+    sides = [role[side]["trust_policy"]["Statement"][0].get("Condition") for side in ("before", "after")]
+    rows = [row for row in drift_text(found, Painter()).splitlines() if "sts:ExternalId" in row]
+    assert [bool(before), bool(after)] == [side is not None for side in sides]
+    assert (sides[0] != sides[1], len(rows)) == (True, 2 if before and after else 1)
+    assert "canary" not in text(found) + str(plan_data(found)) + "".join(rows)
 
 
 def test_the_data_of_a_plan_count_every_kind_of_change(tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""What apply will make of a plan file."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from datetime import datetime
+
+from reconciler.model import Plan, Severity
+from reconciler.render.escape import escape
+from reconciler.render.text import duration
+
+
+def outlook(plan: Plan, *, expires_at: datetime, now: datetime) -> str:
+    """Say whether apply takes the file of a plan, until when, and with which findings accepted; else why not."""
+    if not plan.complete():
+        return "apply will refuse it, since an account could not be read; mend that, then plan again"
+    errors = {finding.rule for finding in plan.findings if finding.severity is Severity.ERROR}
+    acceptable = {finding.rule for finding in plan.findings if finding.acceptable}
+    if fatal := sorted(errors - acceptable):
+        return f"apply will refuse it for {', '.join(fatal)}; mend that, then plan again"
+    if now >= expires_at:
+        return f"it has expired at {moment(expires_at)}, so apply will refuse it; plan again"
+    # A file carries no acceptance, whatever was accepted when it was made.
+    accepting = "".join(f" --accept {rule}" for rule in sorted(acceptable))
+    return f"apply{accepting} takes it until {moment(expires_at)}"
+
+
+def moment(time: datetime) -> str:
+    """Return a time in UTC as people read it."""
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def plan_command(
+    file: str, paths: Iterable[str], *, only: Iterable[str], destroy: bool, accepted: Iterable[str], lasts: int | None
+) -> str:
+    """Return the command that makes a plan file anew, quoted for a shell; `lasts` are seconds, None for as usual."""
+    words = ["xgrant", "plan", *(["--destroy"] if destroy else [])]
+    words += [word for grant in sorted(only) for word in ("--only", grant)]
+    words += [word for rule in sorted(accepted) for word in ("--accept", rule)]
+    words += ["--expires", duration(lasts)] if lasts is not None else []
+    return escape(shlex.join([*words, "-o", file, *paths]))
