@@ -13,6 +13,7 @@ from typing import Any
 
 from reconciler.model import Account, AccountFacts, Live, Manifest, PrincipalKind, Role
 from reconciler.ownership import INLINE_POLICY, STACK_TAG
+from reconciler.policy.case import fold
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 
 _ARN = re.compile(r"arn:([a-z-]+):(iam|sts)::(\d{12}):(?:(root)|(user|role)(/(?:.*/)?)([^/]+)|.*)")
@@ -129,12 +130,9 @@ def _trust(role: Role, target: Account) -> _Trust:
     if set(principal) != {"AWS"}:
         raise NotExpressibleError("it is trusted to a service or an identity provider too")
     actions = statement.get("Action", [])
-    if [action.lower() for action in actions] != ["sts:assumerole"]:
+    if [fold(action) for action in actions] != ["sts:assumerole"]:
         raise NotExpressibleError("its trust policy allows another action than sts:AssumeRole, or more")
-    conditions = statement.get("Condition", {})
-    if not isinstance(conditions, dict) or not all(isinstance(keys, dict) for keys in conditions.values()):
-        raise NotExpressibleError("the conditions of its trust policy cannot be read")
-    return _callers(principal["AWS"], target, conditions)
+    return _callers(principal["AWS"], target, statement.get("Condition", {}))
 
 
 def _callers(principals: list[str], target: Account, conditions: Mapping[str, Any]) -> _Trust:

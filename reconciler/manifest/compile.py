@@ -28,6 +28,7 @@ from reconciler.policy.arn import (
     split_path,
     tag_text_error,
 )
+from reconciler.policy.case import fold
 from reconciler.policy.conditions import Conditions, joined, overlaps
 from reconciler.policy.document import PolicyDocument, listed
 
@@ -300,13 +301,13 @@ class GrantCompiler:
         for operator, keys in block.items():
             seen: set[str] = set()
             for key in keys:
-                if key.lower() in seen:
+                if fold(key) in seen:
                     self._problem(
                         "XG034", ("trust_conditions", operator, key),
                         f"{key} stands twice under {operator}, since IAM ignores the case of keys; join the values",
                         key=True,
                     )  # fmt: skip
-                seen.add(key.lower())
+                seen.add(fold(key))
 
     def _duration(self, raw: Mapping[str, Any]) -> int:
         text = self._inherited(raw, "session").get("max_duration", "1h")
@@ -345,9 +346,9 @@ def _tag_error(key: str, value: str) -> str | None:
         return f"a tag's key has 1 to 128 characters; this has {len(key)}"
     if len(value) > 256:
         return f"a tag's value has at most 256 characters; this has {len(value)}"
-    if key.lower().startswith("aws:"):
+    if fold(key).startswith("aws:"):
         return "tag keys that start with aws: are AWS's own; use another"
-    if key.lower().startswith(RESERVED_TAG_PREFIX):
+    if fold(key).startswith(RESERVED_TAG_PREFIX):
         return f"tag keys that start with {RESERVED_TAG_PREFIX} are xgrant's own; use another"
     return tag_text_error(key) or tag_text_error(value)
 

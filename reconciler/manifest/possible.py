@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.manifest.source import PathTo
 from reconciler.model import Grant, PrincipalKind
+from reconciler.policy.case import fold
 
 CHAINED_SESSION = 3600
 """The longest session, in seconds, that a role's session can get of another role (facts sheet 1.4)."""
@@ -65,8 +66,8 @@ def _protected(path: str, name: str) -> str | None:
 def _demands_mfa(grant: Grant) -> PathTo | None:
     for operator, keys in grant.conditions.items():
         for key, values in keys.items():
-            folded = operator.lower()
-            if key.lower() not in _MFA_KEYS or folded.endswith("ifexists"):
+            folded = fold(operator)
+            if fold(key) not in _MFA_KEYS or folded.endswith("ifexists"):
                 continue
             # The key is absent: `Null` demands that only with true, and no session has it to be false either.
             if folded == "null" and values == ("true",):

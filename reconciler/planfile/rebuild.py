@@ -94,7 +94,7 @@ def _resource(kind: Kind, grant: str, raw: Mapping[str, Any] | None) -> Resource
 
 
 def _document(raw: Mapping[str, Any]) -> PolicyDocument:
-    if "Unreadable" in raw:
+    if set(raw) == {"Unreadable"}:
         text = json.dumps(raw, sort_keys=True, separators=(",", ":"))
         return PolicyDocument(text, text)
     return PolicyDocument.parse(raw)

@@ -11,14 +11,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from reconciler.policy.case import fold
+
 # The default of a document without Version (user guide, "IAM JSON policy elements: Version").
 DEFAULT_VERSION = "2008-10-17"
 CURRENT_VERSION = "2012-10-17"
 
-_ROOT_ARN = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root")
+_ROOT_ARN = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):root")
 _ELEMENTS = (
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
 )  # fmt: skip
+# Longer ones are no numbers to anybody, and int() refuses some thousand digits.
+_LONGEST_NUMBER = 40
 _VARIABLE = re.compile(r"(\$\{[^}]*\})")
 _WILDCARDS = re.compile(r"[*?]{2,}")
 _KEY = re.compile(r"([A-Za-z0-9.-]+:[^/]*)(/.*)?", re.DOTALL)
@@ -34,16 +38,14 @@ def canonical_document(data: Mapping[str, Any], statements: Iterable[Mapping[str
     """Return what a document means; `statements` are those of `data`, as a list.
 
     The two versions that there are differ only in policy variables, which the old one takes literally: without one
-    in the document they mean the same.
+    in the document they mean the same. An element that AWS does not know counts: who wrote it meant something.
     """
     found = {dumps(canonical_statement(statement)) for statement in statements}
     version = data.get("Version") or DEFAULT_VERSION
     if version == DEFAULT_VERSION and not any("${" in text for text in found):
         version = CURRENT_VERSION
-    means: dict[str, Any] = {"Version": version}
-    if data.get("Id"):
-        means["Id"] = data["Id"]
-    return {**means, "Statement": [json.loads(text) for text in sorted(found)]}
+    means = {element: value for element, value in data.items() if element != "Id" or value}
+    return {**means, "Version": version, "Statement": [json.loads(text) for text in sorted(found)]}
 
 
 def canonical_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def canonical_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
             means[element] = {
                 kind: sorted_set(canonical_value(element, name) for name in names) for kind, names in value.items()
             }
-        elif element == "Condition" and isinstance(value, dict):
+        elif element == "Condition":
             means[element] = _canonical_conditions(value)
     return means
 
@@ -68,7 +70,7 @@ def canonical_value(element: str, value: str) -> str:
     lies in one partition only, so the id says it all.
     """
     if element in ("Action", "NotAction"):
-        return _wildcards(value.lower())
+        return _wildcards(fold(value))
     if element in ("Resource", "NotResource"):
         return _wildcards(value)
     match = _ROOT_ARN.fullmatch(value)
@@ -83,39 +85,40 @@ def canonical_key(key: str) -> str:
     match = _KEY.fullmatch(key)
     if match is None:
         return key
-    name, rest = match.group(1).lower(), match.group(2) or ""
-    return name + (rest.lower() if name in _TAG_KEYS else rest)
+    name, rest = fold(match.group(1)), match.group(2) or ""
+    return name + (fold(rest) if name in _TAG_KEYS else rest)
 
 
 def canonical_condition(operator: str, value: str) -> str:
     """Return a value under a condition operator in the one spelling: a run of stars is one where stars match."""
-    return _wildcards(value) if _WITH_WILDCARDS.fullmatch(operator.lower()) else value
+    return _wildcards(value) if _WITH_WILDCARDS.fullmatch(fold(operator)) else value
 
 
 def _canonical_conditions(block: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for operator, keys in _folded(block, str.lower).items():
-        if isinstance(keys, dict):
-            found[operator] = {
-                key: sorted_set(canonical_condition(operator, value) for value in values)
-                for key, values in _folded(keys, canonical_key).items()
-            }
-        else:
-            found[operator] = keys
+    for operator, keys in _folded(block, fold).items():
+        found[operator] = {
+            key: sorted_set(canonical_condition(operator, value) for value in values)
+            for key, values in _folded(keys, canonical_key).items()
+        }
     return found
 
 
-def _folded(mapping: Mapping[str, Any], fold: Callable[[str], str]) -> dict[str, Any]:
+def _folded(mapping: Mapping[str, Any], respell: Callable[[str], str]) -> dict[str, Any]:
     """Return the mapping with folded keys; those that would fall together stay as they are, to lose neither."""
     times: dict[str, int] = {}
     for key in mapping:
-        times[fold(key)] = times.get(fold(key), 0) + 1
-    return {fold(key) if times[fold(key)] == 1 else key: value for key, value in mapping.items()}
+        times[respell(key)] = times.get(respell(key), 0) + 1
+    return {respell(key) if times[respell(key)] == 1 else key: value for key, value in mapping.items()}
 
 
 def _wildcards(value: str) -> str:
-    """Spell each run of wildcards one way: as many characters as it has `?`, then one star if it has any."""
-    if "*" not in value:
+    """Spell each run of wildcards one way: as many characters as it has `?`, then one star if it has any.
+
+    What stands in a variable stands for itself. One with a default value may have a brace in its quotes: there the
+    end of the variable is not sure, and the value is left as it is.
+    """
+    if "*" not in value or ("${" in value and "'" in value):
         return value
     parts = _VARIABLE.split(value)
     parts[::2] = (_WILDCARDS.sub(_run, part) for part in parts[::2])
@@ -128,7 +131,10 @@ def _run(match: re.Match[str]) -> str:
 
 
 def tidy_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the statement as written, but with elements in AWS's usual order and every value a sorted list."""
+    """Return the statement as written, but with elements in AWS's usual order and every value a sorted list.
+
+    Its values are of the types that `shape.check_shape` lets pass.
+    """
     tidy: dict[str, Any] = {}
     known = [element for element in _ELEMENTS if element in statement]
     for element in known + sorted(set(statement) - set(known)):
@@ -137,13 +143,12 @@ def tidy_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
             tidy[element] = _strings(value)
         elif element in ("Principal", "NotPrincipal") and isinstance(value, Mapping):
             tidy[element] = {kind: _strings(names) for kind, names in value.items()}
-        elif element == "Condition" and isinstance(value, Mapping):
-            block = {
-                operator: {key: _strings(values) for key, values in keys.items()} if isinstance(keys, Mapping) else keys
-                for operator, keys in value.items()
-            }
-            if block:
-                tidy[element] = block
+        elif element == "Condition":
+            if value:
+                tidy[element] = {
+                    operator: {key: _strings(values) for key, values in keys.items()}
+                    for operator, keys in value.items()
+                }
         elif element != "Sid" or value:  # The console writes an empty Sid where there is none.
             tidy[element] = value
     return tidy
@@ -168,8 +173,16 @@ def _strings(values: Any) -> list[str]:
     return sorted_set(_scalar(value) for value in listed(values))
 
 
-def _scalar(value: Any) -> str:
-    # IAM takes a number or a boolean for the string of the same spelling.
+def _scalar(value: str | float) -> str:
+    # IAM takes a number or a boolean for the string of the same spelling (`number` has kept it).
     if isinstance(value, bool):
         return "true" if value else "false"
     return value if isinstance(value, str) else dumps(value)
+
+
+def number(text: str) -> str | float:
+    """Return a number of JSON as a value that is written as it stands: 1.10 and 1e400 only survive as texts."""
+    if len(text) > _LONGEST_NUMBER:
+        return text
+    value = float(text) if set(text) & set(".eE") else int(text)
+    return value if json.dumps(value) == text else text

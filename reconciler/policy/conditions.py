@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reconciler.policy.case import fold
+
 Conditions = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Operator, then condition key, then values: `{"Bool": {"aws:MultiFactorAuthPresent": ("true",)}}`."""
 
 
 def overlaps(left: Conditions, right: Conditions) -> tuple[tuple[str, str], ...]:
     """Return the (operator, key) pairs that stand in both, as spelt on the right; IAM ignores the case of keys."""
-    taken = {(operator.lower(), key.lower()) for operator, keys in left.items() for key in keys}
+    taken = {(fold(operator), fold(key)) for operator, keys in left.items() for key in keys}
     return tuple(
-        (operator, key) for operator, keys in right.items() for key in keys if (operator.lower(), key.lower()) in taken
+        (operator, key) for operator, keys in right.items() for key in keys if (fold(operator), fold(key)) in taken
     )
 
 

@@ -19,9 +19,12 @@ from reconciler.policy.canonical import (
     canonical_document,
     dumps,
     listed,
+    number,
     sorted_set,
     tidy_statement,
 )
+from reconciler.policy.case import fold
+from reconciler.policy.shape import check_shape
 
 __all__ = [
     "CURRENT_VERSION",
@@ -50,21 +53,12 @@ class PolicyDocument:
         """Make a document from a mapping or from JSON text.
 
         Raises:
-            PolicyError: the text is no JSON, has a key twice in one object, or is no object with statements.
+            PolicyError: the text is no JSON, has a key twice in one object, or is no policy by `shape.check_shape`.
 
         """
-        data = loads_strict(raw) if isinstance(raw, str) else raw
-        if not isinstance(data, Mapping) or "Statement" not in data:
-            raise PolicyError("not a policy document: it needs an object with Statement")
-        statements = data["Statement"]
-        if isinstance(statements, Mapping):
-            statements = [statements]
-        if not isinstance(statements, list) or not all(isinstance(s, Mapping) for s in statements):
-            raise PolicyError("not a policy document: Statement has to be an object or a list of objects")
-        try:
-            return cls(dumps(canonical_document(data, statements)), dumps(data, sort=False))
-        except RecursionError:
-            raise PolicyError("not a policy document: it is nested too deeply") from None
+        data = loads_strict(raw, spelt=True) if isinstance(raw, str) else raw
+        statements = check_shape(data)
+        return cls(dumps(canonical_document(data, statements)), dumps(data, sort=False))
 
     @classmethod
     def read(cls, raw: object) -> PolicyDocument:
@@ -79,8 +73,13 @@ class PolicyDocument:
                     return cls.parse(candidate)
                 except PolicyError:
                     continue
-        text = dumps({"Unreadable": unquote(raw) if isinstance(raw, str) else str(raw)})
+        text = dumps({"Unreadable": unquote(raw) if isinstance(raw, str) else _as_json(raw)})
         return cls(text, text)
+
+    def unreadable(self) -> str | None:
+        """Return the text of what could not be parsed; None of a policy, also of one with an element of that name."""
+        data = self.data()
+        return str(data["Unreadable"]) if set(data) == {"Unreadable"} else None
 
     def data(self) -> dict[str, Any]:
         """Return the document as written, as plain data."""
@@ -125,7 +124,7 @@ class PolicyDocument:
         """
         return any(
             statement.get("Effect") == "Allow"
-            and any(_matches(pattern.lower(), action.lower()) for pattern in statement.get("Action", []))
+            and any(_matches(fold(pattern), fold(action)) for pattern in statement.get("Action", []))
             and any(_matches(pattern, resource) for pattern in statement.get("Resource", []))
             for statement in self.statements()
         )
@@ -159,8 +158,16 @@ def equivalent(left: PolicyDocument | Mapping[str, Any] | str, right: PolicyDocu
     return canonical(left) == canonical(right)
 
 
-def loads_strict(text: str) -> Any:
-    """Parse JSON, refusing an object that has one key twice: json and AWS would keep only the last."""
+def loads_strict(text: str, *, spelt: bool = False) -> Any:
+    """Parse JSON, refusing an object that has one key twice: json and AWS would keep only the last.
+
+    With `spelt` a number that Python would write otherwise is the text of it, so that none changes or meets another.
+
+    Raises:
+        PolicyError: the text is no JSON, or has a key twice in one object.
+
+    """
+    numbers: Any = {"parse_int": number, "parse_float": number} if spelt else {"parse_int": _integer}
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: dict[str, Any] = {}
@@ -171,7 +178,7 @@ def loads_strict(text: str) -> Any:
         return seen
 
     try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=_no_constant, parse_int=_integer)
+        return json.loads(text, object_pairs_hook=once, parse_constant=_no_constant, **numbers)
     except (ValueError, RecursionError) as error:
         raise PolicyError(f"not JSON: {error}") from None
 
@@ -182,6 +189,13 @@ def _integer(text: str) -> int:
     except ValueError:
         # Python refuses thousands of digits, with advice for whoever writes the program.
         raise PolicyError(f"not JSON: a number of {len(text):,} digits") from None
+
+
+def _as_json(raw: object) -> str:
+    try:
+        return dumps(raw, sort=False)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
 
 
 def _no_constant(name: str) -> Any:

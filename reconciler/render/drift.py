@@ -137,7 +137,7 @@ def _shown(resource: Resource, masks: Masks) -> dict[str, Any]:
 def _masked(value: Any, masks: Masks) -> Any:
     if isinstance(value, PolicyDocument):
         data = document_data(value, masks)
-        if "Unreadable" not in data:
+        if value.unreadable() is None:
             return PolicyDocument.parse(data)
         text = json.dumps(data)
         return PolicyDocument(text, text)

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from reconciler.policy.canonical import canonical_condition, canonical_key, canonical_value
+from reconciler.policy.case import fold
 from reconciler.policy.document import PolicyDocument, listed
 from reconciler.render.escape import HIDDEN
 
@@ -44,7 +45,7 @@ def document_data(document: PolicyDocument, masks: Masks | None = None) -> dict[
     """Return a document as tidy plain data that may be shown: every external id of a condition is hidden."""
     if (text := _unreadable(document)) is not None:
         return {"Unreadable": text}
-    head = {key: value for key, value in document.data().items() if key != "Statement"}
+    head = {key: masked(value, masks) for key, value in document.data().items() if key != "Statement"}
     return {**head, "Statement": [masked(statement, masks) for statement in document.statements()]}
 
 
@@ -85,11 +86,11 @@ def masked(data: Any, masks: Masks | None = None, operator: str = "") -> Any:
 
 def _unreadable(document: PolicyDocument) -> str | None:
     """Return the text of a document that is none; nothing of it may be shown where an external id may stand in it."""
-    text = document.data().get("Unreadable")
+    text = document.unreadable()
     if text is None:
         return None
-    plain = unquote(str(text)).casefold()
-    return HIDDEN if _SECRET_KEY.partition(":")[2] in plain or "\\u" in plain else str(text)
+    plain = unquote(text).casefold()
+    return HIDDEN if _SECRET_KEY.partition(":")[2] in plain or "\\u" in plain else text
 
 
 def statement_rows(document: PolicyDocument) -> list[dict[str, list[str]]]:
@@ -121,12 +122,21 @@ def paired(before: PolicyDocument, after: PolicyDocument) -> list[tuple[Rows | N
 
 
 def head_changes(before: PolicyDocument, after: PolicyDocument) -> list[tuple[str, str, str]]:
-    """Return what differs beside the statements: Version and Id, each with both values."""
-    old, new = (json.loads(document.canonical) for document in (before, after))
-    if "Unreadable" in old or "Unreadable" in new:
+    """Return what differs beside the statements: Version, Id, and what AWS does not know, each with both values."""
+    if before.unreadable() is not None or after.unreadable() is not None:
         return []
-    pairs = [(key, str(old.get(key, "none")), str(new.get(key, "none"))) for key in ("Version", "Id")]
-    return [(key, one, other) for key, one, other in pairs if one != other]
+    old, new = (json.loads(document.canonical) for document in (before, after))
+    unknown = sorted({*old, *new} - {"Version", "Id", "Statement"})
+    return [
+        (key, _head(old, key), _head(new, key))
+        for key in ("Version", "Id", *unknown)
+        if (key in old, old.get(key)) != (key in new, new.get(key))
+    ]
+
+
+def _head(data: Mapping[str, Any], key: str) -> str:
+    value = masked({key: data[key]})[key] if key in data else "none"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _likeness(left: Rows, right: Rows) -> int:
@@ -161,7 +171,7 @@ def _respelt(old: dict[str, list[str]], new: list[dict[str, list[str]]]) -> dict
 def _canonical_label(label: str) -> str:
     element, *rest = label.split(" ", 2)
     if element == "Condition" and len(rest) == 2:
-        return f"{element} {rest[0].lower()} {canonical_key(rest[1])}"
+        return f"{element} {fold(rest[0])} {canonical_key(rest[1])}"
     return label
 
 

@@ -155,7 +155,7 @@ def _document(label: str, old: Any, new: Any) -> Iterator[_Line]:
         return
     yield "~", 0, label
     for key, before, after in head_changes(old, new):
-        yield "~", 1, f"{key}: {escape(before)} -> {escape(after)}"
+        yield "~", 1, f"{escape(key)}: {escape(before)} -> {escape(after)}"
     for one, other in paired(old, new):
         if one is None or other is None:
             yield from _statement("-" if other is None else "+", one or other or {})

@@ -26,8 +26,7 @@ def trusted(principal: Any = ALICE, **more: Any) -> dict[str, Any]:
     ("trust", "reason"),
     [
         ("no JSON", "its trust policy cannot be read"),
-        (trusted(Condition=["x"]), "the conditions of its trust policy cannot be read"),
-        (trusted(Condition={"Bool": "x"}), "the conditions of its trust policy cannot be read"),
+        (trusted(Condition={"Bool": "x"}), "its trust policy cannot be read"),
         (trusted([ALICE, "AIDAABCDEFGHIJKLMNOPQ"]), "names a user or role that was deleted"),
         (trusted([ALICE, f"arn:aws:iam::{STORAGE}:user/us"]), "principals of several accounts"),
         (trusted(f"arn:aws:sts::{DEV}:assumed-role/r/s"), "a session or a federated user"),

@@ -9,7 +9,9 @@ from urllib.parse import quote
 import pytest
 
 from reconciler.errors import PolicyError
-from reconciler.policy.document import PolicyDocument, equivalent
+from reconciler.policy.conditions import overlaps
+from reconciler.policy.document import PolicyDocument, equivalent, loads_strict
+from reconciler.policy.shape import MAX_DEPTH
 from tests.support import DEV, allow, document
 
 ROOT = f"arn:aws:iam::{DEV}:root"
@@ -59,6 +61,12 @@ def trust(principal: Any, **more: Any) -> dict[str, Any]:
             [allow("a:B", Condition={"StringEquals": {"aws:PrincipalTag/Team": "x"}})],
             [allow("a:B", Condition={"StringEquals": {"aws:principaltag/team": "x"}})],
             id="case of a tag's key in AWS's own condition keys",
+        ),
+        pytest.param([allow("s3:Get**")], [allow("S3:GET*")], id="run of stars and case in an action"),
+        pytest.param(
+            [{"Effect": "Deny", "NotPrincipal": {"AWS": [ROOT, "x"]}, "Action": "a:B"}],
+            [{"Effect": "Deny", "NotPrincipal": {"AWS": ["x", DEV]}, "Action": "a:B"}],
+            id="NotPrincipal",
         ),
         pytest.param(
             [trust({"AWS": "arn:aws-cn:iam::123456789012:root"})], [trust({"AWS": DEV})], id="root in its partition"
@@ -114,7 +122,43 @@ def test_spellings_of_one_meaning_are_equal(left: list[dict[str, Any]], right: l
             [allow("a:B", Condition={"StringEquals": {"k:x": "w", "K:X": "v"}})],
             id="one key in two spellings",
         ),
+        pytest.param(
+            [allow("a:B", Condition={"StringEquals": {"k:x": "w", "K:X": "v"}})],
+            [allow("a:B", Condition={"StringEquals": {"K:X": "v"}})],
+            id="one of the two spellings lost",
+        ),
         pytest.param([trust("*")], [trust({"AWS": DEV})], id="everybody"),
+        pytest.param(
+            [allow("iam:CreateAccessKey")], [allow("iam:CreateAccess\u212aey")], id="Kelvin sign in an action"
+        ),
+        pytest.param([allow("s3:x")], [allow("\u017f3:x")], id="long s in an action"),
+        pytest.param(
+            [allow("a:B", Condition={"Null": {"aws:TokenIssueTime": "true"}})],
+            [allow("a:B", Condition={"Null": {"aws:To\u212aenIssueTime": "true"}})],
+            id="Kelvin sign in a condition key",
+        ),
+        pytest.param(
+            [allow("a:B", Condition={"StringLike": {"k:x": "v"}})],
+            [allow("a:B", Condition={"StringLi\u212ae": {"k:x": "v"}})],
+            id="Kelvin sign in an operator",
+        ),
+        pytest.param(
+            [allow("a:B", Condition={"StringEquals": {"aws:PrincipalTag/key": "v"}})],
+            [allow("a:B", Condition={"StringEquals": {"aws:PrincipalTag/\u212aey": "v"}})],
+            id="Kelvin sign in a tag's key",
+        ),
+        pytest.param(
+            [trust({"AWS": f"arn:aws:iam::{DEV}:role/Reader"})],
+            [trust({"AWS": f"arn:aws:iam::{DEV}:role/reader"})],
+            id="case of a principal's name",
+        ),
+        pytest.param([trust({"AWS": f"arn:aws:iam::{DEV}:user/root"})], [trust({"AWS": DEV})], id="a user called root"),
+        pytest.param([allow("a:B", "x??*")], [allow("a:B", "x?*")], id="two question marks before a star"),
+        pytest.param([allow("a:B", "${k, '}**'}")], [allow("a:B", "${k, '}*'}")], id="stars in a default value"),
+        pytest.param([allow("a:B", Action=[])], [{"Effect": "Allow", "Resource": "*"}], id="an empty list"),
+        pytest.param([allow("a:B", Condition={"StringEquals": {}})], [allow("a:B")], id="an operator without keys"),
+        pytest.param([allow("a:B", Extra=None)], [allow("a:B")], id="an unknown element"),
+        pytest.param([allow("a:B", "arn:aws-cn:s3:::b")], [allow("a:B", "arn:aws:s3:::b")], id="partition"),
     ],
 )
 def test_different_meanings_are_not_equal(left: list[dict[str, Any]], right: list[dict[str, Any]]) -> None:
@@ -129,6 +173,11 @@ def test_different_meanings_are_not_equal(left: list[dict[str, Any]], right: lis
         ({}, {"Version": "2012-10-17"}, True),
         ({"Version": "2012-10-17"}, {"Version": "2020-01-01"}, False),
         ({"Id": "a"}, {"Id": "b"}, False),
+        ({"Id": "a"}, {}, False),
+        ({"Id": ""}, {}, True),
+        ({"version": "2012-10-17"}, {}, False),
+        ({"Extra": None}, {}, False),
+        ({"Extra": 1}, {"Extra": 2}, False),
     ],
 )
 def test_the_version_counts_only_where_it_can_matter(left: Any, right: Any, same: bool) -> None:
@@ -175,6 +224,9 @@ def test_the_document_is_written_as_its_author_spelt_it_in_ascii() -> None:
         ('{"Statement": ["x"]}', "Statement"),
         ('{"Statement": [], "Statement": []}', "stands twice"),
         ("[" * 100_000, "not JSON"),
+        ('{"Statement": [], "X": %s}' % ("[" * MAX_DEPTH + "]" * MAX_DEPTH), "nested more than 20 deep"),
+        ('{"Statement": [], "Version": 5}', "Version has to be a string"),
+        ('{"Statement": [], "Id": null}', "Id has to be a string"),
         ('{"Statement": [], "Id": NaN}', "NaN"),
     ],
 )
@@ -232,5 +284,82 @@ def test_a_document_names_an_action_and_a_resource_by_wildcard_too(action: str, 
 
 def test_a_number_of_thousands_of_digits_is_refused_without_advice_for_programmers() -> None:
     with pytest.raises(PolicyError) as caught:
-        PolicyDocument.parse('{"Statement": ' + "9" * 5000 + "}")
+        loads_strict('{"Statement": ' + "9" * 5000 + "}")
     assert str(caught.value) == "not JSON: a number of 5,000 digits"
+
+
+def _with_number(value: str) -> str:
+    condition = f'{{"NumericEquals": {{"k:x": {value}}}}}'
+    return f'{{"Statement": {{"Effect": "Deny", "Action": "a:B", "Resource": "*", "Condition": {condition}}}}}'
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        ("5", '"5"', True),
+        ("1.10", '"1.10"', True),
+        ("1.10", '"1.1"', False),
+        ("1e2", '"1e2"', True),
+        ("1e2", "100", False),
+        ("1.0", "1", False),
+        ("-0", "0", False),
+        ("1e400", "1e500", False),
+        ("1e400", '"1e400"', True),
+        ("12345678901234567.1", "12345678901234567.2", False),
+        ("9" * 5000, f'"{"9" * 5000}"', True),
+        ("true", '"true"', True),
+        ("true", '"True"', False),
+    ],
+)
+def test_a_number_equals_the_text_that_it_is_written_as(left: str, right: str, same: bool) -> None:
+    assert equivalent(_with_number(left), _with_number(right)) is same
+    assert json.dumps(json.loads(PolicyDocument.parse(_with_number(left)).written)).count("Infinity") == 0
+
+
+@pytest.mark.parametrize("value", ["null", '[["a"]]', "[null]", '{"a": 1}'])
+def test_a_value_that_is_no_string_number_or_boolean_equals_nothing(value: str) -> None:
+    found = PolicyDocument.read(_with_number(value))
+    assert found.unreadable() == _with_number(value)
+    assert found != PolicyDocument.read(_with_number(json.dumps(value)))
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"Action": None}, {"NotAction": {"a": 1}}, {"Resource": [["a"]]}, {"NotResource": [None]}, {"Principal": ["a"]},
+        {"Principal": 5}, {"Principal": {"AWS": [{"x": 1}]}}, {"NotPrincipal": {"AWS": None}}, {"Sid": 0},
+        {"Effect": ["Allow"]}, {"Condition": None}, {"Condition": {"Bool": []}}, {"Condition": ["x"]},
+    ],
+)  # fmt: skip
+def test_an_element_of_another_type_makes_a_document_unreadable_with_its_text(element: Any) -> None:
+    text = json.dumps({"Statement": [element]})
+    assert PolicyDocument.read(text).unreadable() == text
+    assert PolicyDocument.read(json.loads(text)).unreadable() == json.dumps(json.loads(text), separators=(",", ":"))
+
+
+def test_a_document_is_read_as_deep_as_twenty_and_no_deeper() -> None:
+    nested = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
+    assert PolicyDocument.parse(f'{{"Statement": [], "X": {nested}}}').unreadable() is None
+    deep: Any = []
+    for _ in range(5000):
+        deep = [deep]
+    for raw in (f'{{"Statement": [], "X": [{nested}]}}', "[" * 900 + "]" * 900, {"Statement": [], "X": deep}):
+        assert PolicyDocument.read(raw).unreadable()
+
+
+def test_a_policy_with_an_element_called_unreadable_is_a_policy() -> None:
+    found = PolicyDocument.read('{"Unreadable": "x", "Statement": []}')
+    assert (found.unreadable(), found == PolicyDocument.read('{"Unreadable": "x"}')) == (None, False)
+
+
+def test_ids_are_replaced_beside_whatever_else_stands_there() -> None:
+    raw = {"Statement": [trust({"AWS": ["AROAX", 5], "Service": "s"})]}
+    assert PolicyDocument.read(raw).with_aws_principals({"AROAX": "y"}).aws_principals() == ("5", "y")
+    broken = PolicyDocument.read({"Statement": [trust({"AWS": ["AROAX", {"x": 1}]})]})
+    assert broken.with_aws_principals({"AROAX": "y"}) == broken
+
+
+def test_condition_keys_overlap_ignoring_the_case_of_a_to_z_only() -> None:
+    stands = {"StringLike": {"k:x": ("v",)}}
+    assert overlaps(stands, {"stringlike": {"K:X": ("w",)}}) == (("stringlike", "K:X"),)
+    assert overlaps(stands, {"StringLike": {"\u212a:x": ("w",)}, "StringLi\u212ae": {"k:x": ("w",)}}) == ()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.policy.case import fold
 from reconciler.policy.document import PolicyDocument, canonical, equivalent
 from tests.support import DEV, STORAGE
 
@@ -147,6 +150,7 @@ def mutated(document: Any, dice: random.Random) -> Any:
         places.append(lambda o=operator: _rename(statement["Condition"], o, o + "IfExists"))  # type: ignore[misc]
         places.append(lambda o=operator: statement["Condition"].pop(o))  # type: ignore[misc]
     places.append(lambda: statement.update(Condition={**statement.get("Condition", {}), "Bool": {"new:Key": "true"}}))
+    places.append(lambda: found.update({dice.choice(["Extra", "version"]): "2012-10-17"}))
     places.append(lambda: found["Statement"].append({"Effect": "Deny", "Action": "new:Action", "Resource": "*"}))
     dice.choice(places)()
     return found
@@ -182,6 +186,21 @@ def test_changing_one_thing_always_changes_the_document(document: Any, seed: int
         other = mutated(document, dice)
         assert not equivalent(document, other), other
         assert not equivalent(respelt(document, dice), respelt(other, dice))
+
+
+@given(st.text(), st.text())
+def test_folding_makes_one_of_nothing_but_the_case_of_a_to_z(one: str, two: str) -> None:
+    assert (fold(one) == fold(two)) is (re.fullmatch(re.escape(one), two, re.ASCII | re.IGNORECASE) is not None)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False), st.decimals(allow_nan=False, allow_infinity=False))
+def test_numbers_are_one_only_where_they_are_written_alike(one: Decimal, two: Decimal) -> None:
+    def value(text: Any) -> str:
+        return f'{{"Statement": {{"Condition": {{"NumericEquals": {{"k:x": {text}}}}}}}}}'
+
+    left, right = (str(number).replace("E", "e") for number in (one, two))
+    assert equivalent(value(left), value(right)) is (left == right)
+    assert equivalent(value(left), value(json.dumps(left)))
 
 
 @given(documents)

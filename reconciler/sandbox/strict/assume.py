@@ -10,6 +10,7 @@ from typing import Any
 
 from moto.sts.models import sts_backends
 
+from reconciler.policy.case import fold
 from reconciler.sandbox.strict import accounts
 from reconciler.sandbox.strict.principals import Trusts, aws_principals, statements
 from reconciler.sandbox.strict.wire import RefusedError, Request
@@ -74,7 +75,7 @@ def _allows(role: Any, caller: _Caller, request: Request, trusts: Trusts) -> boo
 
 
 def _has_action(statement: Mapping[str, Any]) -> bool:
-    return any(fnmatchcase("sts:assumerole", str(action).lower()) for action in _list(statement.get("Action", [])))
+    return any(fnmatchcase("sts:assumerole", fold(str(action))) for action in _list(statement.get("Action", [])))
 
 
 def _names(statement: dict[str, Any], caller: _Caller, role_id: str, trusts: Trusts) -> bool:
@@ -100,10 +101,10 @@ def _met(condition: Mapping[str, Mapping[str, Any]], caller: _Caller, request: R
     }
     for operator, block in condition.items():
         for key, wanted in block.items():
-            if key.lower() not in context:
+            if fold(key) not in context:
                 if not unknown:
                     return False
-            elif not _matches(operator.lower(), context[key.lower()], _list(wanted), unknown=unknown):
+            elif not _matches(fold(operator), context[fold(key)], _list(wanted), unknown=unknown):
                 return False
     return True
 

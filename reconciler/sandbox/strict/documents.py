@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from reconciler.policy.case import fold
 from reconciler.sandbox.strict.wire import RefusedError
 
 _STATEMENT = {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource"} | {
@@ -43,7 +44,7 @@ def check_trust(text: str) -> None:
         if "Principal" not in statement:
             raise _malformed("Missing required field Principal")
         actions = _list(statement.get("Action", statement.get("NotAction")))
-        if not all(action.lower().startswith("sts:") for action in actions):
+        if not all(fold(action).startswith("sts:") for action in actions):
             raise _malformed("AssumeRole policy may only specify STS AssumeRole actions.")
 
 
