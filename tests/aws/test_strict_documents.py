@@ -137,6 +137,27 @@ def test_the_id_of_a_living_principal_comes_back_as_its_arn(sandbox: Sandbox) ->
     assert _principals(iam) == [user["Arn"]]
 
 
+def test_a_user_who_is_renamed_or_moved_is_shown_by_the_arn_of_today(sandbox: Sandbox) -> None:
+    source, target = iam_of(sandbox, DEV), iam_of(sandbox)
+    user = source.create_user(UserName="old")["User"]
+    target.create_role(RoleName="R", AssumeRolePolicyDocument=trust(user["Arn"]))
+    source.update_user(UserName="old", NewUserName="new", NewPath="/team/")
+    assert _principals(target) == [f"arn:aws:iam::{DEV}:user/team/new"]
+    source.create_user(UserName="old")
+    assert _principals(target) == [f"arn:aws:iam::{DEV}:user/team/new"]
+    source.delete_user(UserName="new")
+    assert _principals(target) == [user["UserId"]]
+
+
+def test_a_statement_without_a_list_comes_back_with_or_without_one(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    document = json.loads(trust())
+    alone = json.dumps({**document, "Statement": document["Statement"][0]})
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=alone)
+    seen = [iam.get_role(RoleName="R")["Role"]["AssumeRolePolicyDocument"]["Statement"] for _ in range(20)]
+    assert {type(found) for found in seen} == {list, dict}
+
+
 def test_a_planted_trust_policy_that_is_no_json_is_returned_as_it_is(sandbox: Sandbox) -> None:
     iam = iam_of(sandbox)
     iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust())

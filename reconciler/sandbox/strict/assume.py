@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,7 +11,8 @@ from moto.sts.models import sts_backends
 
 from reconciler.policy.case import fold
 from reconciler.sandbox.strict import accounts
-from reconciler.sandbox.strict.principals import Trusts, aws_principals, statements
+from reconciler.sandbox.strict.documents import readable
+from reconciler.sandbox.strict.principals import aws_principals, statements
 from reconciler.sandbox.strict.wire import RefusedError, Request
 
 
@@ -26,7 +26,7 @@ class _Caller:
     account: str
 
 
-def check_trust(request: Request, trusts: Trusts) -> None:
+def check_trust(request: Request) -> None:
     """Refuse AssumeRole where the role's trust policy does not allow the caller.
 
     A condition on a key that is not understood here never allows, and always denies.
@@ -40,7 +40,7 @@ def check_trust(request: Request, trusts: Trusts) -> None:
         return  # moto refuses an access key that it does not know
     arn = request.get("RoleArn") or ""
     role = accounts.principal_with_arn(arn)
-    if role is None or not _allows(role, caller, request, trusts):
+    if role is None or not _allows(role, caller, request):
         raise RefusedError(
             "AccessDenied", f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
         )
@@ -57,14 +57,11 @@ def _caller(request: Request) -> _Caller | None:
     return None
 
 
-def _allows(role: Any, caller: _Caller, request: Request, trusts: Trusts) -> bool:
-    try:
-        document = json.loads(role.assume_role_policy_document)
-    except ValueError:
-        return False
+def _allows(role: Any, caller: _Caller, request: Request) -> bool:
+    document = readable(role.assume_role_policy_document)
     allowed = False
     for statement in statements(document):
-        if not _has_action(statement) or not _names(statement, caller, role.id, trusts):
+        if not _has_action(statement) or not _names(statement, caller):
             continue
         deny = statement.get("Effect") == "Deny"
         if _met(statement.get("Condition", {}), caller, request, unknown=deny):
@@ -78,17 +75,10 @@ def _has_action(statement: Mapping[str, Any]) -> bool:
     return any(fnmatchcase("sts:assumerole", fold(str(action))) for action in _list(statement.get("Action", [])))
 
 
-def _names(statement: dict[str, Any], caller: _Caller, role_id: str, trusts: Trusts) -> bool:
-    for principal in aws_principals(statement):
-        if principal in ("*", caller.account, f"arn:aws:iam::{caller.account}:root"):
-            return True
-        if principal == caller.entity_arn:
-            # The ARN stands for who had it when the trust policy was written, not for a namesake.
-            if trusts.id_of(role_id, principal) == caller.entity_id:
-                return True
-        elif principal == caller.arn:
-            return True
-    return False
+def _names(statement: dict[str, Any], caller: _Caller) -> bool:
+    # A user or role is held by its id: a namesake of one that was deleted is somebody else.
+    named = ("*", caller.account, f"arn:aws:iam::{caller.account}:root", caller.entity_id, caller.arn)
+    return any(principal in named for principal in aws_principals(statement))
 
 
 def _met(condition: Mapping[str, Mapping[str, Any]], caller: _Caller, request: Request, *, unknown: bool) -> bool:

@@ -6,7 +6,10 @@ import json
 import re
 from typing import Any
 
+from reconciler.errors import PolicyError
 from reconciler.policy.case import fold
+from reconciler.policy.document import loads_strict
+from reconciler.policy.shape import check_shape
 from reconciler.sandbox.strict.wire import RefusedError
 
 _STATEMENT = {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource"} | {
@@ -46,6 +49,16 @@ def check_trust(text: str) -> None:
         actions = _list(statement.get("Action", statement.get("NotAction")))
         if not all(fold(action).startswith("sts:") for action in actions):
             raise _malformed("AssumeRole policy may only specify STS AssumeRole actions.")
+
+
+def readable(text: str) -> dict[str, Any] | None:
+    """Return the data of a document that AWS holds; None where it is no policy, however old, and stays as it is."""
+    try:
+        data: dict[str, Any] = loads_strict(text, spelt=True)
+        check_shape(data)
+    except PolicyError:
+        return None
+    return data
 
 
 def _statements(text: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from moto.iam.models import get_account_id_from
 
 from reconciler.sandbox.strict import accounts, assume, documents, limits, names, writes
 from reconciler.sandbox.strict.faults import Faults, Kind, error_of
-from reconciler.sandbox.strict.principals import Bindings, Trusts
+from reconciler.sandbox.strict.principals import Trusts
 from reconciler.sandbox.strict.reads import PAGED, Reads
 from reconciler.sandbox.strict.wire import (
     CREDENTIAL,
@@ -101,7 +101,7 @@ class Strict:
                 raise error
             if request.service == "sts":
                 if self.enforcing and request.operation == "AssumeRole":
-                    assume.check_trust(request, self.trusts)
+                    assume.check_trust(request)
                 return call(self._application, environ)
             return self._iam(environ, request)
         except RefusedError as error:
@@ -110,10 +110,9 @@ class Strict:
     def _iam(self, environ: Environ, request: Request) -> Reply:
         self.faults.check_named(request)
         self._check(request)
-        bindings: Bindings | None = None
+        held: str | None = None
         if (where := _trust_parameter(request)) is not None:
-            text = request.parameters[where]
-            document, bindings = self.trusts.resolve(text, self.faults.visible_as_principal)
+            held = self.trusts.stored(request.parameters[where], self.faults.visible_as_principal)
         if request.operation in PAGED:
             self._reads.page_size(request)
             if "Marker" in request.parameters:
@@ -128,10 +127,9 @@ class Strict:
         self.faults.written(request)
         for old, new in accounts.give_ids(request.account).items():
             reply.body = reply.body.replace(old.encode(), new.encode())
-        if bindings is not None:
+        if held is not None:
             role = accounts.holders(request.account, "Role")[request.parameters["RoleName"]]
-            role.assume_role_policy_document = document
-            self.trusts.bind(role.id, bindings)
+            role.assume_role_policy_document = held
         return self._rewrite(request, reply)
 
     def _read_everything(self, environ: Environ, request: Request) -> Reply:
@@ -177,7 +175,7 @@ class Strict:
                 key = entry.findtext(tag("key")) or ""
                 if key in quotas:
                     entry[1].text = str(quotas[key])
-        self._reads.rewrite(request, root, self.trusts.shown)
+        self._reads.rewrite(request, root)
         return self._xml(reply, root)
 
     def _note_new(self, request: Request, result: Xml.Element) -> None:

@@ -15,69 +15,37 @@ _ROOT = re.compile(r"arn:aws:iam::(\d{12}):root")
 _SESSION = re.compile(r"arn:aws:sts::(\d{12}):assumed-role/([^/]+)/[\w+=,.@-]{2,64}")
 _ID = re.compile(r"(AIDA|AROA)\w+")
 
-Bindings = dict[str, str]
-"""The unique id that each user and role ARN of one trust policy stood for when it was written."""
-
 
 class Trusts:
-    """Which ids the trust policies of all roles are bound to; `closed` are accounts that are none any more."""
+    """Trust policies as AWS holds them; `closed` are accounts that are none any more."""
 
     def __init__(self) -> None:
         self.closed: set[str] = set()
-        self._bound: dict[str, Bindings] = {}
 
-    def resolve(self, document: str, visible: Callable[[str], bool]) -> tuple[str, Bindings]:
-        """Return a trust policy with living ids as ARNs, and its bindings; `visible` says whether an id may be named.
+    def stored(self, document: str, visible: Callable[[str], bool]) -> str:
+        """Return a trust policy as it is held: users and roles by their ids; `visible` says whether one may be named.
 
         Raises:
             RefusedError: MalformedPolicyDocument, 400, for a principal that does not exist.
 
         """
-        parsed = json.loads(document)
-        bindings: Bindings = {}
 
-        def resolved(value: str) -> str:
-            if _ID.fullmatch(value):
-                found = accounts.principal_with_id(value)
-                if found is None or not visible(value):
-                    raise _invalid_principal(value)
-                bindings[found.arn] = found.id
-                return str(found.arn)
+        def held(value: str) -> str:
             if self._plain(value):
                 return value
-            found = accounts.principal_with_arn(value)
+            by_id = _ID.fullmatch(value)
+            found = accounts.principal_with_id(value) if by_id else accounts.principal_with_arn(value)
             if found is None or not visible(found.id):
                 raise _invalid_principal(value)
-            bindings[value] = found.id
-            return value
+            return str(found.id)
 
-        changed = _map_principals(parsed, resolved)
-        return (document if changed == parsed else json.dumps(changed)), bindings
-
-    def bind(self, role_id: str, bindings: Bindings) -> None:
-        """Note what the trust policy of a role is bound to from now on."""
-        self._bound[role_id] = bindings
-
-    def shown(self, role_id: str, parsed: Any) -> Any:
-        """Return a trust policy as AWS shows it: an ARN while the very entity lives, then its id; accounts as root."""
-        bindings = self._bound.get(role_id, {})
-
-        def spelled(value: str) -> str:
-            if _ACCOUNT.fullmatch(value):
-                return f"arn:aws:iam::{value}:root"
-            bound = bindings.get(value)
-            return value if bound is None or accounts.principal_with_id(bound) is not None else bound
-
-        return _map_principals(parsed, spelled)
-
-    def id_of(self, role_id: str, arn: str) -> str | None:
-        """Return the id that an ARN in the trust policy of a role stands for."""
-        return self._bound.get(role_id, {}).get(arn)
+        parsed = json.loads(document)
+        changed = _map_principals(parsed, held)
+        return document if changed == parsed else json.dumps(changed)
 
     def clear(self) -> None:
         """Forget everything."""
         self.closed.clear()
-        self._bound.clear()
 
     def _plain(self, value: str) -> bool:
         """Return whether the value names no single user or role, and may stand."""
@@ -91,6 +59,18 @@ class Trusts:
                 session.group(1), "Role"
             )
         return value == "*"
+
+
+def shown(parsed: dict[str, Any]) -> dict[str, Any]:
+    """Return a trust policy as AWS shows it: the ARN that a living entity has today for its id; accounts as roots."""
+
+    def spelled(value: str) -> str:
+        if _ACCOUNT.fullmatch(value):
+            return f"arn:aws:iam::{value}:root"
+        found = accounts.principal_with_id(value) if _ID.fullmatch(value) else None
+        return value if found is None else str(found.arn)
+
+    return _map_principals(parsed, spelled)
 
 
 def aws_principals(statement: dict[str, Any]) -> Iterator[str]:
@@ -109,17 +89,14 @@ def statements(parsed: Any) -> list[dict[str, Any]]:
     return [item for item in (found if isinstance(found, list) else [found]) if isinstance(item, dict)]
 
 
-def _map_principals(parsed: Any, change: Callable[[str], str]) -> Any:
-    if not isinstance(parsed, dict) or "Statement" not in parsed:
-        return parsed
+def _map_principals(parsed: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """Return a document of a known shape with each AWS principal changed."""
     changed = []
     for statement in statements(parsed):
         principal = statement.get("Principal")
-        if isinstance(principal, str) and principal != "*":
-            raise RefusedError("MalformedPolicyDocument", "Syntax errors in policy.")
         if isinstance(principal, dict) and "AWS" in principal:
             values = principal["AWS"]
-            mapped = [change(value) for value in values] if isinstance(values, list) else change(values)
+            mapped = [change(str(v)) for v in values] if isinstance(values, list) else change(str(values))
             statement = {**statement, "Principal": {**principal, "AWS": mapped}}
         changed.append(statement)
     return {**parsed, "Statement": changed if isinstance(parsed["Statement"], list) else changed[0]}

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping
-from functools import partial
+import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree as Xml
 
+from reconciler.sandbox.strict.documents import readable
+from reconciler.sandbox.strict.principals import shown
 from reconciler.sandbox.strict.wire import RefusedError, Request, local, tag
 
+# moto sends some documents percent-encoded and others as they are; none of the latter is made of this.
+_ENCODED = re.compile(r"[A-Za-z0-9_.~/%-]*")
 _DOCUMENTS = ("AssumeRolePolicyDocument", "PolicyDocument", "Document")
 _DETAILS = "GetAccountAuthorizationDetails"
 PAGED = {
@@ -44,7 +48,6 @@ _LEFT_OUT: dict[str, dict[str, tuple[str, ...]]] = {
     "ListPolicies": {"Policies": ("Description", "Tags")},
 }
 
-ShowTrust = Callable[[str, Any], Any]
 _Rest = list[tuple[str, Xml.Element]]
 
 
@@ -75,14 +78,14 @@ class Reads:
         most = int(text)
         return self._random.randint(-(-most // 2), most) if self.fewer and request.operation == _DETAILS else most
 
-    def rewrite(self, request: Request, root: Xml.Element, show_trust: ShowTrust) -> None:
+    def rewrite(self, request: Request, root: Xml.Element) -> None:
         """Leave out what AWS leaves out, reorder and respell, and cut the page."""
         result = root[0]
         left_out: Mapping[str, tuple[str, ...]] = _LEFT_OUT.get(request.operation, {})
         for name, dropped in left_out.items():
             for member in result.findall(f"{tag(name)}/{tag('member')}"):
                 _drop(member, dropped)
-        self._respell(result, show_trust, "")
+        self._respell(result)
         for element in list(result.iter()):
             if len(element) > 1 and all(local(child) == "member" for child in element):
                 children = list(element)
@@ -130,31 +133,28 @@ class Reads:
             self._pages[marker] = rest
             Xml.SubElement(result, tag("Marker")).text = marker
 
-    def _respell(self, element: Xml.Element, show_trust: ShowTrust, role_id: str) -> None:
-        role_id = element.findtext(tag("RoleId")) or role_id
+    def _respell(self, element: Xml.Element) -> None:
         for child in element:
             if local(child) in _DOCUMENTS:
-                trust = local(child) == "AssumeRolePolicyDocument"
-                child.text = self._document(child.text or "", partial(show_trust, role_id) if trust else _same)
+                child.text = self._document(child.text or "", trust=local(child) == "AssumeRolePolicyDocument")
             else:
-                self._respell(child, show_trust, role_id)
+                self._respell(child)
 
-    def _document(self, text: str, change: Callable[[Any], Any]) -> str:
-        """Return a document percent-encoded (facts sheet 2.3); one that cannot be read stays as it is."""
-        plain = unquote(text) if text.startswith("%") else text
-        try:
-            parsed = json.loads(plain, object_pairs_hook=_unique)
-        except ValueError:
+    def _document(self, text: str, *, trust: bool) -> str:
+        """Return a document percent-encoded (facts sheet 2.3), in some spelling; what is no policy as it is."""
+        plain = unquote(text) if _ENCODED.fullmatch(text) else text
+        parsed = readable(plain)
+        if parsed is None:
             return quote(plain, safe="")
-        return quote(json.dumps(self._shuffled(change(parsed))), safe="")
+        return quote(json.dumps(self._shuffled(shown(parsed) if trust else parsed)), safe="")
 
-    def _shuffled(self, document: Any) -> Any:
+    def _shuffled(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return the document with its lists and keys in another order, one-element lists as strings at times."""
-        if not isinstance(document, dict) or "Statement" not in document:
-            return document
         found = document["Statement"]
         many = found if isinstance(found, list) else [found]
-        return {**document, "Statement": [self._statement(s) if isinstance(s, dict) else s for s in many]}
+        respelt = [self._statement(statement) for statement in many]
+        one = isinstance(found, dict) and self._random.random() < 0.5
+        return {**document, "Statement": respelt[0] if one else respelt}
 
     def _statement(self, statement: Mapping[str, Any]) -> dict[str, Any]:
         shuffled = {}
@@ -185,14 +185,3 @@ def _drop(element: Xml.Element, names: tuple[str, ...]) -> None:
     for child in list(element):
         if local(child) in names:
             element.remove(child)
-
-
-def _same(document: Any) -> Any:
-    return document
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found
