@@ -285,8 +285,9 @@ class AccountFacts:
     the name of the role that carries them.
     `carried` is by the same keys as `principals`. `policies` are the ARNs of the managed policies that exist, as far as
     the scope asks for them. `summary` is what GetAccountSummary says: quotas and counts by AWS's names.
-    `by_hand` are, by the same keys, the inline policies by name that allow to assume roles and are no stack's; `marked`
-    those that are named as a stack's caller policies are.
+    `bounded` are, by a managed policy's ARN, the users and roles whose permissions boundary it is, like `role/Reader`.
+    `by_hand` are, by the keys of `principals`, the inline policies by name that allow to assume roles and are no
+    stack's; `marked` those that are named as a stack's caller policies are.
     An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
     be read; `error` then says why.
     """
@@ -298,6 +299,7 @@ class AccountFacts:
     carried: Mapping[tuple[PrincipalKind, str], Carried] = field(default_factory=dict)
     policies: frozenset[str] | None = None
     summary: Mapping[str, int] = field(default_factory=dict)
+    bounded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     by_hand: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     marked: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     error: str = ""

@@ -141,6 +141,7 @@ def _read_account(account: Account, iam: IAMClient, scope: Scope) -> _Read:
         summary=summary,
         carried=_carried(details),
         policies=_policies(details),
+        bounded=_bounded(details),
         by_hand=_openings(details, scope.stack, marked=False),
         marked=_openings(details, scope.stack, marked=True),
     )
@@ -248,8 +249,16 @@ def _policies(details: Mapping[str, list[_Detail]]) -> frozenset[str]:
     attached = {
         policy["PolicyArn"] for _, entity in _entities(details) for policy in entity.get("AttachedManagedPolicies", [])
     }
-    bounds = {entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn") for _, entity in _entities(details)}
-    return frozenset(own | attached | (bounds - {None}))
+    return frozenset(own | attached | set(_bounded(details)))
+
+
+def _bounded(details: Mapping[str, list[_Detail]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for kind, entity in _entities(details):
+        arn = entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
+        if arn is not None:
+            found[arn] = tuple(sorted((*found.get(arn, ()), f"{kind}/{entity[f'{kind.capitalize()}Name']}")))
+    return found
 
 
 def _with_aws_policies(

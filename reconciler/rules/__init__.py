@@ -6,6 +6,7 @@ from reconciler.rules.destroy_prevented import destroy_prevented
 from reconciler.rules.limits import ACCEPTABLE, limits
 from reconciler.rules.managed_policy_taken import managed_policy_taken
 from reconciler.rules.other_side import other_side
+from reconciler.rules.policy_bounds import policy_bounds
 from reconciler.rules.policy_missing import policy_missing
 from reconciler.rules.principal_missing import principal_missing
 from reconciler.rules.quotas import quotas
@@ -19,6 +20,7 @@ RULES = (
     role_not_owned,
     principal_missing,
     policy_missing,
+    policy_bounds,
     managed_policy_taken,
     quotas,
     session_capped,

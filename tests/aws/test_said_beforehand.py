@@ -135,7 +135,26 @@ def test_the_plan_says_what_aws_would_refuse(
     prepare(sandbox)
     sandbox.recorder.take()
     grant = {key: value for key, value in {**GRANT, **changed}.items() if value is not None}
-    file = tmp_path / "m.yaml"
+    assert_refused(xgrant, sandbox, manifest(tmp_path, {"reader": grant}), code)
+
+
+def test_the_plan_says_that_a_policy_cannot_go_which_bounds_somebody(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    file = manifest(tmp_path, {"reader": {**GRANT, "caller_policy": "managed"}})
+    assert xgrant("apply", file, "--auto-approve").code == 0
+    iam = root_client(sandbox, "iam", SOURCE)
+    (arn,) = [policy["Arn"] for policy in iam.list_policies(Scope="Local")["Policies"]]
+    iam.put_role_permissions_boundary(RoleName="xgrant-reconciler", PermissionsBoundary=arn)
+    sandbox.recorder.take()
+    assert f"{arn} is the permissions boundary of role/xgrant-reconciler" in xgrant("plan", "--destroy", file).out
+    assert_refused(xgrant, sandbox, manifest(tmp_path, {}), "XG228")
+    iam.delete_role_permissions_boundary(RoleName="xgrant-reconciler")
+    assert xgrant("apply", file, "--auto-approve").code == 0
+
+
+def manifest(folder: Path, grants: dict[str, Any]) -> Path:
+    file = folder / "m.yaml"
     file.write_text(
         json.dumps(
             {
@@ -143,10 +162,14 @@ def test_the_plan_says_what_aws_would_refuse(
                 "stack": "platform",
                 "accounts": {"dev": {"id": SOURCE}, "storage": {"id": TARGET}},
                 "defaults": {"access": {"assume_role": {"name": "xgrant-reconciler"}}},
-                "grants": {"reader": grant},
+                "grants": grants,
             }
         )
     )
+    return file
+
+
+def assert_refused(xgrant: Run, sandbox: Sandbox, file: Path, code: str) -> None:
     for command in (["plan"], ["apply", "--auto-approve"]):
         result = xgrant(*command, file)
         assert result.code == 3, result.out + result.err

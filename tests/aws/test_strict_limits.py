@@ -179,10 +179,14 @@ def test_an_account_holds_so_many_of_each(
     assert refused("LimitExceeded", 409, lambda: create("three")).startswith("Cannot exceed quota for ")
 
 
-def test_a_boundary_is_a_managed_policy_that_exists(sandbox: Sandbox) -> None:
+def test_a_boundary_is_a_managed_policy_that_exists_and_is_not_deleted_meanwhile(sandbox: Sandbox) -> None:
     iam = iam_of(sandbox)
     iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust())
     none = f"arn:aws:iam::{STORAGE}:policy/none"
     refused("NoSuchEntity", 404, lambda: iam.put_role_permissions_boundary(RoleName="R", PermissionsBoundary=none))
     arn = iam.create_policy(PolicyName="p", PolicyDocument=policy())["Policy"]["Arn"]
     iam.put_role_permissions_boundary(RoleName="R", PermissionsBoundary=arn)
+    message = refused("DeleteConflict", 409, lambda: iam.delete_policy(PolicyArn=arn))
+    assert message == "Cannot delete a policy attached to entities."
+    iam.delete_role_permissions_boundary(RoleName="R")
+    iam.delete_policy(PolicyArn=arn)
