@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import Problem
-from reconciler.manifest.policies import compile_permissions, compile_policy
+from reconciler.manifest.policies import compile_permissions, compile_policy, dates
 from reconciler.manifest.possible import never_met, protected
 from reconciler.manifest.source import PathTo, Source
 from reconciler.model import Account, Grant, Principal, PrincipalKind, Require
@@ -289,6 +289,7 @@ class GrantCompiler:
             for operator, keys in raw.get("trust_conditions", {}).items()
         }
         self._check_keys_once(own)
+        self._problems += dates(raw.get("trust_conditions", {}), self._source, (*self._at, "trust_conditions"))
         twice = overlaps(require, own)
         for operator, key in twice:
             self._problem(

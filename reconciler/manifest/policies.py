@@ -9,7 +9,7 @@ from typing import Any
 from reconciler.errors import ManifestError, Problem
 from reconciler.manifest.schema import problems_of
 from reconciler.manifest.source import PathTo, Source, read_source
-from reconciler.policy.arn import action_error, resource_error
+from reconciler.policy.arn import action_error, date_error, resource_error
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument, listed
 
 _ELEMENTS = {
@@ -54,6 +54,17 @@ def compile_policy(
     _check(places, source, problems)
     texts = [_in_text(statement) for statement in listed(data["Statement"])]
     return PolicyDocument.parse({**data, "Statement": texts if inside else texts[0]})
+
+
+def dates(block: Mapping[str, Mapping[str, Any]], source: Source, at: PathTo) -> list[Problem]:
+    """Return what stands in a condition block at `at` where AWS takes only dates."""
+    return [
+        Problem("XG034", f"{error}; this is {_text(value)!r}", source.place((*at, operator, key)))
+        for operator, keys in block.items()
+        for key, values in keys.items()
+        for value in listed(values)
+        if (error := date_error(operator, _text(value)))
+    ]
 
 
 def _in_text(statement: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,6 +118,8 @@ def _check(statements: list[tuple[Mapping[str, Any], PathTo]], source: Source, p
                     message = f"the Sid {value} stands twice; it is unique inside one policy"
                     problems.append(Problem("XG033", message, source.place((*at, key))))
                 seen.add(value)
+            if element == "Condition":
+                problems += dates(value, source, (*at, key))
             if element not in ("Action", "NotAction", "Resource", "NotResource"):
                 continue
             actions = element.endswith("Action")

@@ -8,8 +8,13 @@ import unicodedata
 _NAME = re.compile(r"[A-Za-z0-9_+=,.@-]+")
 _PATH = re.compile(r"/|/(?:[A-Za-z0-9_+=,.@-]+/)+")
 _ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?_-]+")
-_RESOURCE = re.compile(r"\*|arn:(?:aws[a-z-]*|\*):[^:\s]+:[^:\s]*:[^:\s]*:\S.*")
+_RESOURCE = re.compile(r"arn:([a-z-]+|\*):([^:\s]+):([^:\s]*):[^:\s]*:(\S.*)")
+_DATE_OPERATOR = re.compile("(?:ForA[a-z]+Values?:)?Date")
+_DATE = re.compile(r"-?[0-9]+(?:-[0-9]{1,2}(?:-[0-9]{1,2}(?:[Tt][0-9:.,+Zz-]*)?)?)?")
 _POLICY = re.compile(r"arn:([a-z-]+):iam::(aws|\d{12}):policy/(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]+")
+
+PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
+"""The partitions that there are (facts sheet 1.5)."""
 
 NAME_LENGTHS = {"role": 64, "user": 64, "group": 128}
 """Longest name of each kind (IAM quotas)."""
@@ -44,9 +49,22 @@ def action_error(action: str) -> str | None:
 
 
 def resource_error(resource: str) -> str | None:
-    """Say why a text cannot be a statement's resource, or None."""
-    if not _RESOURCE.fullmatch(resource):
+    """Say why a text cannot be a statement's resource, or None.
+
+    IAM has no regions (facts sheet 1.5). Of S3, access points, jobs and the like have one, all of them with a slash in
+    their names; a bucket has none, and no slash.
+    """
+    if resource == "*":
+        return None
+    match = _RESOURCE.fullmatch(resource)
+    if match is None:
         return "a resource is an ARN, like arn:aws:s3:::bucket/*, or *"
+    partition, service, region, name = match.groups()
+    if partition != "*" and partition not in PARTITIONS:
+        return f"there is no partition {partition}; AWS has {', '.join(PARTITIONS)}"
+    if region and (service == "iam" or (service == "s3" and not set(name) & set("/*?$"))):
+        what = "a bucket" if service == "s3" else "what IAM has"
+        return f"{what} has no region in its ARN; leave {region} out"
     if len(resource) > ARN_LENGTH:
         return f"an ARN has at most {ARN_LENGTH} characters; this has {len(resource)}"
     return None
@@ -103,3 +121,13 @@ def description_error(text: str) -> str | None:
     if len(text) > 1000:
         return f"a description has at most 1,000 characters; this has {len(text):,}"
     return None
+
+
+def date_error(operator: str, value: str) -> str | None:
+    """Say why a value is no date where a condition's operator compares dates, or None.
+
+    User guide, "Condition operators": a date as ISO 8601 has it, or seconds since 1970.
+    """
+    if not _DATE_OPERATOR.match(operator) or _DATE.fullmatch(value):
+        return None
+    return f"{operator} compares dates, like 2026-12-31T23:59:59Z"

@@ -8,7 +8,11 @@ from reconciler.model import Action, Finding, ManagedPolicy, Plan, Severity
 
 
 def managed_policy_taken(plan: Plan) -> Iterator[Finding]:
-    """Yield an error for each new policy whose name is taken: names are unique whatever the path (facts sheet 1.1)."""
+    """Yield an error for each new policy whose name is taken, under whatever path, ignoring case.
+
+    AWS's documents say of users, groups, roles and instance profiles that this is one name (facts sheet 1.1), of
+    policies nothing. It may take a second one; the plan does not try in the middle of an apply.
+    """
     for change in plan.changes:
         if change.action is not Action.CREATE or not isinstance(change.after, ManagedPolicy):
             continue

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from reconciler.policy.arn import (
     action_error,
+    date_error,
     description_error,
     managed_policy_error,
     name_error,
@@ -103,3 +106,51 @@ def test_text_of_tags(text: str, fine: bool) -> None:
 )  # fmt: skip
 def test_descriptions(text: str, fine: bool) -> None:
     assert (description_error(text) is None) is fine
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "*", "arn:aws:s3:::b/*", "arn:*:s3:::b", "arn:aws-eusc:iam::123456789012:role/*", "arn:aws:sqs:eu-west-1:1:q",
+        "arn:aws:s3:eu-west-1:123456789012:accesspoint/a/object/*", "arn:aws:s3:eu-west-1:123456789012:job/1",
+        "arn:aws:s3:*:*:*", "arn:aws:s3:${aws:RequestedRegion}:1:${aws:username}", "arn:aws:*:eu-west-1:1:b",
+    ],
+)  # fmt: skip
+def test_a_resource_that_aws_may_know_is_taken(resource: str) -> None:
+    assert resource_error(resource) is None
+
+
+@pytest.mark.parametrize(
+    ("resource", "words"),
+    [
+        ("b", "a resource is an ARN"),
+        ("arn:aws:s3", "a resource is an ARN"),
+        ("arn:aws:s3:::", "a resource is an ARN"),
+        ("arn:aws-foo:s3:::b", "no partition aws-foo"),
+        ("arn:aws:s3:us-east-1:123456789012:b", "a bucket has no region"),
+        ("arn:aws:iam:us-east-1:123456789012:user/x", "leave us-east-1 out"),
+        ("arn:aws:iam:*:123456789012:user/x", r"leave \* out"),
+        ("arn:aws:s3:::" + "b" * 2036, "at most 2048"),
+    ],
+)
+def test_a_resource_that_aws_refuses_is_refused(resource: str, words: str) -> None:
+    assert re.search(words, resource_error(resource) or "")
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "good"),
+    [
+        ("DateLessThan", "2026-12-31T23:59:59Z", True),
+        ("DateLessThanIfExists", "2026-12-31t23:59:59.5+01:00", True),
+        ("DateEquals", "2026", True),
+        ("DateEquals", "2026-12", True),
+        ("DateEquals", "1798761599", True),
+        ("DateLessThan", "yesterday", False),
+        ("DateLessThan", "", False),
+        ("DateLessThan", "${aws:CurrentTime}", False),
+        ("ForAnyValue:DateLessThan", "31.12.2026", False),
+        ("StringEquals", "yesterday", True),
+    ],
+)
+def test_only_dates_are_compared_as_dates(operator: str, value: str, good: bool) -> None:
+    assert (date_error(operator, value) is None) is good
