@@ -30,6 +30,21 @@ NO_POLICIES = {
     "no action": _document({"Effect": "Allow", "Resource": "*"}),
     "no resource": _document({"Effect": "Allow", "Action": "s3:GetObject"}),
     "both kinds of action": _document({**ALLOW, "NotAction": "s3:PutObject"}),
+    "both kinds of resource": _document({**ALLOW, "NotResource": "*"}),
+    "no action in the list": _document({**ALLOW, "Action": []}),
+    "no resource in the list": _document({**ALLOW, "Resource": []}),
+    "an action that is a number": _document({**ALLOW, "Action": 5}),
+    "an action that is null": _document({**ALLOW, "Action": None}),
+    "an operator without keys": _document({**ALLOW, "Condition": {"StringEquals": {}}}),
+    "a key without values": _document({**ALLOW, "Condition": {"StringEquals": {"aws:x": []}}}),
+    "a key with null": _document({**ALLOW, "Condition": {"StringEquals": {"aws:x": None}}}),
+    "an operator that there is not": _document({**ALLOW, "Condition": {"StringIs": {"aws:x": "y"}}}),
+    "a condition that is a list": _document({**ALLOW, "Condition": []}),
+    "a key twice": _document(ALLOW).replace('"Effect"', '"Effect": "Deny", "Effect"'),
+    "NaN": _document({**ALLOW, "Condition": {"NumericEquals": {"aws:x": float("nan")}}}),
+    "a list five thousand deep": "[" * 5000,
+    "a statement that is a list": _document([ALLOW]),
+    "a Version that is a list": _document(ALLOW, Version=["2012-10-17"]),
     "a Sid twice": _document({**ALLOW, "Sid": "A"}, {**ALLOW, "Sid": "A"}),
     "a Sid with a dash": _document({**ALLOW, "Sid": "a-b"}),
     "a principal": _document({**ALLOW, "Principal": "*"}),
@@ -43,13 +58,45 @@ def test_what_is_no_identity_policy_is_refused(sandbox: Sandbox, text: str) -> N
     put = {"GroupName": "g", "PolicyName": "p"}
     refused("MalformedPolicyDocument", 400, lambda: iam.put_group_policy(**put, PolicyDocument=text))
     refused("MalformedPolicyDocument", 400, lambda: iam.create_policy(PolicyName="p", PolicyDocument=text))
-    iam.put_group_policy(**put, PolicyDocument=_document({**ALLOW, "Sid": "A"}, {**ALLOW, "Sid": "B"}))
+    other = {"Effect": "Deny", "NotAction": ["s3:*"], "NotResource": "*", "Condition": {"Null": {"aws:x": True}}}
+    iam.put_group_policy(**put, PolicyDocument=_document({**ALLOW, "Sid": "A"}, {**other, "Sid": "B"}))
 
 
+@pytest.mark.parametrize("head", [{"Version": "2012-10-17"}, {"Version": "2008-10-17"}, {}])
+def test_both_versions_of_the_language_are_taken_and_the_older_is_the_default(sandbox: Sandbox, head: Any) -> None:
+    iam = iam_of(sandbox)
+    text = json.dumps({**head, "Statement": [ALLOW]})
+    iam.create_group(GroupName="g")
+    iam.put_group_policy(GroupName="g", PolicyName="p", PolicyDocument=text)
+    arn = iam.create_policy(PolicyName="p", PolicyDocument=text)["Policy"]["Arn"]
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=text)
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=json.dumps({**head, "Statement": [TRUST]}))
+    iam.update_assume_role_policy(RoleName="R", PolicyDocument=json.dumps({**head, "Statement": [TRUST]}))
+    found = iam.get_group_policy(GroupName="g", PolicyName="p")["PolicyDocument"]
+    assert {key: value for key, value in found.items() if key != "Statement"} == head
+
+
+TRUST = {"Effect": "Allow", "Principal": {"AWS": ROOT}, "Action": "sts:AssumeRole"}
 NO_TRUST = {
     "no JSON": "not json",
     "no principal": _document({"Effect": "Allow", "Action": "sts:AssumeRole"}),
+    "an empty principal": _document({**TRUST, "Principal": {}}),
+    "a principal that is a list": _document({**TRUST, "Principal": [ROOT]}),
+    "a principal that is a name": _document({**TRUST, "Principal": ROOT}),
+    "a principal that is null": _document({**TRUST, "Principal": None}),
+    "an unknown kind of principal": _document({**TRUST, "Principal": {"Aws": ROOT}}),
+    "nobody in the list": trust([]),
+    "a principal's name that is a number": trust(int(DEV)),
+    "a principal's name that is null": trust(None),
+    "a principal's name in two lists": trust([[ROOT]]),
+    "no action in the list": trust(Action=[]),
+    "an operator without keys": trust(Condition={"StringEquals": {}}),
+    "an operator that there is not": trust(Condition={"StringIs": {"aws:x": "y"}}),
+    "a key twice": trust().replace('"Effect"', '"Effect": "Deny", "Effect"'),
+    "a list five thousand deep": "[" * 5000,
+    "a Sid with a dash": trust(Sid="a-b"),
     "a resource": trust(Resource="*"),
+    "the opposite of a resource": trust(NotResource="*"),
     "NotPrincipal": trust(NotPrincipal={"AWS": ROOT}),
     "an action that is not STS's": trust().replace("sts:AssumeRole", "s3:GetObject"),
 }
@@ -93,7 +140,11 @@ def test_principals_that_exist_are_taken(scenario: Scenario, sandbox: Sandbox) -
         "444444444444",
         "*",
     ]
-    iam_of(sandbox).create_role(RoleName="R", AssumeRolePolicyDocument=trust(everybody))
+    iam = iam_of(sandbox)
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(everybody))
+    others: tuple[Any, ...] = ("*", {"Service": "ec2.amazonaws.com", "Federated": ["cognito-identity.amazonaws.com"]})
+    for principal in others:
+        iam.update_assume_role_policy(RoleName="R", PolicyDocument=_document({**TRUST, "Principal": principal}))
 
 
 def _principals(iam: Any) -> list[str]:

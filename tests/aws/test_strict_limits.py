@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ ROLE_PARAMETERS: list[tuple[str, Any, Any]] = [
     ("Description", "a space", "a no-break\u00a0space"),
     ("MaxSessionDuration", 3600, 3599),
     ("MaxSessionDuration", 43200, 43201),
+    ("MaxSessionDuration", 3600, "abc"),
+    ("MaxSessionDuration", 3600, "3600.5"),
     ("AssumeRolePolicyDocument", trust(), trust().replace("Allow", "Allow\u2014")),
 ]
 
@@ -68,6 +71,10 @@ def _tags(**tags: str) -> list[dict[str, str]]:
         ("ValidationError", _tags(**{"k" * 128: "v"}), _tags(**{"k" * 129: "v"})),
         ("ValidationError", _tags(k="v" * 256), _tags(k="v" * 257)),
         ("ValidationError", _tags(k="Zürich 8_.:/=+-@"), _tags(k="a,b")),
+        ("ValidationError", _tags(k="a\u00a0b"), _tags(k="a\tb")),
+        ("ValidationError", _tags(k="a b"), _tags(k="a\nb")),
+        ("ValidationError", _tags(k=""), _tags(**{"": "v"})),
+        ("InvalidInput", _tags(AWSome="v"), _tags(**{"AWS:x": "v"})),
         ("InvalidInput", _tags(awsome="v"), _tags(**{"aws:x": "v"})),
         ("InvalidInput", _tags(Owner="a", Other="b"), _tags(Owner="a", owner="b")),
     ],
@@ -78,12 +85,51 @@ def test_tags_of_a_role_are_checked(sandbox: Sandbox, code: str, good: Any, bad:
     iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(), Tags=good)
 
 
-def test_a_role_holds_fifty_tags_over_several_calls(sandbox: Sandbox) -> None:
-    iam = iam_of(sandbox)
-    first = _tags(**{f"k{i}": "" for i in range(49)})
-    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(), Tags=first)
-    iam.tag_role(RoleName="R", Tags=_tags(K1="overwrites", one="more"))
-    refused("LimitExceeded", 409, lambda: iam.tag_role(RoleName="R", Tags=_tags(two="more")))
+Tagged = tuple[Callable[..., Any], Callable[..., Any], Callable[[], dict[str, str]]]
+
+
+def _tagged(iam: Any, kind: str, tags: Any) -> Tagged:
+    """Make a role, user or policy with tags; return how to tag and untag it and what its tags are."""
+    more = {"role": {"AssumeRolePolicyDocument": trust()}, "policy": {"PolicyDocument": policy()}}.get(kind, {})
+    made = getattr(iam, f"create_{kind}")(**{f"{kind.capitalize()}Name": "X"}, **more, Tags=tags)[kind.capitalize()]
+    name = {"PolicyArn": made["Arn"]} if kind == "policy" else {f"{kind.capitalize()}Name": "X"}
+
+    def shown() -> dict[str, str]:
+        return {tag["Key"]: tag["Value"] for tag in getattr(iam, f"list_{kind}_tags")(**name)["Tags"]}
+
+    return (
+        lambda tags: getattr(iam, f"tag_{kind}")(**name, Tags=tags),
+        lambda *keys: getattr(iam, f"untag_{kind}")(**name, TagKeys=list(keys)),
+        shown,
+    )
+
+
+@pytest.mark.parametrize("kind", ["role", "user", "policy"])
+def test_an_entity_holds_fifty_tags_over_several_calls(sandbox: Sandbox, kind: str) -> None:
+    tag, untag, shown = _tagged(iam_of(sandbox), kind, _tags(**{f"k{i}": "" for i in range(49)}))
+    tag(_tags(k1="overwrites", one="more"))
+    refused("LimitExceeded", 409, lambda: tag(_tags(two="more")))
+    untag("k1", "none")
+    tag(_tags(two="more"))
+    assert (len(shown()), shown()["two"]) == (50, "more")
+
+
+@pytest.mark.parametrize("kind", ["role", "user"])
+def test_the_case_of_a_tag_s_key_is_kept_and_otherwise_ignored(sandbox: Sandbox, kind: str) -> None:
+    tag, untag, shown = _tagged(iam_of(sandbox), kind, _tags(Owner="a", other="c"))
+    tag(_tags(owner="b"))
+    assert shown() == {"Owner": "b", "other": "c"}
+    untag("OWNER")
+    assert shown() == {"other": "c"}
+
+
+def test_the_case_of_the_key_of_a_managed_policy_s_tag_counts(sandbox: Sandbox) -> None:
+    tag, untag, shown = _tagged(iam_of(sandbox), "policy", _tags(Owner="a", owner="b"))
+    tag(_tags(OWNER="c"))
+    assert shown() == {"Owner": "a", "owner": "b", "OWNER": "c"}
+    untag("Owner")
+    assert shown() == {"owner": "b", "OWNER": "c"}
+    refused("InvalidInput", 400, lambda: tag([*_tags(x="a"), *_tags(x="b")]))
 
 
 @pytest.mark.parametrize("kind", ["Role", "User", "Group"])

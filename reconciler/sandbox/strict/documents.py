@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.errors import PolicyError
 from reconciler.policy.case import fold
-from reconciler.policy.document import loads_strict
+from reconciler.policy.document import listed, loads_strict
 from reconciler.policy.shape import check_shape
 from reconciler.sandbox.strict.wire import RefusedError
 
 _STATEMENT = {"Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource"} | {
     "Condition"
 }
+_PRINCIPALS = {"AWS", "Service", "Federated", "CanonicalUser"}
 _SID = re.compile(r"[A-Za-z0-9]*")
+_OPERATOR = re.compile(
+    r"Null|(?:ForAllValues:|ForAnyValue:)?(?:"
+    r"String(?:Not)?Equals(?:IgnoreCase)?|String(?:Not)?Like|Bool|BinaryEquals|(?:Not)?IpAddress"
+    r"|(?:Numeric|Date)(?:(?:Not)?Equals|(?:Less|Greater)Than(?:Equals)?)|Arn(?:Not)?(?:Equals|Like)"
+    r")(?:IfExists)?"
+)
 _SYNTAX = "Syntax errors in policy."
 
 
@@ -30,7 +37,6 @@ def check_identity(text: str) -> None:
         for name in ("Principal", "NotPrincipal"):
             if name in statement:
                 raise _malformed(f"Policy document should not specify a principal. Has prohibited field {name}")
-        _exactly_one(statement, "Resource", "NotResource")
 
 
 def check_trust(text: str) -> None:
@@ -44,9 +50,8 @@ def check_trust(text: str) -> None:
         for name in ("Resource", "NotResource", "NotPrincipal"):
             if name in statement:
                 raise _malformed(f"Has prohibited field {name}")
-        if "Principal" not in statement:
-            raise _malformed("Missing required field Principal")
-        actions = _list(statement.get("Action", statement.get("NotAction")))
+        _check_principal(statement)
+        actions = listed(statement.get("Action", statement.get("NotAction")))
         if not all(fold(action).startswith("sts:") for action in actions):
             raise _malformed("AssumeRole policy may only specify STS AssumeRole actions.")
 
@@ -61,19 +66,18 @@ def readable(text: str) -> dict[str, Any] | None:
     return data
 
 
-def _statements(text: str) -> list[dict[str, Any]]:
+def _statements(text: str) -> list[Mapping[str, Any]]:
     try:
-        document = json.loads(text)
-    except ValueError as error:
+        document = loads_strict(text)
+    except PolicyError as error:
         raise _malformed("This policy contains invalid Json") from error
-    if not isinstance(document, dict) or not set(document) <= {"Version", "Id", "Statement"}:
+    try:
+        statements = check_shape(document)
+    except PolicyError as error:
+        raise _malformed(_SYNTAX) from error
+    if not set(document) <= {"Version", "Id", "Statement"} or not statements:
         raise _malformed(_SYNTAX)
     if document.get("Version", "2008-10-17") not in ("2012-10-17", "2008-10-17"):
-        raise _malformed(_SYNTAX)
-    statements = document.get("Statement")
-    if isinstance(statements, dict):
-        statements = [statements]
-    if not isinstance(statements, list) or not statements:
         raise _malformed(_SYNTAX)
     for statement in statements:
         _check_statement(statement)
@@ -83,30 +87,41 @@ def _statements(text: str) -> list[dict[str, Any]]:
     return statements
 
 
-def _check_statement(statement: Any) -> None:
-    if not isinstance(statement, dict) or not set(statement) <= _STATEMENT:
+def _check_statement(statement: Mapping[str, Any]) -> None:
+    if not set(statement) <= _STATEMENT or statement.get("Effect") not in ("Allow", "Deny"):
         raise _malformed(_SYNTAX)
-    if statement.get("Effect") not in ("Allow", "Deny"):
-        raise _malformed(_SYNTAX)
-    sid = statement.get("Sid", "")
-    if not isinstance(sid, str) or not _SID.fullmatch(sid):
+    if not _SID.fullmatch(statement.get("Sid", "")):
         raise _malformed("Statement IDs (SID) must be alpha-numeric.")
     _exactly_one(statement, "Action", "NotAction")
     for name in ("Action", "NotAction", "Resource", "NotResource"):
-        if name in statement and not all(isinstance(item, str) for item in _list(statement[name])):
+        if name in statement:
+            _check_strings(statement[name])
+    for operator, block in statement.get("Condition", {}).items():
+        if not _OPERATOR.fullmatch(operator) or not block or [] in block.values():
             raise _malformed(_SYNTAX)
-    condition = statement.get("Condition", {})
-    if not isinstance(condition, dict) or not all(isinstance(block, dict) for block in condition.values()):
+
+
+def _check_principal(statement: Mapping[str, Any]) -> None:
+    principal = statement.get("Principal")
+    if principal is None:
+        raise _malformed("Missing required field Principal")
+    if principal == "*":
+        return
+    if not isinstance(principal, dict) or not principal or not set(principal) <= _PRINCIPALS:
+        raise _malformed(_SYNTAX)
+    for names in principal.values():
+        _check_strings(names)
+
+
+def _check_strings(values: object) -> None:
+    """Refuse what is no string and no list of some."""
+    if values == [] or not all(isinstance(value, str) for value in listed(values)):
         raise _malformed(_SYNTAX)
 
 
-def _exactly_one(statement: dict[str, Any], one: str, other: str) -> None:
+def _exactly_one(statement: Mapping[str, Any], one: str, other: str) -> None:
     if (one in statement) == (other in statement):
         raise _malformed(_SYNTAX if one in statement else f"Policy statement must contain {one.lower()}s.")
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _malformed(message: str) -> RefusedError:

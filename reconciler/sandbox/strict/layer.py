@@ -13,8 +13,9 @@ from xml.etree import ElementTree as Xml
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.models import get_account_id_from
 
-from reconciler.sandbox.strict import accounts, assume, documents, limits, names, writes
+from reconciler.sandbox.strict import accounts, assume, documents, limits, names, tags, writes
 from reconciler.sandbox.strict.faults import Faults, Kind, error_of
+from reconciler.sandbox.strict.leniency import lenient
 from reconciler.sandbox.strict.principals import Trusts
 from reconciler.sandbox.strict.reads import PAGED, Reads
 from reconciler.sandbox.strict.wire import (
@@ -121,7 +122,11 @@ class Strict:
             reply = self._read_everything(environ, request)
             reply = self.faults.as_shown(request, reply) if reply.succeeded() else reply
         else:
-            reply = call(self._application, environ)
+            tagged = tags.held(request)
+            with lenient():
+                reply = call(self._application, environ)
+            if reply.succeeded():
+                tags.settle(request, tagged)
         if not reply.succeeded():
             return reply
         self.faults.written(request)
@@ -149,7 +154,7 @@ class Strict:
 
     def _check(self, request: Request) -> None:
         names.check_parameters(request)
-        names.check_tags(request)
+        tags.check_tags(request)
         writes.check_protected(request)
         if (where := _trust_parameter(request)) is not None:
             documents.check_trust(request.parameters[where])

@@ -62,6 +62,10 @@ class Request:
             for i in self._numbers("Tags")
         ]
 
+    def members(self, name: str) -> list[str]:
+        """Return a parameter that is a list of strings, in the order sent."""
+        return [self.parameters[f"{name}.member.{i}"] for i in self._numbers(name)]
+
     def _numbers(self, name: str) -> list[int]:
         pattern = re.compile(rf"{name}\.member\.(\d+)")
         found = {int(match.group(1)) for key in self.parameters if (match := pattern.match(key))}
