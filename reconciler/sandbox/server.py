@@ -6,15 +6,13 @@ checks the trust policy of a role in another account. With `strict` a second lay
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qs
 from urllib.request import Request, urlopen
 
 from moto.iam.models import get_account_id_from
@@ -22,19 +20,24 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from reconciler.sandbox.strict.layer import Strict
-from reconciler.sandbox.strict.wire import CREDENTIAL, Application, Environ
+from reconciler.sandbox.strict.wire import CREDENTIAL, Application, Environ, parameters_of
 
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]+/([^/]+)/aws4_request")
+_STS_VERSION = "2011-06-15"
 _READS = ("Get", "List", "Head", "AssumeRole", "Simulate")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One API call as it came in: the account of its credentials, the service, the operation or HTTP method."""
+    """One API call as it came in: the account of its credentials, the service, the operation or HTTP method.
+
+    An unsigned one is in the account of the role that it asks for. `status` is that of the answer; 0 without one.
+    """
 
     account: str
     service: str
     operation: str
+    status: int = 0
 
     def writes(self) -> bool:
         """Return whether it is a call that changes something."""
@@ -47,22 +50,30 @@ class Recorder:
     def __init__(self, application: Application) -> None:
         self._application = application
         self._lock = threading.Lock()
-        self._calls: list[Call] = []
+        self._calls: list[list[Call]] = []
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Serve one request."""
-        call = _call_of(environ)
-        if call is not None:
-            environ[CREDENTIAL] = _credential(environ)
-            with self._lock:
-                self._calls.append(call)
-        return self._application(environ, start_response)
+        credential = _credential(environ)
+        if credential is None:
+            return self._application(environ, start_response)
+        environ[CREDENTIAL] = credential
+        # In the order of coming in; the status is put in its place later.
+        entry = [_call_of(environ, *credential)]
+        with self._lock:
+            self._calls.append(entry)
+
+        def note(status: str, *rest: Any) -> Any:
+            entry[0] = replace(entry[0], status=int(status.split(" ", 1)[0]))
+            return start_response(status, *rest)
+
+        return self._application(environ, note)
 
     def take(self) -> list[Call]:
         """Return the calls since the last time, and forget them."""
         with self._lock:
             calls, self._calls = self._calls, []
-        return calls
+        return [call for (call,) in calls]
 
 
 def counted(calls: Iterable[Call]) -> Counter[str]:
@@ -148,23 +159,24 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 def _credential(environ: Environ) -> tuple[str, str] | None:
-    """Return the access key and the service that a request is signed with."""
-    found = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-    return None if found is None else (found.group(1), found.group(2))
+    """Return the access key and the service of an API call; none is no call, but one to moto itself.
+
+    An address may be signed in itself; some calls of STS are signed by nobody.
+    """
+    signed = environ.get("HTTP_AUTHORIZATION") or "Credential=" + parameters_of(environ).get("X-Amz-Credential", "")
+    found = _SCOPE.search(signed)
+    if found is not None:
+        return (found.group(1), found.group(2))
+    return ("", "sts") if parameters_of(environ).get("Version") == _STS_VERSION else None
 
 
-def _call_of(environ: Environ) -> Call | None:
-    credential = _credential(environ)
-    if credential is None:
-        return None
-    access_key, service = credential
-    operation = environ["REQUEST_METHOD"].capitalize()
-    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
-        operation = parse_qs(body.decode("utf-8", "replace")).get("Action", [operation])[0]
-    account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(access_key)
-    return Call(account, service, operation)
+def _call_of(environ: Environ, access_key: str, service: str) -> Call:
+    parameters = parameters_of(environ)
+    operation = parameters.get("Action", environ["REQUEST_METHOD"].capitalize())
+    account = environ.get("HTTP_X_MOTO_ACCOUNT_ID")
+    if account is None and not access_key:
+        account = (parameters.get("RoleArn", "").split(":") + [""] * 5)[4]
+    return Call(account or get_account_id_from(access_key), service, operation)
 
 
 def writes(calls: Iterable[Call]) -> Iterator[Call]:

@@ -42,6 +42,29 @@ def test_a_parameter_of_a_role_has_an_alphabet_and_a_length(sandbox: Sandbox, na
     [
         ("create_user", {"UserName": "u" * 64}, {"UserName": "u" * 65}),
         ("create_group", {"GroupName": "g" * 128}, {"GroupName": "g" * 129}),
+        ("create_user", {"UserName": "a+=,.@-_"}, {"UserName": "a b"}),
+        ("create_user", {"UserName": "u"}, {"UserName": ""}),
+        ("create_group", {"GroupName": "a+=,.@-_"}, {"GroupName": "a b"}),
+        (
+            "create_policy",
+            {"PolicyName": "p", "Description": "\u2014" * 1000, "PolicyDocument": policy()},
+            {"PolicyName": "p", "Description": "d" * 1001, "PolicyDocument": policy()},
+        ),
+        (
+            "create_policy",
+            {"PolicyName": "p", "PolicyDocument": policy().replace("s3", "s3")},
+            {"PolicyName": "p", "PolicyDocument": policy(Sid="A").replace("A", "\u0416")},
+        ),
+        (
+            "create_policy",
+            {"PolicyName": "p", "PolicyDocument": policy() + " " * (131072 - len(policy()))},
+            {"PolicyName": "p", "PolicyDocument": policy() + " " * (131073 - len(policy()))},
+        ),
+        (
+            "create_role",
+            {"RoleName": "r", "AssumeRolePolicyDocument": trust() + " " * (131072 - len(trust()))},
+            {"RoleName": "r", "AssumeRolePolicyDocument": trust() + " " * (131073 - len(trust()))},
+        ),
         (
             "create_policy",
             {"PolicyName": "p" * 128, "PolicyDocument": policy()},
@@ -83,6 +106,16 @@ def test_tags_of_a_role_are_checked(sandbox: Sandbox, code: str, good: Any, bad:
     iam = iam_of(sandbox)
     refused(code, 400, lambda: iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(), Tags=bad))
     iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(), Tags=good)
+
+
+def test_the_arn_of_a_policy_has_a_length(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    iam.create_group(GroupName="g")
+    for arn, code, status in (
+        ("a" * 19, "ValidationError", 400), ("a" * 20, "NoSuchEntity", 404),
+        ("a" * 2048, "NoSuchEntity", 404), ("a" * 2049, "ValidationError", 400),
+    ):  # fmt: skip
+        refused(code, status, lambda arn=arn: iam.attach_group_policy(GroupName="g", PolicyArn=arn))  # type: ignore[misc]
 
 
 Tagged = tuple[Callable[..., Any], Callable[..., Any], Callable[[], dict[str, str]]]
@@ -140,6 +173,32 @@ def test_names_are_unique_ignoring_case(sandbox: Sandbox, kind: str) -> None:
     create(**{f"{kind}Name": "Reader"}, **more)
     refused("EntityAlreadyExists", 409, lambda: create(**{f"{kind}Name": "READER"}, **more))
     create(**{f"{kind}Name": "Reader2"}, **more)
+
+
+def test_names_of_instance_profiles_are_unique_ignoring_case(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    iam.create_instance_profile(InstanceProfileName="P")
+    refused("EntityAlreadyExists", 409, lambda: iam.create_instance_profile(InstanceProfileName="p"))
+    iam.create_instance_profile(InstanceProfileName="p2")
+
+
+def test_a_user_is_not_renamed_to_a_name_that_another_has(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    for name in ("one", "two"):
+        iam.create_user(UserName=name)
+    refused("EntityAlreadyExists", 409, lambda: iam.update_user(UserName="one", NewUserName="TWO"))
+    iam.update_user(UserName="one", NewUserName="ONE")
+
+
+def test_a_user_is_in_ten_groups_and_no_more(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    iam.create_user(UserName="u")
+    for i in range(11):
+        iam.create_group(GroupName=f"g{i}")
+    for i in (*range(10), 0):
+        iam.add_user_to_group(UserName="u", GroupName=f"g{i}")
+    message = refused("LimitExceeded", 409, lambda: iam.add_user_to_group(UserName="u", GroupName="g10"))
+    assert message == "Cannot exceed quota for GroupsPerUser: 10"
 
 
 @pytest.mark.parametrize(("kind", "most"), [("role", 10240), ("user", 2048), ("group", 5120)])

@@ -46,6 +46,13 @@ def holders(account: str, kind: str) -> dict[str, Any]:
     return dict(iam.users if kind == "User" else iam.groups)
 
 
+def names(account: str, kind: str) -> set[str]:
+    """Return the names of an account that are unique ignoring case (facts sheet 1.1); none of another kind."""
+    if kind == "InstanceProfile":
+        return {profile.name for profile in backend(account).instance_profiles.values()}
+    return set(holders(account, kind)) if kind in ("User", "Group", "Role") else set()
+
+
 def principals(account: str) -> Iterator[Any]:
     """Yield the users and roles of an account: what a trust policy can name."""
     yield from holders(account, "User").values()

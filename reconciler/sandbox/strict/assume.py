@@ -10,10 +10,13 @@ from typing import Any
 from moto.sts.models import sts_backends
 
 from reconciler.policy.case import fold
-from reconciler.sandbox.strict import accounts
+from reconciler.sandbox.strict import accounts, names
 from reconciler.sandbox.strict.documents import readable
 from reconciler.sandbox.strict.principals import aws_principals, statements
 from reconciler.sandbox.strict.wire import RefusedError, Request
+
+_CHAINED = 3600
+"""The session of who asks for no length, and the longest that a role's session gets of another role, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,45 @@ class _Caller:
     account: str
 
 
+def check_duration(request: Request) -> None:
+    """Refuse a session that is longer than its role allows, or than a role's session gets of another (1.4).
+
+    Raises:
+        RefusedError: ValidationError, 400.
+
+    """
+    if not request.operation.startswith("AssumeRole"):
+        return
+    names.check_duration(request, "DurationSeconds", 900)
+    seconds = int(request.get("DurationSeconds") or _CHAINED)
+    if seconds > _CHAINED and _session(request) is not None:
+        raise RefusedError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
+        )
+    role = accounts.principal_with_arn(request.get("RoleArn") or "")
+    # moto keeps the number as it was sent.
+    if role is not None and seconds > int(role.max_session_duration or _CHAINED):
+        raise RefusedError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        )
+
+
 def check_trust(request: Request) -> None:
     """Refuse AssumeRole where the role's trust policy does not allow the caller.
 
-    A condition on a key that is not understood here never allows, and always denies.
+    A condition on a key that is not understood here never allows, and always denies. Nobody in the sandbox has an
+    identity provider, so that what is assumed by one is denied too.
 
     Raises:
         RefusedError: AccessDenied, 403.
 
     """
+    if request.operation in ("AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"):
+        raise RefusedError("AccessDenied", f"Not authorized to perform sts:{request.operation}")
+    if request.operation != "AssumeRole":
+        return
     caller = _caller(request)
     if caller is None:
         return  # moto refuses an access key that it does not know
@@ -47,7 +80,7 @@ def check_trust(request: Request) -> None:
 
 
 def _caller(request: Request) -> _Caller | None:
-    session = sts_backends[request.account]["aws"].get_assumed_role_from_access_key(request.access_key)
+    session = _session(request)
     if session is not None:
         role = accounts.principal_with_arn(session.role_arn)
         return _Caller(session.arn, session.role_arn, "" if role is None else role.id, request.account)
@@ -55,6 +88,11 @@ def _caller(request: Request) -> _Caller | None:
         if any(key.access_key_id == request.access_key for key in user.access_keys):
             return _Caller(user.arn, user.arn, user.id, request.account)
     return None
+
+
+def _session(request: Request) -> Any | None:
+    """Return the session of a role that asks, if it is one."""
+    return sts_backends[request.account]["aws"].get_assumed_role_from_access_key(request.access_key)
 
 
 def _allows(role: Any, caller: _Caller, request: Request) -> bool:

@@ -16,7 +16,7 @@ from moto.iam.models import get_account_id_from
 from reconciler.sandbox.strict import accounts, assume, documents, limits, names, tags, writes
 from reconciler.sandbox.strict.faults import Faults, Kind, error_of
 from reconciler.sandbox.strict.leniency import lenient
-from reconciler.sandbox.strict.principals import Trusts
+from reconciler.sandbox.strict.principals import Trusts, spelt_out
 from reconciler.sandbox.strict.reads import PAGED, Reads
 from reconciler.sandbox.strict.wire import (
     CREDENTIAL,
@@ -101,9 +101,12 @@ class Strict:
             if error is not None:
                 raise error
             if request.service == "sts":
-                if self.enforcing and request.operation == "AssumeRole":
+                names.check_parameters(request)
+                assume.check_duration(request)
+                if self.enforcing:
                     assume.check_trust(request)
-                return call(self._application, environ)
+                with spelt_out(request.get("RoleArn") or ""):
+                    return call(self._application, environ)
             return self._iam(environ, request)
         except RefusedError as error:
             return refusal(error, request.service)

@@ -81,6 +81,8 @@ def _check_counts(request: Request, quotas: Mapping[str, int]) -> None:
         own = [arn for arn in iam.managed_policies if ":aws:policy/" not in arn]
         if len(own) >= quotas["PoliciesQuota"]:
             raise _exceeded("PoliciesPerAccount", quotas["PoliciesQuota"])
+    if request.operation == "AddUserToGroup":
+        _check_groups(request, quotas["GroupsPerUserQuota"])
     if request.operation == "CreatePolicyVersion":
         policy = iam.managed_policies.get(request.get("PolicyArn"))
         most = quotas["VersionsPerPolicyQuota"]
@@ -90,6 +92,14 @@ def _check_counts(request: Request, quotas: Mapping[str, int]) -> None:
                 f"A managed policy can have up to {most} versions. Before you create a new version, you must delete "
                 "an existing version.",
             )
+
+
+def _check_groups(request: Request, most: int) -> None:
+    user, new = request.get("UserName"), request.get("GroupName")
+    groups = accounts.holders(request.account, "Group").values()
+    of_user = {group.name for group in groups if any(member.name == user for member in group.users)}
+    if len(of_user | {new}) > most:
+        raise _exceeded("GroupsPerUser", most)
 
 
 def _exceeded(name: str, most: int) -> RefusedError:

@@ -23,6 +23,11 @@ _PARAMETERS: dict[str, _Rule] = {
     "Description": (_DESCRIPTION, 0, 1000),
     "PolicyDocument": (_DOCUMENT, 1, 131072),
     "AssumeRolePolicyDocument": (_DOCUMENT, 1, 131072),
+    "RoleSessionName": (r"[\w+=,.@-]*", 2, 64),
+    "ExternalId": (r"[\w+=,.@:\/-]*", 2, 1224),
+    "NewUserName": (_NAME, 1, 64),
+    "NewPath": (_PATH, 1, 512),
+    "InstanceProfileName": (_NAME, 1, 128),
     "PolicyArn": (r"[\s\S]*", 20, 2048),
     "PermissionsBoundary": (r"[\s\S]*", 20, 2048),
 }
@@ -93,8 +98,9 @@ def check_unique(request: Request) -> None:
 
     """
     kind = request.operation.removeprefix("Create")
-    if kind not in ("Role", "User", "Group"):
-        return
-    name = request.get(f"{kind}Name") or ""
-    if name.casefold() in {other.casefold() for other in accounts.holders(request.account, kind)}:
+    name, others = request.get(f"{kind}Name") or "", accounts.names(request.account, kind)
+    if request.operation == "UpdateUser":
+        kind, name = "User", request.get("NewUserName") or ""
+        others = accounts.names(request.account, kind) - {request.get("UserName") or ""}
+    if name.casefold() in {other.casefold() for other in others}:
         raise RefusedError("EntityAlreadyExists", f"{kind} with name {name} already exists.")

@@ -21,6 +21,7 @@ _DETAILS = "GetAccountAuthorizationDetails"
 PAGED = {
     _DETAILS,
     "GetGroup",
+    "ListEntitiesForPolicy",
     "ListAttachedGroupPolicies",
     "ListAttachedRolePolicies",
     "ListAttachedUserPolicies",
@@ -63,7 +64,7 @@ class Reads:
         self.fewer = False
         """Whether GetAccountAuthorizationDetails gives fewer than MaxItems at times (facts sheet 2.1)."""
         self._random = random.Random(self._seed)  # noqa: S311 - nothing secret
-        self._pages: dict[str, _Rest] = {}
+        self._pages: dict[tuple[str, str, str], _Rest] = {}
 
     def page_size(self, request: Request) -> int:
         """Return how many entities this page may hold: MaxItems, 100 if not sent; AWS may give fewer (2.1).
@@ -98,15 +99,15 @@ class Reads:
         """Return the page that a Marker stands for.
 
         Raises:
-            RefusedError: ValidationError, 400, for a marker that was never given.
+            RefusedError: ValidationError, 400, for a marker that was never given, or to another call.
 
         """
-        rest = self._pages.get(request.get("Marker") or "")
+        rest = self._pages.get((request.account, request.operation, request.get("Marker") or ""))
         if rest is None:
             raise RefusedError("ValidationError", "Invalid Marker.")
         root = Xml.Element(tag(f"{request.operation}Response"))
         result = Xml.SubElement(root, tag(f"{request.operation}Result"))
-        self._fill(result, rest, self.page_size(request))
+        self._fill(request, result, rest)
         metadata = Xml.SubElement(root, tag("ResponseMetadata"))
         Xml.SubElement(metadata, tag("RequestId")).text = "strict"
         return root
@@ -119,9 +120,10 @@ class Reads:
                 collection[:] = []
         if request.operation == _DETAILS:
             self._random.shuffle(entries)
-        self._fill(result, entries, self.page_size(request))
+        self._fill(request, result, entries)
 
-    def _fill(self, result: Xml.Element, entries: _Rest, most: int) -> None:
+    def _fill(self, request: Request, result: Xml.Element, entries: _Rest) -> None:
+        most = self.page_size(request)
         _drop(result, ("IsTruncated", "Marker"))
         for name, member in entries[:most]:
             collection = result.find(tag(name))
@@ -130,7 +132,7 @@ class Reads:
         Xml.SubElement(result, tag("IsTruncated")).text = "true" if rest else "false"
         if rest:
             marker = f"page-{len(self._pages)}-{self._random.randrange(16**8):08x}"
-            self._pages[marker] = rest
+            self._pages[request.account, request.operation, marker] = rest
             Xml.SubElement(result, tag("Marker")).text = marker
 
     def _respell(self, element: Xml.Element) -> None:

@@ -91,18 +91,32 @@ class Reply:
         return [self.body]
 
 
+def parameters_of(environ: Environ) -> dict[str, str]:
+    """Return the parameters of a query request, leaving the body to be read again.
+
+    They stand in a form, else in the address: so moto looks for them, and so they are what counts.
+    """
+    form = ""
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        form = body.decode("utf-8", "replace")
+    return dict(parse_qsl(form or environ.get("QUERY_STRING", ""), keep_blank_values=True))
+
+
 def read_request(environ: Environ, account: str, service: str, access_key: str) -> Request:
-    """Read the form of a query request, leaving the body to be read again."""
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body)
-    parameters = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    """Read a query request; see `parameters_of`."""
+    parameters = parameters_of(environ)
     return Request(account, service, parameters.get("Action", ""), parameters, access_key)
 
 
 def with_parameters(environ: Environ, parameters: Mapping[str, str]) -> Environ:
-    """Return the environment of the same request with other parameters."""
+    """Return the environment of the same request with other parameters, in its body."""
     body = urlencode(parameters).encode()
-    return {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+    return {
+        **environ, "QUERY_STRING": "", "REQUEST_METHOD": "POST", "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body)),
+    }  # fmt: skip
 
 
 def call(application: Application, environ: Environ) -> Reply:

@@ -9,8 +9,8 @@ from reconciler.sandbox.strict.limits import check_policy_exists
 from reconciler.sandbox.strict.wire import RefusedError, Request
 
 _PROTECTED_PATHS = ("/aws-service-role/", "/aws-reserved/")
-# What facts sheet 3.4 leaves open on a service-linked role.
-_OPEN_ON_SERVICE_ROLES = ("TagRole", "UntagRole", "UpdateRoleDescription")
+# What facts sheet 3.4 leaves open on a service-linked role; of UpdateRole the description.
+_OPEN_ON_SERVICE_ROLES = ("TagRole", "UntagRole", "UpdateRoleDescription", "UpdateRole")
 _READS = ("Get", "List", "Simulate", "PassRole")
 
 _MUST_DETACH = "Cannot delete entity, must detach all policies first."
@@ -35,7 +35,8 @@ def check_protected(request: Request) -> None:
     role = accounts.holders(request.account, "Role").get(name)
     if role is None or not role.path.startswith(_PROTECTED_PATHS):
         return
-    if role.path.startswith("/aws-service-role/") and request.operation in _OPEN_ON_SERVICE_ROLES:
+    service = role.path.startswith("/aws-service-role/")
+    if service and request.operation in _OPEN_ON_SERVICE_ROLES and request.get("MaxSessionDuration") is None:
         return
     raise RefusedError(
         "UnmodifiableEntity",
