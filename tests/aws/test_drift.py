@@ -129,6 +129,12 @@ ROLE_DRIFT: list[tuple[str, Hand, str, set[str]]] = [
         "tags",
         {"TagRole"},
     ),
+    (
+        "tag changed under its key in another case",
+        lambda iam: iam.tag_role(RoleName="Reader", Tags=[{"Key": "TEAM", "Value": "x"}]),
+        "tags",
+        {"TagRole"},
+    ),
     ("tag removed", lambda iam: iam.untag_role(RoleName="Reader", TagKeys=["team"]), "tags", {"TagRole"}),
     (
         "tag added",
@@ -339,3 +345,39 @@ def test_the_external_id_is_in_no_output(manifest: Path, sandbox: Sandbox, xgran
     outputs.append(xgrant("plan", manifest, "--format", "json"))
     assert all("sts:ExternalId" in result.out for result in outputs)
     assert "canary" not in "".join(result.out + result.err for result in outputs)
+
+
+def test_a_tag_whose_key_is_written_in_another_case_by_now_is_replaced(
+    manifest: Path, sandbox: Sandbox, xgrant: Run
+) -> None:
+    manifest.write_text(MANIFEST.replace("tags: {team: data}", "tags: {Team: data}"))
+    assert repaired(xgrant, sandbox, manifest) == {"UntagRole", "TagRole"}
+    tags = root_client(sandbox, "iam", TARGET).list_role_tags(RoleName="Reader")["Tags"]
+    assert {"Key": "Team", "Value": "data"} in tags
+
+
+def test_a_deny_that_a_letter_of_another_alphabet_has_broken_is_drift(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.yaml"
+    deny = '[{actions: "iam:*", resources: "*"}, {effect: Deny, actions: "iam:CreateAccessKey", resources: "*"}]'
+    path.write_text(
+        f"""\
+version: 1
+stack: platform
+accounts: {{dev: {{id: "{SOURCE}"}}, storage: {{id: "{TARGET}"}}}}
+defaults: {{access: {{assume_role: {{name: xgrant-reconciler}}}}}}
+grants:
+  reader:
+    from: {{account: dev, groups: [developers]}}
+    to: {{account: storage}}
+    permissions: {deny}
+"""
+    )
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    iam = root_client(sandbox, "iam", TARGET)
+    call = {"RoleName": "reader", "PolicyName": "xgrant-permissions"}
+    document = json.dumps(iam.get_role_policy(**call)["PolicyDocument"])
+    iam.put_role_policy(**call, PolicyDocument=document.replace("CreateAccessKey", "CreateAccess\\u212aey"))
+    drift = xgrant("drift", path)
+    assert (drift.code, "CreateAccess\\u212aey" in drift.out) == (2, True)

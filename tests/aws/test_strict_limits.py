@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from moto.iam.models import iam_backends
 
 from reconciler.sandbox.server import Sandbox
 from tests.aws.strict_support import iam_of, policy, policy_of_size, refused, trust, trust_of_size
@@ -116,6 +117,23 @@ def test_the_arn_of_a_policy_has_a_length(sandbox: Sandbox) -> None:
         ("a" * 2048, "NoSuchEntity", 404), ("a" * 2049, "ValidationError", 400),
     ):  # fmt: skip
         refused(code, status, lambda arn=arn: iam.attach_group_policy(GroupName="g", PolicyArn=arn))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["a b", "u" * 129])
+def test_a_user_is_asked_for_by_a_name_that_one_can_have(sandbox: Sandbox, name: str) -> None:
+    refused("ValidationError", 400, lambda: iam_of(sandbox).get_user(UserName=name))
+
+
+def test_a_policy_of_aws_that_does_not_exist_is_refused_where_aws_has_any(sandbox: Sandbox) -> None:
+    iam, of_aws = iam_of(sandbox), "arn:aws:iam::aws:policy/"
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust())
+    call = {"RoleName": "R", "PermissionsBoundary": f"{of_aws}Unknown"}
+    iam.put_role_permissions_boundary(**call)
+    arn = iam.create_policy(PolicyName="p", PolicyDocument=policy())["Policy"]["Arn"]
+    policies = iam_backends[STORAGE]["aws"].managed_policies
+    policies[f"{of_aws}Known"] = policies[arn]
+    refused("NoSuchEntity", 404, lambda: iam.put_role_permissions_boundary(**call))
+    iam.put_role_permissions_boundary(**{**call, "PermissionsBoundary": f"{of_aws}Known"})
 
 
 Tagged = tuple[Callable[..., Any], Callable[..., Any], Callable[[], dict[str, str]]]
