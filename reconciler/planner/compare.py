@@ -31,7 +31,7 @@ from reconciler.model import (
     State,
 )
 from reconciler.ownership import STACK_TAG, owns
-from reconciler.planner.order import carrier_slot, passes_on
+from reconciler.planner.order import carrier_slots, doors, passes_on
 from reconciler.planner.pack import opening
 from reconciler.planner.pair import pair
 from reconciler.planner.principals import gone, why
@@ -64,12 +64,8 @@ def compare(desired: State, live: Live, *, stack: str) -> tuple[Change, ...]:
         if address not in taken:
             changes.append(Change(address, Action.DELETE, before.grant, before, None))
     ordered = sorted(changes, key=_by_grant)
-    going = frozenset(
-        c.before.arn
-        for c in changes
-        if isinstance(c.before, Role) and (c.action in (Action.REPLACE, Action.DELETE) or passes_on(c))
-    )
-    return _with_doors_shut([_in_two_steps(change, going) for change in ordered], wanted, owned)
+    changed = [change for change in changes if isinstance(change.before, Role)]
+    return _with_doors_shut([_in_two_steps(change, changed) for change in ordered], wanted, owned)
 
 
 def adoptable(standing: Resource, after: Resource) -> bool:
@@ -143,7 +139,7 @@ def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tupl
         if before is None or isinstance(before, Role) or not keys:
             continue
         change = result.get(address)
-        if carrier_slot(address, before) in slots and (
+        if carrier_slots(address, before) & slots and (
             change is None or change.action in (Action.UPDATE, Action.ADOPT)
         ):
             result[address] = Change(
@@ -162,21 +158,29 @@ def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tupl
     return tuple(sorted(result.values(), key=_by_grant))
 
 
-def _in_two_steps(change: Change, going: frozenset[str]) -> Change:
-    """Let a policy that several grants share close the roles that go before it opens those that come.
+def _in_two_steps(change: Change, roles: list[Change]) -> Change:
+    """Let a caller policy close the roles that it leaves before it opens others.
 
-    The change of the role stands between the two, where it is deleted and made anew; and what cannot be opened keeps
-    nothing open that has to be closed.
+    The change of such a role stands between the two: it goes, or must not be made larger while those hold its door who
+    are its callers no more. And what cannot be opened keeps nothing open that has to be closed. The inline policy of a
+    grant whose role is replaced by one of another name leaves it only when it has the new one.
     """
     before, after = change.before, change.after
-    if not isinstance(before, ManagedPolicy) or not isinstance(after, ManagedPolicy) or after.grant:
+    if change.action is not Action.UPDATE or isinstance(before, Role) or before is None or after is None:
         return change
-    old, new = set(before.document.resources()), set(after.document.resources())
-    if not (old - new) & going or new <= old:
+    old, new = doors(before), doors(after)
+    lost = {arn for _, arn in old - new}
+    between = any(
+        isinstance(role.before, Role) and role.before.arn in lost
+        for role in roles
+        if isinstance(after, ManagedPolicy) or role.action in (Action.UPDATE, Action.ADOPT)
+    )
+    if not between or new <= old:
         return change
-    if not old & new:
+    if not isinstance(after, ManagedPolicy) or not old & new:
         return replace(change, action=Action.REPLACE, reason="nothing of what it opens stays")
-    return replace(change, interim=replace(after, document=opening(old & new)))
+    stays, holders = {arn for _, arn in old & new}, frozenset(holder for holder, _ in old & new)
+    return replace(change, interim=replace(after, document=opening(stays), attached_to=holders))
 
 
 def _by_grant(change: Change) -> tuple[str, str]:
