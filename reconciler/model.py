@@ -395,6 +395,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """All that is declared, and all that was read: what a plan is judged by where it sees a part, or destroys."""
+
+    desired: State
+    live: State
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Changes, in order of grant and address; the steps that make them, in a safe order; findings; a fingerprint.
 
@@ -409,6 +417,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     fingerprint: str = ""
     limits: Limits = Limits()
+    whole: Whole = Whole({}, {})
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""

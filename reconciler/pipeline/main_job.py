@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconciler import applier
 from reconciler.desired import desired_state
 from reconciler.errors import UsageError
-from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Role, Scope
+from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Role, Scope, Whole
 from reconciler.planner import destroyed, narrow, plan
 from reconciler.ports import Reader, Writer
 from reconciler.rules import ACCEPTABLE, RULES
@@ -59,6 +59,7 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     roles = [resource for resource in desired.values() if isinstance(resource, Role)]
     named = {arn for role in roles for arn in (*role.managed_policies, role.permissions_boundary) if arn}
     live = reader.read(Scope(manifest.stack, tuple(manifest.accounts.values()), slots, frozenset(named)))
+    whole = Whole(desired, live.state)
     if request.only:
         desired, live = narrow(desired, live, request.only, stack=manifest.stack)
         known = {grant.name for grant in manifest.grants} | {found.grant for found in live.state.values()}
@@ -68,7 +69,7 @@ def make_plan(request: Request, reader: Reader) -> Plan:
             raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
     return plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
-        limits=manifest.limits, accepted=request.accepted,
+        limits=manifest.limits, accepted=request.accepted, whole=whole,
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from reconciler.model import (
     State,
     Status,
     Verb,
+    Whole,
 )
 from reconciler.planner import destroyed, narrow, plan
 from reconciler.policy.document import PolicyDocument
@@ -350,3 +351,32 @@ def test_a_role_that_is_only_now_to_be_kept_is_not_replaced_either(tmp_path: Pat
     live = desired_of(manifest(tmp_path))
     (finding,) = errors(plan_for(kept(tmp_path, to="{account: storage, path: /new/}"), live))
     assert finding.rule == "XG210"
+
+
+def without_tag(state: State) -> State:
+    """Return the state in which no role says itself that it must be kept."""
+    return {
+        a: replace(r, tags={k: v for k, v in r.tags.items() if k != "xgrant:prevent-destroy"}) if isinstance(r, Role) else r
+        for a, r in state.items()
+    }  # fmt: skip
+
+
+def test_a_destroy_is_refused_where_only_the_manifest_says_that_the_role_must_be_kept(tmp_path: Path) -> None:
+    found = kept(tmp_path)
+    declared = desired_of(found)
+    live = without_tag(declared)
+    nothing = plan(
+        destroyed(declared), Live(live, facts_for(found, live)), stack="platform", rules=RULES,
+        whole=Whole(declared, live),
+    )  # fmt: skip
+    assert [(finding.rule, finding.address) for finding in errors(nothing)] == [("XG210", READER)]
+
+
+@pytest.mark.parametrize("parts", [{}, {"moved": "[{from: old}]"}])
+def test_a_role_that_is_only_now_to_be_kept_does_not_move_to_another_account(
+    tmp_path: Path, parts: dict[str, str]
+) -> None:
+    live = desired_of(manifest(tmp_path, "old" if parts else "reader", **{"from": "{account: vendor, users: [x]}"}))
+    moved = kept(tmp_path, **{"from": "{account: vendor, users: [x]}", "to": "{account: dev}", **parts})
+    (finding,) = errors(plan_for(moved, live))
+    assert (finding.rule, finding.address) == ("XG210", role_at("storage", "old" if parts else "reader"))
