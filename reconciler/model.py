@@ -181,7 +181,8 @@ class Role:
     """A role of a target account with all that hangs on it.
 
     `inline_policies` leaves out caller policies, which are resources of their own, and `AWSRevokeOlderSessions`:
-    `sessions_revoked` says whether that one is there, which is never a difference.
+    `sessions_revoked` says whether that one is there, which is never a difference. One that only has such a name, and
+    says something else, is among them.
     Of a desired one `adopt` says that it may take over a role of no stack, and `moved_from` under which earlier names
     of its grant it may still be marked.
     """

@@ -75,10 +75,13 @@ def parse_caller_pack(stack: str, path: str, name: str) -> tuple[PrincipalKind, 
     return found if caller_pack_name(stack, *found) == name else None
 
 
-def stack_of_caller_pack(arn: str) -> str | None:
-    """Return whose managed caller policy an ARN is, or None if it is none of any stack."""
-    match = re.search(r":policy/xgrant/([a-z0-9-]{1,32})/callers/", arn)
-    return match.group(1) if match else None
+def pack_of_arn(arn: str) -> tuple[str, PrincipalKind, str, int] | None:
+    """Return of a managed caller policy the stack, whose it is and its number; None if it is none of any stack."""
+    match = re.fullmatch(r"arn:[a-z-]+:iam::\d{12}:policy(/xgrant/([a-z0-9-]{1,32})/callers/.*/)([^/]+)", arn)
+    if match is None:
+        return None
+    found = parse_caller_pack(match.group(2), match.group(1), match.group(3))
+    return None if found is None else (match.group(2), *found)
 
 
 def permissions_path(stack: str, grant: str) -> str:
