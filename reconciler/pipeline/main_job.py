@@ -9,7 +9,7 @@ from reconciler import applier
 from reconciler.desired import desired_state
 from reconciler.errors import UsageError
 from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Role, Scope, Whole
-from reconciler.planner import destroyed, narrow, plan
+from reconciler.planner import destroyed, narrow, plan, with_arns
 from reconciler.ports import Reader, Writer
 from reconciler.rules import ACCEPTABLE, RULES
 
@@ -19,7 +19,7 @@ class Request:
     """What a plan is asked for: these manifests; only these grants, if any are named; or that nothing be left.
 
     `accepted` are rules whose findings shall not stop the plan. `reviewed` says that the grants of `only` were there
-    when the plan was reviewed; they may be gone by now.
+    when the plan was reviewed; they may be gone by now. `roles` are slots to read whosever roles stand there.
     """
 
     manifest: Manifest
@@ -27,6 +27,7 @@ class Request:
     destroy: bool = False
     accepted: frozenset[str] = frozenset()
     reviewed: bool = False
+    roles: frozenset[tuple[str, ...]] = frozenset()
 
 
 def check_accepted(rules: list[str]) -> frozenset[str]:
@@ -58,7 +59,8 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
     roles = [resource for resource in desired.values() if isinstance(resource, Role)]
     named = {arn for role in roles for arn in (*role.managed_policies, role.permissions_boundary) if arn}
-    live = reader.read(Scope(manifest.stack, tuple(manifest.accounts.values()), slots, frozenset(named)))
+    scope = Scope(manifest.stack, tuple(manifest.accounts.values()), slots | request.roles, frozenset(named))
+    live = with_arns(reader.read(scope))
     whole = Whole(desired, live.state)
     if request.only:
         desired, live = narrow(desired, live, request.only, stack=manifest.stack)

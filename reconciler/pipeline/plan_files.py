@@ -7,8 +7,7 @@ from typing import Any
 
 from reconciler import planfile
 from reconciler.errors import PlanFileError, StaleError, UsageError
-from reconciler.model import Manifest, Plan, resource_fingerprint
-from reconciler.ownership import owns
+from reconciler.model import Kind, Manifest, Plan, resource_fingerprint
 from reconciler.pipeline.main_job import Request, make_plan
 from reconciler.planfile import Binding, PlanFile
 from reconciler.ports import Reader
@@ -58,16 +57,15 @@ def plan_again(
 
     """
     _check_fits(reviewed, path, manifest, now)
-    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, reviewed=True)
+    # A role that is no longer the stack's is not gone.
+    places = (place for change in reviewed.plan.changes for place in (change.address, change.removed_address()))
+    roles = frozenset(place.slot() for place in places if place.kind is Kind.ROLE)
+    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, reviewed=True, roles=roles)
     try:
         current = make_plan(request, reader)
     except UsageError as error:
         raise StaleError(f"{path}: the plan is stale; nothing was changed: {error}") from None
-    standing = {
-        str(address): resource_fingerprint(resource)
-        for address, resource in current.live.state.items()
-        if owns(manifest.stack, resource)
-    }
+    standing = {str(address): resource_fingerprint(found) for address, found in current.whole.live.items()}
     return current, planfile.bind(reviewed.data, plan_data(current), standing)
 
 
