@@ -64,7 +64,8 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     whole = Whole(desired, live.state)
     if request.only:
         desired, live = narrow(desired, live, request.only, stack=manifest.stack)
-        known = {grant.name for grant in manifest.grants} | {found.grant for found in live.state.values()}
+        declared = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}
+        known = declared | {found.grant for found in live.state.values()}
         # Of an account that could not be read nobody knows what the stack owns there.
         surely = not request.reviewed and not any(facts.error for facts in live.facts.values())
         if surely and (unknown := sorted(request.only - known)):

@@ -20,9 +20,9 @@ def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) ->
         UsageError: a role passes from one grant to another, and only one of the two is named.
 
     """
-    # A grant goes under its earlier names too.
-    roles = (resource for resource in desired.values() if isinstance(resource, Role) and resource.grant in grants)
-    grants = grants.union(*(role.moved_from for role in roles))
+    # A grant goes under all its names: under an earlier one alone, its role would be deleted.
+    names = [{role.grant, *role.moved_from} for role in desired.values() if isinstance(role, Role)]
+    grants = grants.union(*(known for known in names if known & grants))
     wanted = {address: resource for address, resource in desired.items() if resource.grant in grants}
     declared = {address.slot(): resource.grant for address, resource in desired.items() if isinstance(resource, Role)}
     found: dict[Address, Resource] = {}

@@ -290,11 +290,11 @@ def test_a_renamed_grant_whose_role_has_to_be_replaced_is_applied_and_leaves_an_
     assert plan_for(found, writer.state).changes == ()
 
 
-def test_only_the_new_name_of_a_grant_brings_its_old_name_with_it(tmp_path: Path) -> None:
-    live, found = renamed(tmp_path)
-    desired, seen = narrow(
-        desired_of(found), Live(live, facts_for(found, live)), frozenset(["reader"]), stack="platform"
-    )
+@pytest.mark.parametrize("name", ["reader", "old"])
+@pytest.mark.parametrize("to", ["{account: storage}", "{account: storage, role: Fresh}"])
+def test_only_one_name_of_a_grant_brings_its_other_names_with_it(tmp_path: Path, name: str, to: str) -> None:
+    live, found = renamed(tmp_path, to=to)
+    desired, seen = narrow(desired_of(found), Live(live, facts_for(found, live)), frozenset([name]), stack="platform")
     assert dict(seen.state) == dict(live)
     assert set(desired) == set(desired_of(found))
 
