@@ -172,3 +172,19 @@ def test_callers_who_are_roles_are_told_that_their_sessions_are_shorter(tmp_path
         (Severity.WARNING, "sessions of deployer last at most 1h")
     ]
     assert not plan.refused()
+
+
+@pytest.mark.parametrize(
+    ("working", "to", "place"),
+    [
+        ("xgrant-reconciler", "{account: storage, role: xgrant-reconciler}", "12:34"),
+        ("ops/xgrant-reconciler", "{account: storage, role: XGRANT-reconciler, path: /}", "12:34"),
+    ],
+)
+def test_the_role_that_xgrant_works_with_is_no_grants(tmp_path: Path, working: str, to: str, place: str) -> None:
+    head = HEAD + f"defaults:\n  access: {{assume_role: {{name: {working}}}}}\n"
+    with pytest.raises(ManifestError) as caught:
+        load_text(tmp_path, manifest_yaml(grant_yaml(to=to, adopt="true"), head=head))
+    (problem,) = caught.value.problems
+    assert (problem.code, f"{problem.place.line}:{problem.place.column}") == ("XG043", place)
+    assert load_text(tmp_path, manifest_yaml(grant_yaml(to=to.replace("storage", "vendor")), head=head)).grants
