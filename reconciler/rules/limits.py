@@ -15,8 +15,11 @@ ACCEPTABLE = ("XG206", "XG207", "XG208")
 
 
 def limits(plan: Plan) -> Iterator[Finding]:
-    """Yield an error, which may be accepted, for each limit that the plan exceeds. A replacement deletes, too."""
-    owned = {address for address, resource in plan.live.state.items() if owns(plan.stack, resource)}
+    """Yield an error, which may be accepted, for each limit that the plan exceeds. A replacement deletes, too.
+
+    What the stack owns is all of it, also where `--only` leaves a part out of sight.
+    """
+    owned = {address for address, resource in plan.whole.live.items() if owns(plan.stack, resource)}
     if len(owned | {change.address for change in plan.changes}) <= SMALL:
         return
     deletes = plan.count(Action.DELETE) + plan.count(Action.REPLACE)

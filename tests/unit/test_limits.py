@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ManifestError
-from reconciler.model import Limits, Live, Plan, Severity
-from reconciler.planner import destroyed, plan
+from reconciler.model import Limits, Live, Plan, Severity, Whole
+from reconciler.planner import destroyed, narrow, plan
 from reconciler.render.text import text
 from reconciler.rules import RULES
 from tests.support import HEAD, desired_of, facts_for, grant_yaml, load_text, manifest_yaml
@@ -69,6 +69,18 @@ def test_both_numbers_and_the_way_out_are_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("grants", "refused"), [(5, False), (6, True)])
 def test_a_plan_of_ten_resources_or_fewer_has_no_limits(tmp_path: Path, grants: int, refused: bool) -> None:
     assert removing(tmp_path, grants, of=grants).refused() is refused
+
+
+@pytest.mark.parametrize(("number", "rules"), [(1, []), (5, []), (7, ["XG206", "XG207"])])
+def test_a_plan_for_some_grants_only_is_measured_by_all_that_the_stack_owns(
+    tmp_path: Path, number: int, rules: list[str]
+) -> None:
+    whole = load_text(tmp_path, manifest_yaml(*(grant_yaml(f"g{n:02}") for n in range(GRANTS))))
+    declared = desired_of(whole)
+    some = frozenset(f"g{n:02}" for n in range(number))
+    _, seen = narrow(declared, Live(declared, facts_for(whole, declared)), some, stack="platform")
+    found = plan({}, seen, stack="platform", rules=RULES, whole=Whole(declared, declared))
+    assert (len(found.changes), rules_of(found)) == (2 * number, rules)
 
 
 def test_to_destroy_everything_is_limited_too(tmp_path: Path) -> None:
