@@ -52,11 +52,12 @@ def compare(desired: State, live: Live, *, stack: str) -> tuple[Change, ...]:
     taken_over = {change.address for change in changes}
     moved = {role.grant: role.moved_from for role in desired.values() if isinstance(role, Role)}
     paired = pair({a: resource for a, resource in wanted.items() if a not in taken_over}, owned, moved)
+    complete = not any(facts.error for facts in live.facts.values())
     for address, after in wanted.items():
         if address.slot() in foreign:
             continue
         standing = paired.get(address)
-        change = _change(address, standing, owned[standing] if standing else None, after)
+        change = _change(address, standing, owned[standing] if standing else None, after, complete=complete)
         if change is not None:
             changes.append(change)
     taken = set(paired.values())
@@ -85,7 +86,9 @@ def _adopted(address: Address, after: Resource, live: State) -> Change | None:
     )  # fmt: skip
 
 
-def _change(address: Address, standing: Address | None, before: Resource | None, after: Resource) -> Change | None:
+def _change(
+    address: Address, standing: Address | None, before: Resource | None, after: Resource, *, complete: bool
+) -> Change | None:
     if standing is None or before is None:
         return Change(address, Action.CREATE, after.grant, None, after)
     differing = _differing(before, after)
@@ -111,7 +114,7 @@ def _change(address: Address, standing: Address | None, before: Resource | None,
             address, Action.REPLACE, after.grant, before, after, differing,
             reason="a role cannot be moved to another path: it is deleted, then made anew",
         )  # fmt: skip
-    reasons = [why(dead)] if isinstance(before, Role) and (dead := gone(before)) else []
+    reasons = [why(dead, complete=complete)] if isinstance(before, Role) and (dead := gone(before)) else []
     if isinstance(after, Role) and before.grant in after.moved_from:
         reasons.append(f"moved from the grant {before.grant}")
     return Change(address, Action.UPDATE, after.grant, before, after, differing, reason="; ".join(reasons))

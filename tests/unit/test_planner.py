@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.applier import apply
 from reconciler.errors import UsageError
-from reconciler.model import Action, Live, Manifest, Plan, PrincipalKind, Role, State
+from reconciler.model import AccountFacts, Action, Live, Manifest, Plan, PrincipalKind, Role, State
 from reconciler.planner import narrow, plan
 from reconciler.rules import RULES
 from tests.support import (
@@ -384,3 +384,19 @@ def _with_trusted_id(folder: Path, ids: dict[str, str]) -> Plan:
     live = with_role(state, "reader", trust_policy=role.trust_policy.with_aws_principals({DEPLOYER: KEY}))
     facts = facts_for(wanted, live)
     return plan_for(wanted, live, facts={**facts, "dev": replace(facts["dev"], ids=ids)})
+
+
+def test_a_principal_of_an_account_that_could_not_be_read_is_not_said_to_be_deleted(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, grant_yaml(**{"from": "{account: dev, users: [alice]}"}))
+    alice = next(r for r in desired_of(wanted).values() if isinstance(r, Role)).trust_policy.aws_principals()[0]
+    with_id = desired_of(wanted)[role_at("storage", "reader")]
+    assert isinstance(with_id, Role)
+    live = with_role(
+        desired_of(wanted), "reader", trust_policy=with_id.trust_policy.with_aws_principals({alice: "AIDA" + "X" * 17})
+    )
+    facts = facts_for(wanted, live)
+    found = plan_for(wanted, live, facts={**facts, "dev": AccountFacts(facts["dev"].account, error="no access")})
+    (change,) = [change for change in found.changes if change.address == role_at("storage", "reader")]
+    assert "deleted" not in change.reason
+    assert "nobody of the accounts that could be read" in change.reason
+    assert [finding.rule for finding in found.findings] == ["XG209"]
