@@ -38,11 +38,15 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What would be written: accounts that the manifest lacks, grants, and by role's name why it is left."""
+    """What would be written: accounts that the manifest lacks, grants, and by role's name why it is left.
+
+    `unread` are the errors of the accounts that were needed for a role and could not be read.
+    """
 
     accounts: Mapping[str, Mapping[str, Any]]
     imported: tuple[Imported, ...]
     left: Mapping[str, str]
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str
     names = {known.id: known.name for known in manifest.accounts.values()}
     taken = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}
     found: list[Imported] = []
-    reasons = dict(left)
+    reasons, unread = dict(left), set[str]()
     for address, role in sorted(live.state.items(), key=lambda item: str(item[0])):
         if not isinstance(role, Role) or address.account != account or address.name in reasons:
             continue
@@ -79,6 +83,9 @@ def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str
                 source = names[trust.account_id] = f"account-{trust.account_id}"
                 accounts[source] = _unmanaged(trust)
             facts = live.facts.get(source, AccountFacts(Account(source, trust.account_id, managed=False)))
+            if facts.error:
+                unread.add(facts.error)
+                raise NotExpressibleError(f"its callers are not known: account {source} could not be read")
             data, notes = _grant(address.name, role, account, trust, facts)
         except NotExpressibleError as error:
             reasons[address.name] = str(error)
@@ -87,15 +94,17 @@ def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str
         taken.add(grant)
         found.append(Imported(grant, address.name, data, notes))
     used = {item.data["from"]["account"] for item in found}
-    return Draft({name: accounts[name] for name in sorted(accounts) if name in used}, tuple(found), reasons)
+    lacking = {name: accounts[name] for name in sorted(accounts) if name in used}
+    return Draft(lacking, tuple(found), reasons, tuple(sorted(unread)))
 
 
 def _of_interest(role: Role, manifest: Manifest, account: str) -> bool:
     if role.tags.get(STACK_TAG) == manifest.stack:
         return False
     own = manifest.accounts[account].id
-    if not role.trust_policy.statements():
-        return True  # Unreadable: that is to be said.
+    statements = role.trust_policy.statements()
+    if not statements or not all(isinstance(statement.get("Principal"), dict) for statement in statements):
+        return True  # Unreadable, or trusting everybody: that is to be said.
     return any(_account_of(name) != own for name in role.trust_policy.aws_principals())
 
 

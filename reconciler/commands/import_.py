@@ -14,7 +14,10 @@ from reconciler.render.escape import escape
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print or write the manifest; return 1 if a role that was named cannot be imported, else 0."""
+    """Print or write the manifest; return 1 if an account or a named role could not be.
+
+    An account whose callers are needed, and could not be read, leaves the roles that trust it.
+    """
     output = Path(arguments.output) if arguments.output else None
     if output is not None and (output.exists() or output.is_symlink()):
         raise UsageError(f"--output: {output} exists; name a new file")
@@ -32,7 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
         for note in item.notes:
             warn(f"xgrant: the grant {item.grant}: {escape(note)}")
     warn(f"{len(found.imported)} imported, {len(found.left)} not")
-    return 1 if roles & set(found.left) else 0
+    for error in found.unread:
+        warn(f"xgrant: {escape(error)}")
+    return 1 if roles & set(found.left) or found.unread else 0
 
 
 def _write(output: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
+from reconciler.sandbox.scenario import RECONCILER, SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
 from tests.conftest import Run
 
@@ -47,6 +47,8 @@ def role(trusted: Any = None, *, inline: Any = None, attached: tuple[str, ...] =
     policies = {"read": document(READ)} if inline is None else inline
     return {"trust": trusted or trust(), "inline": policies, "attached": attached, "create": create}
 
+
+ANYBODY = document({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"})
 
 SHAPES: Mapping[str, dict[str, Any]] = {
     "Plain": role(),
@@ -100,6 +102,7 @@ LEFT = {
     "Service": (role(trust({"AWS": ALICE, "Service": "ec2.amazonaws.com"})), "a service or an identity provider too"),
     "Statements": (role(document(*trust()["Statement"], *trust(BOB)["Statement"])), "several statements"),
     "TwoAccounts": (role(trust([ALICE, VENDOR_ROOT])), "principals of several accounts"),
+    "Anybody": (role(ANYBODY), "trusts everybody"),
     "Everybody": (role(trust("*", StringEquals={"aws:PrincipalOrgID": "o-abcdefghij"})), "trusts everybody"),
     "SessionTags": (role(trust(action=["sts:AssumeRole", "sts:TagSession"])), "another action than sts:AssumeRole"),
     "RootAndUser": (role(trust([ROOT, ALICE])), "a whole account and names principals of it too"),
@@ -147,7 +150,8 @@ def make(sandbox: Sandbox, roles: Mapping[str, dict[str, Any]], *, callers: bool
 
 
 def let_in(iam: Any, policy: str, trusted: Any, text: str) -> None:
-    named = trusted["Statement"][0]["Principal"].get("AWS", [])
+    whom = trusted["Statement"][0]["Principal"]
+    named = [] if whom == "*" else whom.get("AWS", [])
     for principal in [named] if isinstance(named, str) else named:
         if principal in (ALICE, BOB):
             iam.put_user_policy(UserName=principal.rsplit("/", 1)[1], PolicyName=policy, PolicyDocument=text)
@@ -316,3 +320,32 @@ def test_two_roles_whose_names_make_one_name_of_a_grant_are_told_apart(
     make(sandbox, {"a.b": role(), "a_b": role(), "---": role()}, callers=False)
     out = xgrant("import", "--account", "storage", manifests).out
     assert sorted(yaml.safe_load(out)["grants"]) == ["a-b", "a-b-2", "role"]
+
+
+def unreadable(sandbox: Sandbox, account: str) -> None:
+    root_client(sandbox, "iam", account).delete_role_policy(RoleName=RECONCILER, PolicyName="reconcile")
+    sandbox.enforce(on=True)
+
+
+@pytest.mark.parametrize("named", [(), ("--role", "Plain")])
+def test_an_account_that_cannot_be_read_is_not_imported_in_silence(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path, named: tuple[str, ...]
+) -> None:
+    make(sandbox, {"Plain": SHAPES["Plain"]})
+    unreadable(sandbox, TARGET)
+    result = xgrant("import", "--account", "storage", manifests, *named)
+    assert (result.code, result.out) == (1, "")
+    assert "account storage: GetAccountAuthorizationDetails: AccessDenied" in result.err
+
+
+def test_a_role_whose_callers_cannot_be_read_is_left_with_that_reason(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, manifests: Path
+) -> None:
+    make(sandbox, {"Plain": SHAPES["Plain"], "Group": SHAPES["Group"], "Vendor": SHAPES["Vendor"]})
+    unreadable(sandbox, SOURCE)
+    result = xgrant("import", "--account", "storage", manifests)
+    assert result.code == 1
+    for name in ("Plain", "Group"):
+        assert f"the role {name}: its callers are not known: account dev could not be read" in result.err
+    assert "xgrant: account dev: GetAccountAuthorizationDetails: AccessDenied" in result.err
+    assert list(yaml.safe_load(result.out)["grants"]) == ["vendor"]
