@@ -242,8 +242,8 @@ def _notes(
     for (kind, folded), policies in sorted(facts.by_hand.items()):
         opening = sorted(name for name, policy in policies.items() if role.arn in policy.resources())
         if (kind, folded) in over:
-            # As adoption chooses: the first that says exactly this.
-            opening.remove(next(name for name in opening if policies[name] == exactly))
+            # As adoption does: those that say exactly this.
+            opening = [name for name in opening if policies[name] != exactly]
         holder = facts.principals[kind, folded].rsplit("/", 1)[-1]
         found += [f"the policy {name} of {kind} {holder} opens this role and stays as it is" for name in opening]
     return tuple(found)

@@ -222,7 +222,8 @@ class CallerPolicy:
     """The inline policy on a source principal that allows `sts:AssumeRole` on the role of a grant.
 
     Of a desired one `managed` says that it has to be a part of a managed policy instead, and `adopt` that it may take
-    over one made by hand. `name` is that one's own; empty for a policy that is named as the stack's are.
+    over one made by hand. `name` is that one's own; empty for a policy that is named as the stack's are. `beside` are
+    the names of further ones made by hand that say the same, and go when the grant takes over.
     """
 
     grant: str
@@ -230,10 +231,12 @@ class CallerPolicy:
     managed: bool = field(default=False, compare=False)
     adopt: bool = field(default=False, compare=False)
     name: str = ""
+    beside: tuple[str, ...] = ()
 
     def attributes(self) -> dict[str, Any]:
         """Return what is compared and shown, as for a role."""
-        return {"document": self.document} | ({"name": self.name} if self.name else {})
+        by_hand: dict[str, Any] = {"name": self.name, "beside": list(self.beside)}
+        return {"document": self.document} | {key: value for key, value in by_hand.items() if value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,10 +39,12 @@ class AwsWriter:
                 else:
                     create_managed_policy(iam, address.name, after, _tag_list({STACK_TAG: self._stack}))
             elif isinstance(after, CallerPolicy):
-                _put_caller_policy(iam, address, self._policy_name(address), after)
-                if isinstance(before, CallerPolicy) and before.name:
-                    # Adopted: the one made by hand has its successor, so nobody loses access.
-                    _delete_caller_policy(iam, address, before.name)
+                standing = before if isinstance(before, CallerPolicy) else None
+                if standing is None or standing.name or standing.document != after.document:
+                    _put_caller_policy(iam, address, self._policy_name(address), after)
+                # Adopted: those made by hand have their successor, so nobody loses access.
+                for name in _by_hand(standing):
+                    _delete_caller_policy(iam, address, name)
             elif isinstance(before, Role):
                 for call in _role_update(iam, address.name, before, after):
                     call()
@@ -58,8 +60,8 @@ class AwsWriter:
             elif isinstance(before, ManagedPolicy):
                 delete_managed_policy(iam, before)
             else:
-                own = before.name if isinstance(before, CallerPolicy) else ""
-                _delete_caller_policy(iam, address, own or self._policy_name(address))
+                for name in (*_by_hand(before), *([] if before.name else [self._policy_name(address)])):
+                    _delete_caller_policy(iam, address, name)
 
     def _client(self, address: Address) -> IAMClient:
         return self._connections.open([self._accounts[address.account]])[address.account]
@@ -179,6 +181,10 @@ def _delete_caller_policy(iam: IAMClient, address: Address, policy: str) -> None
             unless_gone(lambda: iam.delete_group_policy(GroupName=name, PolicyName=policy))
         case PrincipalKind.ROLE:
             unless_gone(lambda: iam.delete_role_policy(RoleName=name, PolicyName=policy))
+
+
+def _by_hand(policy: CallerPolicy | None) -> tuple[str, ...]:
+    return () if policy is None else (*([policy.name] if policy.name else []), *policy.beside)
 
 
 def _holder(address: Address) -> tuple[PrincipalKind, str]:

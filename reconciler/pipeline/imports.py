@@ -95,7 +95,7 @@ def _more_than_marks(change: Change) -> str:
     """Say what a change does beside marking what it takes over; nothing where that is all."""
     if change.action is not Action.ADOPT:
         return f"to plan it would {change.action} {change.address}"
-    if others := set(change.attributes) - {"tags", "name"}:
+    if others := set(change.attributes) - {"tags", "name", "beside"}:
         return f"a manifest cannot say the same of its {', '.join(sorted(others))}"
     if isinstance(change.before, Role) and isinstance(change.after, Role):
         marks = role_tags("", "")

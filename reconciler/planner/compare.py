@@ -8,6 +8,7 @@ yes      yes         -                update; replace where the name or the path
 yes      no          yes              none: a finding says so (rules/role_not_owned.py);
                                       adopt where the grant says so and the role is no stack's
 yes      by hand     -                adopt, of a caller policy: it gets the name that marks it
+yes      yes         by hand too      update, of a caller policy: what says the same goes
 no       yes         -                delete
 no       no          yes              none, and it is never named
 
@@ -102,11 +103,11 @@ def _change(
             address, Action.REPLACE, after.grant, before, after, ("name", *differing), standing,
             f"moved from the grant {standing.name}",
         )  # fmt: skip
+    beside = _beside(before)
     if isinstance(before, CallerPolicy) and before.name:
-        return Change(
-            address, Action.ADOPT, after.grant, before, after, ("name",),
-            reason=f"the grant takes over the inline policy {before.name}, under the name that marks it",
-        )  # fmt: skip
+        takes = f"the grant takes over the inline policy {before.name}, under the name that marks it"
+        reason = f"{takes}; {beside}" if beside else takes
+        return Change(address, Action.ADOPT, after.grant, before, after, differing, reason=reason)
     if not differing:
         return None
     if isinstance(after, Role) and set(differing) & set(_IMMUTABLE):
@@ -115,14 +116,21 @@ def _change(
             reason="a role cannot be moved to another path: it is deleted, then made anew",
         )  # fmt: skip
     reasons = [why(dead, complete=complete)] if isinstance(before, Role) and (dead := gone(before)) else []
+    reasons += [beside] if beside else []
     if isinstance(after, Role) and before.grant in after.moved_from:
         reasons.append(f"moved from the grant {before.grant}")
     return Change(address, Action.UPDATE, after.grant, before, after, differing, reason="; ".join(reasons))
 
 
+def _beside(before: Resource) -> str:
+    """Say which policies made by hand go because the stack's own says the same."""
+    names = before.beside if isinstance(before, CallerPolicy) else ()
+    return f"made by hand and saying the same, {', '.join(names)} goes with it" if names else ""
+
+
 def _differing(before: Resource, after: Resource) -> tuple[str, ...]:
     old, new = before.attributes(), after.attributes()
-    return tuple(name for name in new if old[name] != new[name])
+    return tuple(name for name in {**new, **old} if old.get(name) != new.get(name))
 
 
 def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tuple[Change, ...]:

@@ -95,7 +95,11 @@ def _after(change: Change, stack: str) -> Iterator[tuple[_Holder, Mapping[str, i
         kind, name = address.holder
         policy = caller_policy_name(stack, address.name)
         new = size(after.document) if isinstance(after, CallerPolicy) else 0
-        gone = {change.before.name: 0} if isinstance(change.before, CallerPolicy) and change.before.name else {}
+        gone = (
+            dict.fromkeys((change.before.name, *change.before.beside), 0)
+            if isinstance(change.before, CallerPolicy)
+            else {}
+        )
         yield (address.account, kind, name.casefold()), {**gone, policy: new}
 
 

@@ -174,6 +174,23 @@ def test_a_policy_that_says_more_or_is_not_to_be_adopted_is_left_alone(
     assert all("ByHand" not in str(change) for change in result.changes)
 
 
+def test_of_several_that_say_the_same_all_go(tmp_path: Path) -> None:
+    found = manifest(tmp_path, adopt="true")
+    change = next(c for c in planned(found, {}, B=OPENS_READER, A=OPENS_READER).changes if c.address == ON_DEVELOPERS)
+    assert isinstance(change.before, CallerPolicy)
+    assert (change.before.name, change.before.beside, change.attributes) == ("A", ("B",), ("name", "beside"))
+
+
+def test_one_that_still_stands_beside_the_marked_one_shows_until_it_is_gone(tmp_path: Path) -> None:
+    """An adoption was cut short between the two."""
+    found = manifest(tmp_path, adopt="true")
+    live = desired_of(found)
+    (change,) = planned(found, live, Left=OPENS_READER).changes
+    assert (change.address, change.action, change.attributes) == (ON_DEVELOPERS, Action.UPDATE, ("beside",))
+    assert "Left goes with it" in change.reason
+    assert planned(manifest(tmp_path), desired_of(manifest(tmp_path)), Left=OPENS_READER).changes == ()
+
+
 def test_which_policy_made_by_hand_is_taken_over_is_part_of_what_is_approved(tmp_path: Path) -> None:
     found = manifest(tmp_path, adopt="true")
     one, other = planned(found, {}, One=OPENS_READER), planned(found, {}, Other=OPENS_READER)
