@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,30 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler import planfile
-from reconciler.errors import PlanFileError
+from reconciler.errors import PlanFileError, UnreadablePlanError
 from reconciler.manifest import load
-from reconciler.pipeline import read_plan_file
+from reconciler.model import Live, Role
+from reconciler.pipeline import Request, read_plan_file, write_plan_file
 from reconciler.planfile.contents import checksum
 from reconciler.planfile.disk import write_private
+from reconciler.planner import plan
+from reconciler.policy.document import PolicyDocument
 from reconciler.render.data import plan_data
 from reconciler.render.escape import escape
 from reconciler.render.text import Painter, text, text_of
+from reconciler.rules import RULES
 from tests.conftest import Run
-from tests.support import live_from_json, plan_for
+from tests.support import (
+    DEV,
+    desired_of,
+    facts_for,
+    grant_yaml,
+    live_from_json,
+    load_text,
+    manifest_yaml,
+    plan_for,
+    role_at,
+)
 from tests.test_cases import CASES
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -58,6 +73,51 @@ def test_a_file_is_shown_as_its_plan_was(case: Path, tmp_path: Path) -> None:
     found = read_plan_file(str(tmp_path / "plan.json"))
     plan = found.plan
     assert text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=Painter(colour=True)) == shown
+
+
+IDS = ["*", "a*", "a**", "x", "", "(hidden)", "(hidden 2)", "${aws:username}", "b ${x}", 1, True, None, "b"]
+one_or_several = st.sampled_from(IDS) | st.lists(st.sampled_from(IDS), min_size=1, max_size=4)
+blocks = st.dictionaries(
+    st.sampled_from(["StringEquals", "StringLike", "ForAnyValue:StringLike", "Null"]),
+    st.dictionaries(st.sampled_from(["sts:ExternalId", "aws:PrincipalTag/X"]), one_or_several, min_size=1),
+    min_size=1,
+)  # fmt: skip
+trusts = st.builds(
+    lambda version, conditions: {
+        "Version": version,
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": DEV}, "Action": "sts:AssumeRole", "Condition": block}
+            for block in conditions
+        ],
+    },
+    st.sampled_from(["2012-10-17", "2008-10-17"]),
+    st.lists(blocks, min_size=1, max_size=2),
+)
+
+
+@given(trusts, trusts)
+def test_whatever_external_ids_there_are_the_file_that_is_written_is_read_and_shown_as_the_plan_was(
+    tmp_path: Path, standing: Any, wanted: Any
+) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    place = role_at("storage", "reader")
+    role = desired_of(manifest)[place]
+    assert isinstance(role, Role)
+    before, after = (replace(role, trust_policy=PolicyDocument.read(trust)) for trust in (standing, wanted))
+    found = plan({place: after}, Live({place: before}, facts_for(manifest)), stack="platform", rules=RULES)
+    file = str(tmp_path / "plan.json")
+    write_plan_file(found, Request(manifest), file, paths=["m.yaml"], created_at=NOW, expires_at=LATER)
+    again = read_plan_file(file)
+    assert text_of(again.plan.changes, again.plan.findings, wanted=again.wanted()) == text(found)
+
+
+def test_a_file_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    found = plan_for(manifest, {})
+    file = tmp_path / "plan.json"
+    with pytest.raises(UnreadablePlanError, match="please report it"):
+        write_plan_file(found, Request(manifest), str(file), paths=["m.yaml"], created_at=LATER, expires_at=NOW)
+    assert not file.exists()
 
 
 def refused_or_shown(content: bytes) -> None:
