@@ -114,8 +114,8 @@ def _account_of(principal: str) -> str | None:
 
 
 def _check_free(role: Role, name: str, manifest: Manifest, account: str) -> None:
-    if owner := role.tags.get(STACK_TAG):
-        mine = "this stack" if owner == manifest.stack else f"the stack {owner}"
+    if (owner := role.tags.get(STACK_TAG)) is not None:
+        mine = "this stack" if owner == manifest.stack else f"the stack {owner or '(with an empty name)'}"
         raise NotExpressibleError(f"it belongs to {mine} already")
     own = manifest.accounts[account].access.role
     if own is not None and own.rsplit("/", 1)[-1].casefold() == name.casefold():

@@ -100,6 +100,16 @@ def parse_permissions_path(stack: str, path: str) -> str | None:
     return match.group(1) if match else None
 
 
+def tags_as_read(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a user or role as they count here.
+
+    IAM ignores the case of their keys, so a mark is one however it is spelt; those of AWS's own can be neither written
+    nor taken away, and are left out (facts sheet 1.2).
+    """
+    folded = {key.lower() if key.lower().startswith(RESERVED_TAG_PREFIX) else key: tags[key] for key in tags}
+    return {key: value for key, value in folded.items() if not key.lower().startswith("aws:")}
+
+
 def owned_by(tags: Mapping[str, str], stack: str) -> bool:
     """Return whether a role with these tags belongs to the stack."""
     return tags.get(STACK_TAG) == stack

@@ -46,6 +46,7 @@ from reconciler.ownership import (
     parse_caller_policy_name,
     parse_permissions_path,
     stack_path,
+    tags_as_read,
 )
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sizes import size
@@ -301,4 +302,4 @@ def _role(detail: _Detail, listed: _Detail, stack: str, foreign: Iterable[str]) 
 
 
 def _tags(detail: _Detail) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in detail.get("Tags", [])}
+    return tags_as_read({tag["Key"]: tag["Value"] for tag in detail.get("Tags", [])})

@@ -78,6 +78,13 @@ def test_tags_of_a_role_are_checked(sandbox: Sandbox, code: str, good: Any, bad:
     iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(), Tags=good)
 
 
+def test_tags_of_awss_own_are_not_taken_away(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(), Tags=_tags(k="v"))
+    refused("InvalidInput", 400, lambda: iam.untag_role(RoleName="R", TagKeys=["k", "AWS:x"]))
+    iam.untag_role(RoleName="R", TagKeys=["k"])
+
+
 def test_a_role_holds_fifty_tags_over_several_calls(sandbox: Sandbox) -> None:
     iam = iam_of(sandbox)
     first = _tags(**{f"k{i}": "" for i in range(49)})

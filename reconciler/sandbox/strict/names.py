@@ -89,16 +89,23 @@ def check_tags(request: Request) -> None:
         _check_tag(f"tags.{number}.member.key", key, 1, 128)
         _check_tag(f"tags.{number}.member.value", value, 0, 256)
         if key.lower().startswith("aws:"):
-            raise RefusedError("InvalidInput", f"The tag key {key} begins with aws:, which is reserved for AWS.")
+            raise _reserved(key)
         same = key.casefold() if folded else key
         if same in seen:
             note = " Please note that Tag keys are case insensitive." if folded else ""
             raise RefusedError("InvalidInput", f"Duplicate tag keys found.{note}")
         seen.add(same)
+    for key in (value for name, value in request.parameters.items() if name.startswith("TagKeys.member.")):
+        if key.lower().startswith("aws:"):
+            raise _reserved(key)
     if request.operation == "TagRole":
         role = accounts.holders(request.account, "Role").get(request.get("RoleName") or "")
         if role is not None and len({tag["Key"].casefold() for tag in role.tags} | seen) > _TAGS_PER_ENTITY:
             raise RefusedError("LimitExceeded", f"The number of tags has reached the maximum limit: {_TAGS_PER_ENTITY}")
+
+
+def _reserved(key: str) -> RefusedError:
+    return RefusedError("InvalidInput", f"The tag key {key} begins with aws:, which is reserved for AWS.")
 
 
 def _check_tag(where: str, text: str, least: int, most: int) -> None:
