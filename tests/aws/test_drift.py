@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted, writes
@@ -276,6 +277,21 @@ def test_an_update_takes_away_then_says_who_may_come_then_gives(manifest: Path, 
         "PutRolePermissionsBoundary", "DetachRolePolicy", "DeleteRolePolicy", "DeleteRolePolicy",
         "UpdateAssumeRolePolicy", "UpdateRole", "PutRolePolicy", "AttachRolePolicy", "UntagRole", "TagRole",
     ]  # fmt: skip
+    assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
+
+
+def test_policies_that_change_their_sizes_fit_at_every_moment(manifest: Path, sandbox: Sandbox, xgrant: Run) -> None:
+    large = [f"arn:aws:s3:::{'x' * 60}{number:03}/*" for number in range(110)]
+    sizes = {"large": large, "small": large[:1]}
+    for a, b in (("small", "large"), ("large", "small"), ("small", "large")):
+        data = yaml.safe_load(MANIFEST)
+        grant = data["grants"]["reader"]
+        del grant["permissions"]
+        grant["inline_policies"] = {
+            name: json.loads(policy(Action="s3:GetObject", Resource=sizes[size])) for name, size in (("a", a), ("b", b))
+        }
+        manifest.write_text(json.dumps(data))
+        assert xgrant("apply", manifest, "--auto-approve").code == 0
     assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
 
 
