@@ -42,6 +42,13 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
         arn = made.get(slot) or facts.principals.get((kind, name.casefold()))
         if arn is None:
             yield _finding(address, wanted.grant, "does not exist", f"create the {kind} first, or mend the name")
+        elif kind is PrincipalKind.GROUP and (spelt := arn.rsplit("/", 1)[-1]) != name:
+            yield _finding(
+                address,
+                wanted.grant,
+                f"exists under another spelling, as {spelt}",
+                f"write {spelt} in the grant's `from`",
+            )
         elif kind is not PrincipalKind.GROUP and arn not in trusted.get(wanted.grant, (arn,)):
             resource = arn.split(f":{kind}/", 1)[1]
             yield _finding(
