@@ -68,3 +68,22 @@ def test_tags_of_awss_own_are_neither_compared_nor_written(
     assert xgrant("plan", adopting, "--detailed-exitcode").code == 0
     kept = root_client(sandbox, "iam", TARGET).list_role_tags(RoleName=ROLE)["Tags"]
     assert {"Key": "aws:cloudformation:stack-name", "Value": "net"} in kept
+
+
+@pytest.mark.parametrize(("stack", "action"), [("other", "create"), (None, "adopt")])
+def test_a_policy_on_a_role_of_another_stack_is_not_taken_over(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path, stack: str | None, action: str
+) -> None:
+    """That role is owned whole: what is taken from it would come back with the other stack's next apply."""
+    iam = root_client(sandbox, "iam", SOURCE)
+    service = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    opens = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::{TARGET}:role/{ROLE}"}
+    documents = [json.dumps({"Version": "2012-10-17", "Statement": [statement]}) for statement in (service, opens)]
+    tags = [{"Key": "xgrant:stack", "Value": stack}] if stack else []
+    iam.create_role(RoleName="hop", AssumeRolePolicyDocument=documents[0], Tags=tags)
+    iam.put_role_policy(RoleName="hop", PolicyName="assume", PolicyDocument=documents[1])
+    manifest = tmp_path / "m.yaml"
+    text = EXAMPLE.read_text(encoding="utf-8").replace("groups: [developers]", "roles: [hop]")
+    manifest.write_text(text + "    adopt: true\n")
+    changes = json.loads(xgrant("plan", manifest, "--format", "json").out)["resource_changes"]
+    assert [c["change"]["action"] for c in changes if c["type"] == "caller-policy"] == [action]

@@ -231,3 +231,56 @@ def test_a_period_is_a_number_with_its_unit(xgrant: Run, period: str) -> None:
 )
 def test_options_that_make_no_sense_are_wrong_usage(xgrant: Run, arguments: list[str]) -> None:
     assert xgrant(*arguments).code == 64
+
+
+def reviewed(*entries: dict[str, Any], findings: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    return {"resource_changes": list(entries), "findings": list(findings), "fingerprint": "0" * 64}
+
+
+def entry(place: str, after: str | None, replaces: str | None = None) -> dict[str, Any]:
+    return {"address": place, "change": {"action": "replace", "after_fingerprint": after, "replaces": replaces}}
+
+
+NOTE = {"rule": "XG203", "acceptable": False, "message": "attach this"}
+OTHER_NOTE = {**NOTE, "message": "attach that"}
+LIMIT = {"rule": "XG206", "acceptable": True, "message": "too many"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        ((NOTE,), (NOTE,), True),
+        ((), (NOTE,), False),
+        ((NOTE,), (), False),
+        ((NOTE,), (OTHER_NOTE,), False),
+        ((LIMIT,), (), True),
+        ((), (LIMIT,), True),
+    ],
+)
+def test_a_plan_with_other_findings_is_not_the_one_that_was_reviewed(
+    old: tuple[dict[str, Any], ...], new: tuple[dict[str, Any], ...], holds: bool
+) -> None:
+    assert planfile.bind(reviewed(findings=old), reviewed(findings=new), {}).holds() is holds
+
+
+def test_once_a_part_is_done_a_finding_may_be_gone_and_none_may_be_new() -> None:
+    done = entry("storage/role/reader", "1" * 64)
+    standing = {"storage/role/reader": "1" * 64}
+    assert planfile.bind(reviewed(done, findings=(NOTE,)), reviewed(), standing).holds()
+    assert not planfile.bind(reviewed(done), reviewed(findings=(NOTE,)), standing).holds()
+
+
+@pytest.mark.parametrize(
+    ("standing", "done"),
+    [
+        ({"storage/role/new": "1" * 64}, True),
+        ({"storage/role/new": "2" * 64}, False),
+        ({"storage/role/new": "1" * 64, "storage/role/old": "3" * 64}, False),
+        ({}, False),
+    ],
+)
+def test_a_replacement_is_done_once_the_new_one_stands_and_the_old_one_is_gone(
+    standing: dict[str, str], done: bool
+) -> None:
+    found = planfile.bind(reviewed(entry("storage/role/new", "1" * 64, "storage/role/old")), reviewed(), standing)
+    assert (bool(found.done), bool(found.gone)) == (done, not done)
