@@ -113,6 +113,16 @@ class LockError(XgrantError):
         )
 
 
+class UnreadablePlanError(XgrantError):
+    """A plan would make a file that no show and no apply takes: a mistake of xgrant itself."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the plan file is not written, since it could not be read again ({why}). This is a mistake in xgrant: "
+            "please report it; `xgrant apply` without a file works"
+        )
+
+
 class AwsError(XgrantError):
     """AWS refused or could not be reached.
 

@@ -39,11 +39,15 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What would be written: accounts that the manifest lacks, grants, and by role's name why it is left."""
+    """What would be written: accounts that the manifest lacks, grants, and by role's name why it is left.
+
+    `unread` are the errors of the accounts that were needed for a role and could not be read.
+    """
 
     accounts: Mapping[str, Mapping[str, Any]]
     imported: tuple[Imported, ...]
     left: Mapping[str, str]
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str
     names = {known.id: known.name for known in manifest.accounts.values()}
     taken = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}
     found: list[Imported] = []
-    reasons = dict(left)
+    reasons, unread = dict(left), set[str]()
     for address, role in sorted(live.state.items(), key=lambda item: str(item[0])):
         if not isinstance(role, Role) or address.account != account or address.name in reasons:
             continue
@@ -80,6 +84,9 @@ def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str
                 source = names[trust.account_id] = _free(f"account-{trust.account_id}", names.values())
                 accounts[source] = _unmanaged(trust)
             facts = live.facts.get(source, AccountFacts(Account(source, trust.account_id, managed=False)))
+            if facts.error:
+                unread.add(facts.error)
+                raise NotExpressibleError(f"its callers are not known: account {source} could not be read")
             data, notes = _grant(address.name, role, account, trust, facts, inherits_mfa=manifest.inherits_mfa)
         except NotExpressibleError as error:
             reasons[address.name] = str(error)
@@ -88,15 +95,17 @@ def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str
         taken.add(grant)
         found.append(Imported(grant, address.name, data, notes))
     used = {item.data["from"]["account"] for item in found}
-    return Draft({name: accounts[name] for name in sorted(accounts) if name in used}, tuple(found), reasons)
+    lacking = {name: accounts[name] for name in sorted(accounts) if name in used}
+    return Draft(lacking, tuple(found), reasons, tuple(sorted(unread)))
 
 
 def _of_interest(role: Role, manifest: Manifest, account: str) -> bool:
     if role.tags.get(STACK_TAG) == manifest.stack:
         return False
     own = manifest.accounts[account].id
-    if not role.trust_policy.statements():
-        return True  # Unreadable: that is to be said.
+    statements = role.trust_policy.statements()
+    if not statements or not all(isinstance(statement.get("Principal"), dict) for statement in statements):
+        return True  # Unreadable, or trusting everybody: that is to be said.
     return any(_account_of(name) != own for name in role.trust_policy.aws_principals())
 
 
@@ -106,8 +115,8 @@ def _account_of(principal: str) -> str | None:
 
 
 def _check_free(role: Role, name: str, manifest: Manifest, account: str) -> None:
-    if owner := role.tags.get(STACK_TAG):
-        mine = "this stack" if owner == manifest.stack else f"the stack {owner}"
+    if (owner := role.tags.get(STACK_TAG)) is not None:
+        mine = "this stack" if owner == manifest.stack else f"the stack {owner or '(with an empty name)'}"
         raise NotExpressibleError(f"it belongs to {mine} already")
     own = manifest.accounts[account].access.role
     if own is not None and own.rsplit("/", 1)[-1].casefold() == name.casefold():
@@ -261,8 +270,8 @@ def _notes(
             continue
         opening = sorted(name for name, policy in policies.items() if policy.names("sts:AssumeRole", role.arn))
         if (kind, folded) in over:
-            # As adoption chooses: the first that says exactly this.
-            opening.remove(next(name for name in opening if policies[name] == exactly))
+            # As adoption does: those that say exactly this.
+            opening = [name for name in opening if policies[name] != exactly]
         holder = facts.principals[kind, folded].rsplit("/", 1)[-1]
         for name in opening:
             how = "" if role.arn in policies[name].resources() else ", by a wildcard,"

@@ -188,7 +188,8 @@ class Role:
     """A role of a target account with all that hangs on it.
 
     `inline_policies` leaves out caller policies, which are resources of their own, and `AWSRevokeOlderSessions`:
-    `sessions_revoked` says whether that one is there, which is never a difference.
+    `sessions_revoked` says whether that one is there, which is never a difference. One that only has such a name, and
+    says something else, is among them.
     Of a desired one `adopt` says that it may take over a role of no stack, and `moved_from` under which earlier names
     of its grant it may still be marked.
     """
@@ -228,7 +229,8 @@ class CallerPolicy:
     """The inline policy on a source principal that allows `sts:AssumeRole` on the role of a grant.
 
     Of a desired one `managed` says that it has to be a part of a managed policy instead, and `adopt` that it may take
-    over one made by hand. `name` is that one's own; empty for a policy that is named as the stack's are.
+    over one made by hand. `name` is that one's own; empty for a policy that is named as the stack's are. `beside` are
+    the names of further ones made by hand that say the same, and go when the grant takes over.
     """
 
     grant: str
@@ -236,10 +238,12 @@ class CallerPolicy:
     managed: bool = field(default=False, compare=False)
     adopt: bool = field(default=False, compare=False)
     name: str = ""
+    beside: tuple[str, ...] = ()
 
     def attributes(self) -> dict[str, Any]:
         """Return what is compared and shown, as for a role."""
-        return {"document": self.document} | ({"name": self.name} if self.name else {})
+        by_hand: dict[str, Any] = {"name": self.name, "beside": list(self.beside)}
+        return {"document": self.document} | {key: value for key, value in by_hand.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,14 +327,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What AWS is: the state, and the facts of each account by the account's name.
-
-    `left_out` counts the resources of the stack that are out of sight, since the plan is for other grants only.
-    """
+    """What AWS is: the state, and the facts of each account by the account's name."""
 
     state: State
     facts: Mapping[str, AccountFacts]
-    left_out: int = 0
 
 
 class Action(StrEnum):
@@ -410,6 +410,14 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """All that is declared, and all that was read: what a plan is judged by where it sees a part, or destroys."""
+
+    desired: State
+    live: State
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Changes, in order of grant and address; the steps that make them, in a safe order; findings; a fingerprint.
 
@@ -424,6 +432,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     fingerprint: str = ""
     limits: Limits = Limits()
+    whole: Whole = Whole({}, {})
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""

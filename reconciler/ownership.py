@@ -75,10 +75,13 @@ def parse_caller_pack(stack: str, path: str, name: str) -> tuple[PrincipalKind, 
     return found if caller_pack_name(stack, *found) == name else None
 
 
-def stack_of_caller_pack(arn: str) -> str | None:
-    """Return whose managed caller policy an ARN is, or None if it is none of any stack."""
-    match = re.search(r":policy/xgrant/([a-z0-9-]{1,32})/callers/", arn)
-    return match.group(1) if match else None
+def pack_of_arn(arn: str) -> tuple[str, PrincipalKind, str, int] | None:
+    """Return of a managed caller policy the stack, whose it is and its number; None if it is none of any stack."""
+    match = re.fullmatch(r"arn:[a-z-]+:iam::\d{12}:policy(/xgrant/([a-z0-9-]{1,32})/callers/.*/)([^/]+)", arn)
+    if match is None:
+        return None
+    found = parse_caller_pack(match.group(2), match.group(1), match.group(3))
+    return None if found is None else (match.group(2), *found)
 
 
 def permissions_path(stack: str, grant: str) -> str:
@@ -95,6 +98,16 @@ def parse_permissions_path(stack: str, path: str) -> str | None:
     """Return the grant whose permissions lie under a path, or None."""
     match = re.fullmatch(re.escape(stack_path(stack)) + r"permissions/([a-z0-9-]{1,64})/", path)
     return match.group(1) if match else None
+
+
+def tags_as_read(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a user or role as they count here.
+
+    IAM ignores the case of their keys, so a mark is one however it is spelt; those of AWS's own can be neither written
+    nor taken away, and are left out (facts sheet 1.2).
+    """
+    folded = {key.lower() if key.lower().startswith(RESERVED_TAG_PREFIX) else key: tags[key] for key in tags}
+    return {key: value for key, value in folded.items() if not key.lower().startswith("aws:")}
 
 
 def owned_by(tags: Mapping[str, str], stack: str) -> bool:

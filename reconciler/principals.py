@@ -39,9 +39,12 @@ def gone(role: Role) -> tuple[str, ...]:
     return tuple(name for name in role.trust_policy.aws_principals() if _ID.fullmatch(name))
 
 
-def why(ids: tuple[str, ...]) -> str:
-    """Say what it means that a trust policy names these ids."""
+def why(ids: tuple[str, ...], *, complete: bool) -> str:
+    """Say what it means that a trust policy names these ids; `complete` is whether every account was read."""
+    named = f"the trust policy names {', '.join(ids)}"
+    if not complete:
+        return f"{named}: nobody of the accounts that could be read"
     return (
-        f"the trust policy names {', '.join(ids)}: the user or role with that id was deleted, and another of the same "
+        f"{named}: the user or role with that id was deleted, and another of the same "
         "name is not let in until the trust policy is written again"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +105,7 @@ class MemoryWriter:
         self.state: dict[Address, Resource] = dict(state)
         self.done: list[str] = []
         self._refuse = refuse
+        self._lock = threading.Lock()
 
     def standing(self, address: Address, like: Resource) -> Resource | None:
         if isinstance(like, CallerPolicy) and like.name:
@@ -117,12 +119,16 @@ class MemoryWriter:
     def write(self, address: Address, before: Resource | None, after: Resource) -> None:
         self._check(address, f"write {address}")
         adopted = isinstance(before, CallerPolicy) and before.name
-        assert (address in self.state) == (before is not None and not adopted)
-        self.state[address] = after
+        with self._lock:
+            assert (address in self.state) == (before is not None and not adopted)
+            # A copy: whoever looks on meanwhile sees one moment.
+            self.state = {**self.state, address: after}
 
     def remove(self, address: Address, before: Resource) -> None:
         self._check(address, f"remove {address}")
-        assert self.state.pop(address) == before
+        with self._lock:
+            assert self.state[address] == before
+            self.state = {other: resource for other, resource in self.state.items() if other != address}
 
     def _check(self, address: Address, what: str) -> None:
         if self._refuse(address):

@@ -14,6 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from reconciler.aws.apart import (
+    default_document,
+    ends_sessions,
+    foreign_caller_policies,
+    is_own_attached,
+    is_own_inline,
+)
 from reconciler.aws.errors import aws_errors
 from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections, attempt, gather
 from reconciler.errors import XgrantError
@@ -35,14 +42,13 @@ from reconciler.model import (
 from reconciler.ownership import (
     GRANT_TAG,
     INLINE_POLICY,
-    REVOKED_SESSIONS_POLICY,
     STACK_TAG,
     owned_by,
     parse_caller_pack,
     parse_caller_policy_name,
     parse_permissions_path,
-    stack_of_caller_pack,
     stack_path,
+    tags_as_read,
 )
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sizes import size
@@ -150,7 +156,8 @@ def _read_account(account: Account, iam: IAMClient, scope: Scope) -> _Read:
         if owned_by(tags_of(detail), scope.stack) or address.slot() in scope.role_slots or account.name in scope.whole:
             rest = listed.get(detail["RoleName"]) or _get_role(account, iam, detail["RoleName"])
             if rest is not None:
-                state[address] = role_of(detail, rest)
+                foreign = facts.foreign_caller_policies.get(detail["RoleName"], ())
+                state[address] = role_of(detail, rest, scope.stack, foreign)
     return state, facts
 
 
@@ -169,7 +176,7 @@ def _managed_policies(account: Account, details: Mapping[str, list[_Detail]], st
         grant = parse_permissions_path(stack, path)
         if grant is None and parse_caller_pack(stack, path, name) is None:
             continue
-        document = next(v["Document"] for v in policy["PolicyVersionList"] if v["IsDefaultVersion"])
+        document = default_document(policy)
         state[Address(account.name, Kind.MANAGED_POLICY, name)] = ManagedPolicy(
             grant or "",
             policy["Arn"],
@@ -197,11 +204,8 @@ def _caller_policies(
             if marked is not None and marked[0] == stack:
                 address = Address(account.name, Kind.CALLER_POLICY, marked[1], (kind, name))
                 state[address] = CallerPolicy(marked[1], _without_sids(policy["PolicyDocument"]))
-            elif marked is not None and kind is PrincipalKind.ROLE:
-                foreign[name] = (*foreign.get(name, ()), policy["PolicyName"])
-        for attached in entity.get("AttachedManagedPolicies", []) if kind is PrincipalKind.ROLE else []:
-            if stack_of_caller_pack(attached["PolicyArn"]) not in (None, stack):
-                foreign[name] = (*foreign.get(name, ()), attached["PolicyName"])
+        if kind is PrincipalKind.ROLE and (theirs := foreign_caller_policies(entity, details["Policies"], stack)):
+            foreign[name] = theirs
     return state, AccountFacts(account, principals, foreign, ids)
 
 
@@ -310,8 +314,11 @@ def _get_role(account: Account, iam: IAMClient, name: str) -> _Detail | None:
             raise
 
 
-def role_of(detail: _Detail, listed: _Detail) -> Role:
-    """Return a role from what GetAccountAuthorizationDetails says of it, and ListRoles or GetRole."""
+def role_of(detail: _Detail, listed: _Detail, stack: str, foreign: Iterable[str]) -> Role:
+    """Return a role from what GetAccountAuthorizationDetails says of it, and ListRoles or GetRole.
+
+    `foreign` are the policies on it that are other stacks' caller policies.
+    """
     tags = tags_of(detail)
     return Role(
         grant=tags.get(GRANT_TAG, ""),
@@ -322,14 +329,12 @@ def role_of(detail: _Detail, listed: _Detail) -> Role:
         inline_policies={
             policy["PolicyName"]: PolicyDocument.read(policy["PolicyDocument"])
             for policy in detail.get("RolePolicyList", [])
-            if parse_caller_policy_name(policy["PolicyName"]) is None
-            and policy["PolicyName"] != REVOKED_SESSIONS_POLICY
+            if is_own_inline(policy, stack, foreign)
         },
         managed_policies=frozenset(
             policy["PolicyArn"]
             for policy in detail.get("AttachedManagedPolicies", [])
-            # A caller policy is a resource of its own, as among the inline policies.
-            if stack_of_caller_pack(policy["PolicyArn"]) is None
+            if is_own_attached(policy["PolicyArn"], stack, foreign)
         ),
         permissions_boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         max_session_duration=listed.get("MaxSessionDuration", 3600),
@@ -337,12 +342,10 @@ def role_of(detail: _Detail, listed: _Detail) -> Role:
         instance_profiles=frozenset(
             profile["InstanceProfileName"] for profile in detail.get("InstanceProfileList", [])
         ),
-        sessions_revoked=any(
-            policy["PolicyName"] == REVOKED_SESSIONS_POLICY for policy in detail.get("RolePolicyList", [])
-        ),
+        sessions_revoked=any(ends_sessions(policy) for policy in detail.get("RolePolicyList", [])),
     )
 
 
 def tags_of(detail: _Detail) -> dict[str, str]:
     """Return the tags of a user, role or policy as AWS lists them."""
-    return {tag["Key"]: tag["Value"] for tag in detail.get("Tags", [])}
+    return tags_as_read({tag["Key"]: tag["Value"] for tag in detail.get("Tags", [])})

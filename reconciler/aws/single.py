@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 
+from reconciler.aws.apart import default_document, foreign_caller_policies
 from reconciler.aws.reader import role_of, tags_of
 from reconciler.model import Address, CallerPolicy, ManagedPolicy, PrincipalKind, Resource, Role
-from reconciler.ownership import caller_policy_name, owned_by, parse_caller_policy_name
+from reconciler.ownership import caller_policy_name, owned_by, pack_of_arn, parse_caller_policy_name
 from reconciler.policy.document import PolicyDocument
 
 if TYPE_CHECKING:
@@ -19,20 +20,26 @@ T = TypeVar("T")
 
 
 def read_one(iam: IAMClient, address: Address, like: Resource, stack: str) -> Resource | None:
-    """Return what stands at an address, or None. `like` is what is expected there: its kind, its ARN, its own name."""
+    """Return what stands at an address, or None. `like` is what is expected there: its kind, its ARN, its names."""
     match like:
         case Role():
-            return unless_missing(lambda: read_role(iam, address.name))
+            return unless_missing(lambda: read_role(iam, address.name, stack))
         case CallerPolicy():
-            name = like.name or caller_policy_name(stack, address.name)
-            found = unless_missing(lambda: _caller_document(iam, address, name))
-            return (
-                None
-                if found is None
-                else CallerPolicy(address.name, PolicyDocument.read(found).without_sids(), name=like.name)
-            )
+            return _read_caller_policy(iam, address, like, stack)
         case ManagedPolicy():
             return unless_missing(lambda: read_managed_policy(iam, like, stack))
+
+
+def _read_caller_policy(iam: IAMClient, address: Address, like: CallerPolicy, stack: str) -> CallerPolicy | None:
+    def document(name: str) -> PolicyDocument | None:
+        found = unless_missing(lambda: _caller_document(iam, address, name))
+        return None if found is None else PolicyDocument.read(found).without_sids()
+
+    standing = document(like.name or caller_policy_name(stack, address.name))
+    if standing is None:
+        return None
+    beside = tuple(name for name in like.beside if document(name) == standing)
+    return CallerPolicy(address.name, standing, name=like.name, beside=beside)
 
 
 def unless_missing(call: Callable[[], T]) -> T | None:
@@ -45,7 +52,7 @@ def unless_missing(call: Callable[[], T]) -> T | None:
         raise
 
 
-def read_role(iam: IAMClient, name: str) -> Role:
+def read_role(iam: IAMClient, name: str, stack: str) -> Role:
     """Return a role with all that hangs on it, as the bulk reads do; ClientError NoSuchEntity if it is not there."""
     role: Mapping[str, Any] = iam.get_role(RoleName=name)["Role"]
     attached = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
@@ -55,8 +62,8 @@ def read_role(iam: IAMClient, name: str) -> Role:
         {"PolicyName": policy, "PolicyDocument": _role_document(iam, name, policy)}
         for page in inline
         for policy in page["PolicyNames"]
-        # Those are resources of their own, and may be many.
-        if parse_caller_policy_name(policy) is None
+        # Those of the stack are resources of their own, and may be many.
+        if (parse_caller_policy_name(policy) or ("",))[0] != stack
     ]
     found = {
         **role,
@@ -64,14 +71,22 @@ def read_role(iam: IAMClient, name: str) -> Role:
         "AttachedManagedPolicies": [policy for page in attached for policy in page["AttachedPolicies"]],
         "InstanceProfileList": [profile for page in profiles for profile in page["InstanceProfiles"]],
     }
-    return role_of(found, found)
+    arns = [policy["PolicyArn"] for policy in found["AttachedManagedPolicies"]]
+    packs = [_in_force(iam, arn) for arn in arns if (pack_of_arn(arn) or (stack,))[0] != stack]
+    return role_of(found, found, stack, foreign_caller_policies(found, packs, stack))
+
+
+def _in_force(iam: IAMClient, arn: str) -> Mapping[str, Any]:
+    """Return what a managed policy says, in the form of the bulk reads."""
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    return {"Arn": arn, "PolicyVersionList": [{"Document": document, "IsDefaultVersion": True}]}
 
 
 def read_managed_policy(iam: IAMClient, like: ManagedPolicy, stack: str) -> ManagedPolicy:
     """Return a customer managed policy of the stack; ClientError NoSuchEntity if it is not there."""
     policy = iam.get_policy(PolicyArn=like.arn)["Policy"]
-    version = iam.get_policy_version(PolicyArn=like.arn, VersionId=policy["DefaultVersionId"])["PolicyVersion"]
-    document = PolicyDocument.read(version["Document"])
+    document = PolicyDocument.read(default_document(_in_force(iam, like.arn)))
     if not like.grant:
         document = document.without_sids()
     holders = set()

@@ -24,6 +24,8 @@ from reconciler.aws.sessions import Connections
 from reconciler.aws.single import read_one, read_role
 from reconciler.model import Account, Address, ApiCall, CallerPolicy, Kind, ManagedPolicy, PrincipalKind, Resource, Role
 from reconciler.ownership import REVOKED_SESSIONS_POLICY, STACK_TAG, caller_policy_name
+from reconciler.policy.document import PolicyDocument
+from reconciler.policy.sizes import size
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -50,15 +52,17 @@ class AwsWriter:
                 else:
                     create_managed_policy(iam, address.name, after, _tag_list({STACK_TAG: self._stack}))
             elif isinstance(after, CallerPolicy):
-                _put_caller_policy(iam, address, self._policy_name(address), after)
-                if isinstance(before, CallerPolicy) and before.name:
-                    # Adopted: the one made by hand has its successor, so nobody loses access.
-                    _delete_caller_policy(iam, address, before.name)
+                standing = before if isinstance(before, CallerPolicy) else None
+                if standing is None or standing.name or standing.document != after.document:
+                    _put_caller_policy(iam, address, self._policy_name(address), after)
+                # Adopted: those made by hand have their successor, so nobody loses access.
+                for name in _by_hand(standing):
+                    _delete_caller_policy(iam, address, name)
             elif isinstance(before, Role):
                 for call in _role_update(iam, address.name, before, after):
                     call()
             else:
-                _create_role(iam, address.name, after)
+                _create_role(iam, address.name, after, self._stack)
 
     def remove(self, address: Address, before: Resource) -> None:
         """Delete; see `ports.Writer`."""
@@ -69,8 +73,8 @@ class AwsWriter:
             elif isinstance(before, ManagedPolicy):
                 delete_managed_policy(iam, before)
             else:
-                own = before.name if isinstance(before, CallerPolicy) else ""
-                _delete_caller_policy(iam, address, own or self._policy_name(address))
+                for name in (*_by_hand(before), *([] if before.name else [self._policy_name(address)])):
+                    _delete_caller_policy(iam, address, name)
 
     def standing(self, address: Address, like: Resource) -> Resource | None:
         """Read what stands at an address; see `ports.Writer`."""
@@ -89,7 +93,7 @@ class AwsWriter:
         return caller_policy_name(self._stack, address.name)
 
 
-def _create_role(iam: IAMClient, name: str, role: Role) -> None:
+def _create_role(iam: IAMClient, name: str, role: Role, stack: str) -> None:
     boundary = {"PermissionsBoundary": role.permissions_boundary} if role.permissions_boundary else {}
     try:
         iam.create_role(
@@ -104,7 +108,7 @@ def _create_role(iam: IAMClient, name: str, role: Role) -> None:
     except ClientError as error:
         # A first try whose answer was lost has made it: then it is marked as ours, and bare.
         bare = replace(role, inline_policies={}, managed_policies=frozenset())
-        if not was_repeated(error) or read_role(iam, name) != bare:
+        if not was_repeated(error) or read_role(iam, name, stack) != bare:
             raise
     for arn in sorted(role.managed_policies):
         iam.attach_role_policy(RoleName=name, PolicyArn=arn)
@@ -164,13 +168,19 @@ def _take_away(
 
 
 def _give(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
-    for policy, document in sorted(after.inline_policies.items()):
+    # Those that shrink first: so they never need more room than before or after (facts sheet 1.3, inline total).
+    for policy, document in sorted(after.inline_policies.items(), key=lambda item: (_growth(before, *item), item[0])):
         if before.inline_policies.get(policy) != document:
             yield lambda p=policy, d=document: iam.put_role_policy(  # type: ignore[misc]
                 RoleName=name, PolicyName=p, PolicyDocument=d.written
             )
     for arn in sorted(after.managed_policies - before.managed_policies):
         yield lambda a=arn: iam.attach_role_policy(RoleName=name, PolicyArn=a)  # type: ignore[misc]
+
+
+def _growth(before: Role, policy: str, document: PolicyDocument) -> int:
+    standing = before.inline_policies.get(policy)
+    return size(document) - (size(standing) if standing is not None else 0)
 
 
 def _retag(iam: IAMClient, name: str, before: Role, after: Role) -> Iterator[_Call]:
@@ -210,6 +220,10 @@ def _delete_caller_policy(iam: IAMClient, address: Address, policy: str) -> None
             unless_gone(lambda: iam.delete_group_policy(GroupName=name, PolicyName=policy))
         case PrincipalKind.ROLE:
             unless_gone(lambda: iam.delete_role_policy(RoleName=name, PolicyName=policy))
+
+
+def _by_hand(policy: CallerPolicy | None) -> tuple[str, ...]:
+    return () if policy is None else (*([policy.name] if policy.name else []), *policy.beside)
 
 
 def _holder(address: Address) -> tuple[PrincipalKind, str]:

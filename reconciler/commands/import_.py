@@ -15,7 +15,10 @@ from reconciler.render.escape import escape
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print or write the manifest; return 1 if a role that was named cannot be imported, else 0."""
+    """Print or write the manifest; return 1 if an account or a named role could not be.
+
+    An account whose callers are needed, and could not be read, leaves the roles that trust it.
+    """
     if arguments.output == "":
         raise UsageError("--output: the name is empty; name a new file")
     output = Path(arguments.output) if arguments.output else None
@@ -39,7 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
             warn(f"xgrant: the grant {item.grant}: {escape(note)}")
     unwritten = f"; {escape(str(output))} was not written" if output is not None and not found.imported else ""
     warn(f"{len(found.imported)} imported, {len(found.left)} not{unwritten}")
-    return 1 if roles & set(found.left) else 0
+    for error in found.unread:
+        warn(f"xgrant: {escape(error)}")
+    return 1 if roles & set(found.left) or found.unread else 0
 
 
 def _write(output: Path, text: str) -> None:

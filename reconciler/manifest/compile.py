@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.errors import Problem
 from reconciler.manifest.policies import compile_permissions, compile_policy, dates
-from reconciler.manifest.possible import never_met, protected
+from reconciler.manifest.possible import never_met, protected, working_role
 from reconciler.manifest.source import PathTo, Source
 from reconciler.model import Account, Grant, Principal, PrincipalKind, Require
 from reconciler.ownership import (
@@ -113,7 +113,8 @@ class GrantCompiler:
             prevent_destroy=raw.get("prevent_destroy", False),
             **arguments,
         )
-        for code, found in (("XG040", never_met(grant)), ("XG041", protected(grant))):
+        checks = (("XG040", never_met(grant)), ("XG041", protected(grant)), ("XG044", working_role(grant, target)))
+        for code, found in checks:
             for path, message in found:
                 self._problem(code, path, message)
         return grant if len(self._problems) == before else None

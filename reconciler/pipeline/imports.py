@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from reconciler.desired import desired_state
-from reconciler.errors import ManifestError, UsageError
+from reconciler.errors import ManifestError, UsageError, XgrantError
 from reconciler.importer import Draft, draft
 from reconciler.manifest import load
 from reconciler.manifest.dump import dump
@@ -30,7 +31,7 @@ def import_roles(
 
     Raises:
         UsageError: the account or a role that was asked for is not there.
-        AwsError, SeveralAccountsError: an account could not be read.
+        XgrantError: the account could not be read. Of other accounts, the draft says so.
 
     """
     if account not in manifest.accounts or not manifest.accounts[account].managed:
@@ -38,15 +39,19 @@ def import_roles(
         raise UsageError(f"--account: {account} is no managed account of the manifests (managed: {known or 'none'})")
     accounts = tuple(manifest.accounts.values())
     live = with_arns(reader.read(Scope(manifest.stack, accounts, frozenset(), whole=frozenset([account]))))
+    if error := live.facts[account].error:
+        raise XgrantError(error)
     standing = {address.name for address, found in live.state.items() if isinstance(found, Role)}
     if missing := sorted(roles - standing):
         raise UsageError(f"--role: account {account} has no role {', '.join(missing)}")
     left: Mapping[str, str] = {}
+    unread: tuple[str, ...] = ()
     while True:
         found = draft(live, manifest, account, roles=roles, left=left)
+        unread = unread or found.unread
         text = _text_of(found)
         if not (refused := _refused(text, found, paths, live)):
-            return text, found
+            return text, replace(found, unread=unread)
         left = {**found.left, **refused}
 
 
@@ -89,7 +94,7 @@ def _more_than_marks(change: Change) -> str:
     """Say what a change does beside marking what it takes over; nothing where that is all."""
     if change.action is not Action.ADOPT:
         return f"to plan it would {change.action} {change.address}"
-    if others := set(change.attributes) - {"tags", "name"}:
+    if others := set(change.attributes) - {"tags", "name", "beside"}:
         return f"a manifest cannot say the same of its {', '.join(sorted(others))}"
     if isinstance(change.before, Role) and isinstance(change.after, Role):
         marks = role_tags("", "")

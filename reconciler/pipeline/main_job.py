@@ -9,9 +9,10 @@ from reconciler import applier
 from reconciler.desired import desired_state
 from reconciler.errors import UsageError
 from reconciler.events import Notice
-from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Role, Scope
+from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Role, Scope, Whole
 from reconciler.planner import destroyed, narrow, plan
 from reconciler.ports import Reader, Writer
+from reconciler.principals import with_arns
 from reconciler.rules import ACCEPTABLE, RULES
 
 PARALLELISM = 8
@@ -23,7 +24,7 @@ class Request:
     """What a plan is asked for: these manifests; only these grants, if any are named; or that nothing be left.
 
     `accepted` are rules whose findings shall not stop the plan. `reviewed` says that the grants of `only` were there
-    when the plan was reviewed; they may be gone by now.
+    when the plan was reviewed; they may be gone by now. `roles` are slots to read whosever roles stand there.
     """
 
     manifest: Manifest
@@ -31,6 +32,7 @@ class Request:
     destroy: bool = False
     accepted: frozenset[str] = frozenset()
     reviewed: bool = False
+    roles: frozenset[tuple[str, ...]] = frozenset()
 
 
 def check_accepted(rules: list[str]) -> frozenset[str]:
@@ -65,17 +67,20 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
     roles = [resource for resource in desired.values() if isinstance(resource, Role)]
     named = {arn for role in roles for arn in (*role.managed_policies, role.permissions_boundary) if arn}
-    live = reader.read(Scope(manifest.stack, tuple(manifest.accounts.values()), slots, frozenset(named)))
+    scope = Scope(manifest.stack, tuple(manifest.accounts.values()), slots | request.roles, frozenset(named))
+    live = with_arns(reader.read(scope))
+    whole = Whole(desired, live.state)
     if request.only:
         desired, live = narrow(desired, live, request.only, stack=manifest.stack)
-        known = {grant.name for grant in manifest.grants} | {found.grant for found in live.state.values()}
+        declared = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}
+        known = declared | {found.grant for found in live.state.values()}
         # Of an account that could not be read nobody knows what the stack owns there.
         surely = not request.reviewed and not any(facts.error for facts in live.facts.values())
         if surely and (unknown := sorted(request.only - known)):
             raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
     return plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
-        limits=manifest.limits, accepted=request.accepted,
+        limits=manifest.limits, accepted=request.accepted, whole=whole,
     )  # fmt: skip
 
 

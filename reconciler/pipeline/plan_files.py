@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from reconciler import planfile
-from reconciler.errors import PlanFileError, StaleError, UsageError
-from reconciler.model import Manifest, Plan, resource_fingerprint
-from reconciler.ownership import owns
+from reconciler.errors import PlanFileError, StaleError, UnreadablePlanError, UsageError
+from reconciler.model import Kind, Manifest, Plan, resource_fingerprint
 from reconciler.pipeline.main_job import Request, make_plan
 from reconciler.planfile import Binding, PlanFile
 from reconciler.ports import Reader
@@ -18,18 +17,33 @@ from reconciler.render.data import plan_data
 def write_plan_file(
     plan: Plan, request: Request, path: str, *, paths: list[str], created_at: datetime, expires_at: datetime
 ) -> None:
-    """Write a plan as a file for review and apply; OSError if it cannot be written, UsageError as `check_target`."""
+    """Write a plan as a file for review and apply.
+
+    Raises:
+        OSError: it cannot be written.
+        UsageError: as `check_target`.
+        UnreadablePlanError: nobody could read what would be written; nothing is.
+
+    """
     text = planfile.sealed(
         plan_data(plan), paths=paths, digest=request.manifest.digest, only=request.only, destroy=request.destroy,
         created_at=created_at, expires_at=expires_at,
     )  # fmt: skip
+    try:
+        _verified(text.encode(), path)
+    except PlanFileError as error:
+        raise UnreadablePlanError(str(error)) from None
     planfile.write_private(path, text)
 
 
 def read_plan_file(path: str) -> PlanFile:
     """Return a plan file that is whole and says the same in all its parts; PlanFileError for any other."""
-    found = planfile.parse(planfile.read_bytes(path), path)
-    expected = plan_data(found.plan)
+    return _verified(planfile.read_bytes(path), path)
+
+
+def _verified(content: bytes, path: str) -> PlanFile:
+    found = planfile.parse(content, path)
+    expected = plan_data(found.plan, again=True)
     _take_what_cannot_be_made_again(expected, found.data)
     if any(found.data[key] != value for key, value in expected.items()):
         raise PlanFileError(f"{path}: the parts of the file contradict each other; plan again with `xgrant plan -o`")
@@ -58,16 +72,15 @@ def plan_again(
 
     """
     _check_fits(reviewed, path, manifest, now)
-    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, reviewed=True)
+    # A role that is no longer the stack's is not gone.
+    places = (place for change in reviewed.plan.changes for place in (change.address, change.removed_address()))
+    roles = frozenset(place.slot() for place in places if place.kind is Kind.ROLE)
+    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, reviewed=True, roles=roles)
     try:
         current = make_plan(request, reader)
     except UsageError as error:
         raise StaleError(f"{path}: the plan is stale; nothing was changed: {error}") from None
-    standing = {
-        str(address): resource_fingerprint(resource)
-        for address, resource in current.live.state.items()
-        if owns(manifest.stack, resource)
-    }
+    standing = {str(address): resource_fingerprint(found) for address, found in current.whole.live.items()}
     return current, planfile.bind(reviewed.data, plan_data(current), standing)
 
 

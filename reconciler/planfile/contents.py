@@ -136,7 +136,8 @@ def _check_form(data: Any, name: str) -> None:
         )
     error = next(iter(_validator().iter_errors(data)), None)
     if error is not None:
-        where = ".".join(str(part)[:80] for part in error.absolute_path) or "the file"
+        # Keys are the file's own words: each on one line, whatever it holds.
+        where = ".".join(json.dumps(str(part)[:80])[1:-1] for part in error.absolute_path) or "the file"
         raise PlanFileError(f"{name}: {where} is not as a plan file has it ({error.validator}); {_AGAIN}")
 
 

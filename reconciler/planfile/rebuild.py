@@ -73,7 +73,9 @@ def _resource(kind: Kind, grant: str, raw: Mapping[str, Any] | None) -> Resource
     if raw is None:
         return None
     if kind is Kind.CALLER_POLICY:
-        return CallerPolicy(grant, _document(raw["document"]), name=raw.get("name", ""))
+        return CallerPolicy(
+            grant, _document(raw["document"]), name=raw.get("name", ""), beside=tuple(raw.get("beside", ()))
+        )
     if kind is Kind.MANAGED_POLICY:
         # Whether it is a grant's own shows in what its document is called.
         key, owner = ("permissions", grant) if "permissions" in raw else ("document", "")

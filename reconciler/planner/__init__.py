@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from reconciler.model import Finding, Limits, Live, Plan, Severity, State, fingerprint
+from reconciler.model import Finding, Limits, Live, Plan, Severity, State, Whole, fingerprint
 from reconciler.planner.adopt import with_adoptable
 from reconciler.planner.compare import compare
 from reconciler.planner.narrow import destroyed, narrow
@@ -26,13 +26,16 @@ def plan(
     rules: Iterable[Rule],
     limits: Limits = Limits(),  # noqa: B008 - frozen
     accepted: frozenset[str] = frozenset(),
+    whole: Whole | None = None,
 ) -> Plan:
     """Return the complete plan that brings `live` to `desired`, for what the stack owns and nothing else.
 
     Desired resources of accounts that are not managed make no change, nor do those of accounts that could not be
     read: of these nothing is known. Every account of `desired` must be in `live.facts`. Of findings that may be
-    accepted, those of the rules in `accepted` only warn.
+    accepted, those of the rules in `accepted` only warn. `whole` is what `desired` and `live` are a part of, if they
+    were narrowed or nothing is to be left.
     """
+    whole = whole or Whole(desired, live.state)
     live = with_arns(live)
     desired = {address: resource for address, resource in desired.items() if not live.facts[address.account].error}
     wanted = packed(desired, live, stack=stack)
@@ -51,7 +54,7 @@ def plan(
                 way_out="apply one of the grants without the other's role in `from.roles`, then add it",
             )
         )
-    draft = Plan(stack, desired, live, changes, steps, fingerprint=fingerprint(changes), limits=limits)
+    draft = Plan(stack, desired, live, changes, steps, fingerprint=fingerprint(changes), limits=limits, whole=whole)
     for rule in rules:
         findings.extend(rule(draft))
     return replace(draft, findings=tuple(_accepted(finding, accepted) for finding in findings))

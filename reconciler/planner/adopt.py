@@ -1,7 +1,8 @@
 """Caller policies made by hand that a grant with `adopt` takes over.
 
 A caller policy is marked by its name, as a role is by its tags: a group cannot be tagged (facts sheet 1.2). So one that
-says exactly what the grant's would say is the grant's, and adopting it gives it the name.
+says exactly what the grant's would say is the grant's, and adopting it gives it the name. If there are several, or one
+that is marked already, the others go: so an adoption that was cut short between the two is finished by the next.
 """
 
 from __future__ import annotations
@@ -18,19 +19,22 @@ def with_adoptable(desired: State, live: Live) -> Live:
     """
     state: dict[Address, Resource] = dict(live.state)
     for address, wanted in sorted(desired.items(), key=lambda item: str(item[0])):
-        if not isinstance(wanted, CallerPolicy) or not wanted.adopt or address in state:
+        if not isinstance(wanted, CallerPolicy) or not wanted.adopt:
             continue
         assert address.holder is not None  # every caller policy has one
         kind, name = address.holder
-        standing = live.facts[address.account].by_hand.get((kind, name.casefold()), {})
+        by_hand = live.facts[address.account].by_hand.get((kind, name.casefold()), {})
         declared = _declared(desired, address)
         same = sorted(
-            policy for policy, document in standing.items() if document == wanted.document and policy not in declared
+            policy for policy, document in by_hand.items() if document == wanted.document and policy not in declared
         )
-        if same:
-            state[address] = CallerPolicy(wanted.grant, standing[same[0]], name=same[0])
-            if kind is PrincipalKind.ROLE:
-                _give_up(state, address, same[0])
+        marked = state.get(address)
+        if same and isinstance(marked, CallerPolicy):
+            state[address] = replace(marked, beside=tuple(same))
+        elif same:
+            state[address] = CallerPolicy(wanted.grant, by_hand[same[0]], name=same[0], beside=tuple(same[1:]))
+        if kind is PrincipalKind.ROLE:
+            _give_up(state, address, same)
     return replace(live, state=state)
 
 
@@ -42,10 +46,10 @@ def _declared(desired: State, address: Address) -> frozenset[str]:
     return frozenset(role.inline_policies) if mine and isinstance(role, Role) else frozenset()
 
 
-def _give_up(state: dict[Address, Resource], address: Address, policy: str) -> None:
+def _give_up(state: dict[Address, Resource], address: Address, policies: list[str]) -> None:
     assert address.holder is not None  # asked before
     slot = Address(address.account, Kind.ROLE, address.holder[1]).slot()
     for standing, role in state.items():
         if isinstance(role, Role) and standing.slot() == slot:
-            own = {name: document for name, document in role.inline_policies.items() if name != policy}
+            own = {name: document for name, document in role.inline_policies.items() if name not in policies}
             state[standing] = replace(role, inline_policies=own)

@@ -8,6 +8,7 @@ yes      yes         -                update; replace where the name or the path
 yes      no          yes              none: a finding says so (rules/role_not_owned.py);
                                       adopt where the grant says so and the role is no stack's
 yes      by hand     -                adopt, of a caller policy: it gets the name that marks it
+yes      yes         by hand too      update, of a caller policy: what says the same goes
 no       yes         -                delete
 no       no          yes              none, and it is never named
 
@@ -31,7 +32,7 @@ from reconciler.model import (
     State,
 )
 from reconciler.ownership import STACK_TAG, owns
-from reconciler.planner.order import carrier_slot, passes_on
+from reconciler.planner.order import carrier_slots, doors, passes_on
 from reconciler.planner.pack import opening
 from reconciler.planner.pair import pair
 from reconciler.principals import gone, why
@@ -52,11 +53,12 @@ def compare(desired: State, live: Live, *, stack: str) -> tuple[Change, ...]:
     taken_over = {change.address for change in changes}
     moved = {role.grant: role.moved_from for role in desired.values() if isinstance(role, Role)}
     paired = pair({a: resource for a, resource in wanted.items() if a not in taken_over}, owned, moved)
+    complete = not any(facts.error for facts in live.facts.values())
     for address, after in wanted.items():
         if address.slot() in foreign:
             continue
         standing = paired.get(address)
-        change = _change(address, standing, owned[standing] if standing else None, after)
+        change = _change(address, standing, owned[standing] if standing else None, after, complete=complete)
         if change is not None:
             changes.append(change)
     taken = set(paired.values())
@@ -64,12 +66,8 @@ def compare(desired: State, live: Live, *, stack: str) -> tuple[Change, ...]:
         if address not in taken:
             changes.append(Change(address, Action.DELETE, before.grant, before, None))
     ordered = sorted(changes, key=_by_grant)
-    going = frozenset(
-        c.before.arn
-        for c in changes
-        if isinstance(c.before, Role) and (c.action in (Action.REPLACE, Action.DELETE) or passes_on(c))
-    )
-    return _with_doors_shut([_in_two_steps(change, going) for change in ordered], wanted, owned)
+    changed = [change for change in changes if isinstance(change.before, Role)]
+    return _with_doors_shut([_in_two_steps(change, changed) for change in ordered], wanted, owned)
 
 
 def adoptable(standing: Resource, after: Resource) -> bool:
@@ -89,7 +87,9 @@ def _adopted(address: Address, after: Resource, live: State) -> Change | None:
     )  # fmt: skip
 
 
-def _change(address: Address, standing: Address | None, before: Resource | None, after: Resource) -> Change | None:
+def _change(
+    address: Address, standing: Address | None, before: Resource | None, after: Resource, *, complete: bool
+) -> Change | None:
     if standing is None or before is None:
         return Change(address, Action.CREATE, after.grant, None, after)
     differing = _differing(before, after)
@@ -103,11 +103,11 @@ def _change(address: Address, standing: Address | None, before: Resource | None,
             address, Action.REPLACE, after.grant, before, after, ("name", *differing), standing,
             f"moved from the grant {standing.name}",
         )  # fmt: skip
+    beside = _beside(before)
     if isinstance(before, CallerPolicy) and before.name:
-        return Change(
-            address, Action.ADOPT, after.grant, before, after, ("name",),
-            reason=f"the grant takes over the inline policy {before.name}, under the name that marks it",
-        )  # fmt: skip
+        takes = f"the grant takes over the inline policy {before.name}, under the name that marks it"
+        reason = f"{takes}; {beside}" if beside else takes
+        return Change(address, Action.ADOPT, after.grant, before, after, differing, reason=reason)
     if not differing:
         return None
     if isinstance(after, Role) and set(differing) & set(_IMMUTABLE):
@@ -115,15 +115,22 @@ def _change(address: Address, standing: Address | None, before: Resource | None,
             address, Action.REPLACE, after.grant, before, after, differing,
             reason="a role cannot be moved to another path: it is deleted, then made anew",
         )  # fmt: skip
-    reasons = [why(dead)] if isinstance(before, Role) and (dead := gone(before)) else []
+    reasons = [why(dead, complete=complete)] if isinstance(before, Role) and (dead := gone(before)) else []
+    reasons += [beside] if beside else []
     if isinstance(after, Role) and before.grant in after.moved_from:
         reasons.append(f"moved from the grant {before.grant}")
     return Change(address, Action.UPDATE, after.grant, before, after, differing, reason="; ".join(reasons))
 
 
+def _beside(before: Resource) -> str:
+    """Say which policies made by hand go because the stack's own says the same."""
+    names = before.beside if isinstance(before, CallerPolicy) else ()
+    return f"made by hand and saying the same, {', '.join(names)} goes with it" if names else ""
+
+
 def _differing(before: Resource, after: Resource) -> tuple[str, ...]:
     old, new = before.attributes(), after.attributes()
-    return tuple(name for name in new if old[name] != new[name])
+    return tuple(name for name in {**new, **old} if old.get(name) != new.get(name))
 
 
 def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tuple[Change, ...]:
@@ -143,7 +150,7 @@ def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tupl
         if before is None or isinstance(before, Role) or not keys:
             continue
         change = result.get(address)
-        if carrier_slot(address, before) in slots and (
+        if carrier_slots(address, before) & slots and (
             change is None or change.action in (Action.UPDATE, Action.ADOPT)
         ):
             result[address] = Change(
@@ -162,21 +169,29 @@ def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tupl
     return tuple(sorted(result.values(), key=_by_grant))
 
 
-def _in_two_steps(change: Change, going: frozenset[str]) -> Change:
-    """Let a policy that several grants share close the roles that go before it opens those that come.
+def _in_two_steps(change: Change, roles: list[Change]) -> Change:
+    """Let a caller policy close the roles that it leaves before it opens others.
 
-    The change of the role stands between the two, where it is deleted and made anew; and what cannot be opened keeps
-    nothing open that has to be closed.
+    The change of such a role stands between the two: it goes, or must not be made larger while those hold its door who
+    are its callers no more. And what cannot be opened keeps nothing open that has to be closed. The inline policy of a
+    grant whose role is replaced by one of another name leaves it only when it has the new one.
     """
     before, after = change.before, change.after
-    if not isinstance(before, ManagedPolicy) or not isinstance(after, ManagedPolicy) or after.grant:
+    if change.action is not Action.UPDATE or isinstance(before, Role) or before is None or after is None:
         return change
-    old, new = set(before.document.resources()), set(after.document.resources())
-    if not (old - new) & going or new <= old:
+    old, new = doors(before), doors(after)
+    lost = {arn for _, arn in old - new}
+    between = any(
+        isinstance(role.before, Role) and role.before.arn in lost
+        for role in roles
+        if isinstance(after, ManagedPolicy) or role.action in (Action.UPDATE, Action.ADOPT)
+    )
+    if not between or new <= old:
         return change
-    if not old & new:
+    if not isinstance(after, ManagedPolicy) or not old & new:
         return replace(change, action=Action.REPLACE, reason="nothing of what it opens stays")
-    return replace(change, interim=replace(after, document=opening(old & new)))
+    stays, holders = {arn for _, arn in old & new}, frozenset(holder for holder, _ in old & new)
+    return replace(change, interim=replace(after, document=opening(stays), attached_to=holders))
 
 
 def _by_grant(change: Change) -> tuple[str, str]:

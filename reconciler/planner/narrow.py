@@ -14,16 +14,15 @@ from reconciler.planner.pack import opening
 def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) -> tuple[State, Live]:
     """Return both states with only what belongs to these grants, by declaration or by mark.
 
-    A managed policy that several grants share stays in both, with what it has to keep of the others. How much the stack
-    owns beside what is left in sight is counted.
+    A managed policy that several grants share stays in both, with what it has to keep of the others.
 
     Raises:
         UsageError: a role passes from one grant to another, and only one of the two is named.
 
     """
-    # A grant goes under its earlier names too.
-    roles = (resource for resource in desired.values() if isinstance(resource, Role) and resource.grant in grants)
-    grants = grants.union(*(role.moved_from for role in roles))
+    # A grant goes under all its names: under an earlier one alone, its role would be deleted.
+    names = [{role.grant, *role.moved_from} for role in desired.values() if isinstance(role, Role)]
+    grants = grants.union(*(known for known in names if known & grants))
     wanted = {address: resource for address, resource in desired.items() if resource.grant in grants}
     declared = {address.slot(): resource.grant for address, resource in desired.items() if isinstance(resource, Role)}
     found: dict[Address, Resource] = {}
@@ -41,8 +40,7 @@ def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) ->
     for address, policy in _kept(desired, live, wanted, found, stack).items():
         wanted[address] = policy
         facts = _with_carried(facts, address, policy)
-    mine = sum(owns(stack, resource) for resource in live.state.values())
-    return wanted, Live(found, facts, mine - sum(owns(stack, resource) for resource in found.values()))
+    return wanted, Live(found, facts)
 
 
 def destroyed(desired: State) -> State:

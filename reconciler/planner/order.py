@@ -1,13 +1,15 @@
 """In which order the changes are safe: a graph of what each half of a change requires.
 
-The way in: a role, then the caller policies that open it. The way out: caller policies, then the role. So nobody
-ever holds a door to a room that is not there (facts sheet 3.3).
+The way in: a role, then the caller policies that open it. The way out: caller policies, then the role; so too where
+the role stays and changes. So nobody ever holds a door to a room that is not there (facts sheet 3.3), or to one that
+was made larger for others.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
 from reconciler.model import (
@@ -101,32 +103,28 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
         elif isinstance(change.after or change.before, ManagedPolicy) and change.grant:
             yield from _permissions_edges(index, change, roles)
         else:
-            closes, opens = _opened(change)
-            left = set[int]().union(*(going.get(key, ()) for key in closes))
-            entered = set[int]().union(*(coming.get(key, ()) for key in opens))
-            carrier = by_slot.get(carrier_slot(change.address, change.after or change.before))
-            shut = any(_shuts(changes[role]) for role in (*left, *([] if carrier is None else [carrier])))
-            yield from _caller_policy_edges(index, change, changes, left, entered, shut=shut)
-            if carrier is not None:
-                yield (index, Verb.WRITE), (carrier, Verb.WRITE)
-                yield (carrier, Verb.REMOVE), (index, Verb.REMOVE)
+            yield from _caller_policy_edges(index, change, changes, _Roles(going, coming, by_slot))
 
 
-def _opened(change: Change) -> tuple[set[str], set[str]]:
-    """Return by which keys the roles are found that a caller policy closes and that it opens.
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    """The changes of roles: by grant and by ARN, as they are and as they will be, and by slot."""
 
-    A policy of one grant closes and opens what it names, found by the grant too; one that several grants share only
-    what it names on one side.
-    """
-    closes, opens = ({change.grant, *_named(policy)} if policy else set() for policy in (change.before, change.after))
-    if change.address.kind is Kind.CALLER_POLICY:
-        return closes, opens
-    before, after = _named(change.before), _named(change.after)
-    return before - after, after - before
+    going: Mapping[str, set[int]]
+    coming: Mapping[str, set[int]]
+    by_slot: Mapping[tuple[str, ...], int]
 
 
-def _named(policy: Resource | None) -> set[str]:
-    return set(policy.document.resources()) if isinstance(policy, CallerPolicy | ManagedPolicy) else set()
+def doors(policy: Resource | None) -> frozenset[tuple[str, str]]:
+    """Return which roles a caller policy opens, each with whom it is attached to; that is its place if it is inline."""
+    match policy:
+        case ManagedPolicy(grant=""):
+            holders = policy.attached_to
+        case CallerPolicy():
+            holders = frozenset([""])
+        case _:
+            return frozenset()
+    return frozenset((holder, arn) for holder in holders for arn in policy.document.resources())
 
 
 def _permissions_edges(index: int, change: Change, roles: dict[int, Change]) -> Iterator[tuple[_Node, _Node]]:
@@ -141,22 +139,42 @@ def _permissions_edges(index: int, change: Change, roles: dict[int, Change]) -> 
 
 
 def _caller_policy_edges(
-    index: int, change: Change, changes: tuple[Change, ...], left: set[int], entered: set[int], *, shut: bool
+    index: int, change: Change, changes: tuple[Change, ...], roles: _Roles
 ) -> Iterator[tuple[_Node, _Node]]:
-    if change.replaces is None or shut:
+    old, new = doors(change.before), doors(change.after)
+    updated = change.action is Action.UPDATE
+    gained, lost = new - old if updated else new, {arn for _, arn in old - new}
+    opened = {arn for _, arn in new}
+    entered = set[int]().union(*(roles.coming.get(arn, ()) for _, arn in gained))
+    # A policy of one grant is found by the grant, too; one that several grants share only by what it names.
+    of_grant = {change.before.grant} if isinstance(change.before, CallerPolicy) else set[str]()
+    left = set[int]().union(*(roles.going.get(key, ()) for key in of_grant.union(arn for _, arn in old)))
+    widened = {
+        role
+        for role in left
+        if (before := changes[role].before) is not None
+        and changes[role].action in (Action.UPDATE, Action.ADOPT)
+        and isinstance(before, Role)
+        and (before.arn in lost or before.arn not in opened)
+    }
+    carriers, carried_by = (
+        {roles.by_slot[slot] for slot in carrier_slots(change.address, policy) if slot in roles.by_slot}
+        for policy in (change.before, change.after)
+    )
+    if change.replaces is None or widened or any(_shuts(changes[role]) for role in (*left, *carriers, *carried_by)):
         yield (index, Verb.WRITE), (index, Verb.REMOVE)
     else:
         # Only the grant's name is new: its callers keep the one until they have the other.
         yield (index, Verb.REMOVE), (index, Verb.WRITE)
-    # An update points the policy away from a role that goes; a removal takes it away, as an interim does.
-    leaves = Verb.WRITE if change.action is Action.UPDATE and change.interim is None else Verb.REMOVE
-    for role in entered:
+    # An update points the policy away from a role; a removal takes it away, as an interim does.
+    leaves = Verb.WRITE if updated and change.interim is None else Verb.REMOVE
+    for role in (*entered, *(carried_by if gained else ())):
         yield (index, Verb.WRITE), (role, Verb.WRITE)
-    for role in left:
+    for role in (*left, *carriers):
         yield (role, Verb.REMOVE), (index, leaves)
-        if passes_on(changes[role]):
-            # The callers of the old grant must not come into the permissions of the new one.
-            yield (role, Verb.WRITE), (index, leaves)
+    for role in widened:
+        # Who is a caller no more must not come into what the role is to be; nor the callers of another grant.
+        yield (role, Verb.WRITE), (index, leaves)
 
 
 def passes_on(change: Change) -> bool:
@@ -189,9 +207,11 @@ def _role_edges(index: int, change: Change, made: dict[str, int]) -> Iterator[tu
                 yield (index, Verb.WRITE), (trusted, Verb.WRITE)
 
 
-def carrier_slot(address: Address, policy: Resource | None) -> tuple[str, ...]:
-    """Return the slot of the role that carries a caller policy; nothing where that is a user or a group."""
-    names = [address.holder[1]] if address.holder is not None and address.holder[0] is PrincipalKind.ROLE else []
-    if isinstance(policy, ManagedPolicy) and not policy.grant:
+def carrier_slots(address: Address, policy: Resource | None) -> frozenset[tuple[str, ...]]:
+    """Return the slots of the roles that carry a caller policy; none where users and groups do."""
+    names: list[str] = []
+    if isinstance(policy, CallerPolicy) and address.holder is not None and address.holder[0] is PrincipalKind.ROLE:
+        names = [address.holder[1]]
+    elif isinstance(policy, ManagedPolicy) and not policy.grant:
         names = [name for kind, name in (holder.split("/", 1) for holder in policy.attached_to) if kind == "role"]
-    return (address.account, Kind.ROLE, names[0].casefold()) if names else ()
+    return frozenset((address.account, Kind.ROLE, name.casefold()) for name in names)

@@ -32,16 +32,16 @@ def dumps(data: Any) -> str:
     return json.dumps(data, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
-def plan_data(plan: Plan) -> dict[str, Any]:
-    """Return the plan as JSON-ready data."""
+def plan_data(plan: Plan, *, again: bool = False) -> dict[str, Any]:
+    """Return the plan as JSON-ready data; `again` is for a plan that was made from such data."""
     return {
         "format_version": FORMAT_VERSION,
         "stack": plan.stack,
         "complete": plan.complete(),
         "accounts": [_account(facts) for _, facts in sorted(plan.live.facts.items())],
         "fingerprint": plan.fingerprint,
-        "resource_changes": [_change(change) for change in plan.changes],
-        "findings": [_finding(finding) for finding in plan.findings],
+        "resource_changes": [_change(change, again=again) for change in plan.changes],
+        "findings": [_finding(finding, again=again) for finding in plan.findings],
         "summary": {action.value: plan.count(action) for action in Action}
         | {"wanted": len(plan.desired), "refused": plan.refused()},
     }
@@ -58,9 +58,9 @@ def _account(facts: AccountFacts) -> dict[str, Any]:
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: Change, *, again: bool) -> dict[str, Any]:
     # Of each change on its own, so that what is shown of it does not depend on the other changes.
-    masks = Masks()
+    masks = Masks(again=again)
     return {
         "address": str(change.address),
         "account": change.address.account,
@@ -91,7 +91,10 @@ def _value(value: Any, masks: Masks) -> Any:
     return {key: _value(item, masks) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, *, again: bool) -> dict[str, Any]:
+    documents = [
+        {"title": title, "document": masked(doc.data(), Masks(again=again))} for title, doc in finding.documents
+    ]
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
@@ -99,7 +102,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "way_out": finding.way_out,
         "address": str(finding.address) if finding.address else None,
         "grant": finding.grant,
-        "documents": [{"title": title, "document": masked(doc.data(), Masks())} for title, doc in finding.documents],
+        "documents": documents,
         "acceptable": finding.acceptable,
         "accepted": finding.accepted,
     }

@@ -17,7 +17,7 @@ Rows = Mapping[str, list[str]]
 """The values of each element: `{"Effect": ["Allow"], "Condition Bool aws:MultiFactorAuthPresent": ["true"]}`."""
 
 _WITH_SPELLINGS = ("Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal")
-_MASK = re.compile(r"\(hidden(?: [0-9]+)?\)")
+_MASK = re.compile(r"\(hidden(?: [0-9]+)?(?: \$\{\.\.\.\})?\)")
 _SECRET_KEY = "sts:externalid"  # noqa: S105 - the name of a condition key
 
 
@@ -52,22 +52,27 @@ def document_data(document: PolicyDocument, masks: Masks | None = None) -> dict[
 class Masks:
     """What stands for hidden values: `(hidden)` for the first, `(hidden 2)` for the next one that differs from it.
 
-    So a change of an external id shows as one, where both sides are masked by the same `Masks`.
+    So a change of an external id shows as one, where both sides are masked by the same `Masks`. A value with a policy
+    variable in it keeps the mark of one, by which the version of its document counts (`canonical.py`). `again` is for
+    what was masked before, in a plan file: then what looks like a mask is one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, again: bool = False) -> None:
         self._known: dict[str, str] = {}
+        self._again = again
 
     def mask(self, operator: str, value: Any) -> Any:
         """Return what may be shown in place of a condition's value; of a list, in place of each entry."""
         if isinstance(value, list):
-            return sorted(self.mask(operator, item) for item in value)
-        if isinstance(value, str) and _MASK.fullmatch(value):
-            return value  # It was masked before, in a plan file.
+            # Each once, as everywhere in a document: several may have one mask.
+            return sorted({self.mask(operator, item) for item in value})
+        if self._again and isinstance(value, str) and _MASK.fullmatch(value):
+            return value
         # What AWS does not tell apart under this operator has one mask.
         text = canonical_condition(operator, value) if isinstance(value, str) else json.dumps(value, sort_keys=True)
         number = len(self._known) + 1
-        return self._known.setdefault(text, HIDDEN if number == 1 else f"{HIDDEN[:-1]} {number})")
+        words = (HIDDEN[:-1], *([str(number)] if number > 1 else []), *(["${...}"] if "${" in text else []))
+        return self._known.setdefault(text, f"{' '.join(words)})")
 
 
 def masked(data: Any, masks: Masks | None = None, operator: str = "") -> Any:
@@ -94,10 +99,19 @@ def _unreadable(document: PolicyDocument) -> str | None:
 
 
 def statement_rows(document: PolicyDocument) -> list[dict[str, list[str]]]:
-    """Return the statements of a document as rows; one that cannot be read is one row with its text."""
+    """Return the statements of a document as rows; one that cannot be read is one row with its text.
+
+    Of values that AWS does not tell apart there is one, as there is of their masks.
+    """
     if (text := _unreadable(document)) is not None:
         return [{"Unreadable": [text]}]
-    return [rows(statement) for statement in document.statements()]
+    return [
+        {
+            label: sorted({_canonical_text(label, value): value for value in reversed(values)}.values())
+            for label, values in rows(statement).items()
+        }
+        for statement in document.statements()
+    ]
 
 
 def paired(before: PolicyDocument, after: PolicyDocument) -> list[tuple[Rows | None, Rows | None]]:

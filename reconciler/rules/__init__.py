@@ -12,6 +12,7 @@ from reconciler.rules.principal_missing import principal_missing
 from reconciler.rules.quotas import quotas
 from reconciler.rules.role_not_owned import role_not_owned
 from reconciler.rules.session_capped import session_capped
+from reconciler.rules.sessions_revoked import sessions_revoked
 
 __all__ = ["ACCEPTABLE", "RULES"]
 
@@ -28,5 +29,6 @@ RULES = (
     caller_policy_of_another_stack,
     destroy_prevented,
     limits,
+    sessions_revoked,
 )
 """Every rule, in the order in which findings are shown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from reconciler.model import Action, CallerPolicy, Change, Finding, Plan, Resource, Severity
+from reconciler.model import Action, CallerPolicy, Change, Finding, Plan, Severity
 from reconciler.ownership import owns
 
 DELETE, DELETE_PERCENT = 10, 30
@@ -19,8 +19,11 @@ ACCEPTABLE = ("XG206", "XG207", "XG208")
 
 
 def limits(plan: Plan) -> Iterator[Finding]:
-    """Yield an error, which may be accepted, for each limit that the plan exceeds. A replacement deletes, too."""
-    owned = plan.live.left_out + sum(_is_owned(resource, plan.stack) for resource in plan.live.state.values())
+    """Yield an error, which may be accepted, for each limit that the plan exceeds. A replacement deletes, too.
+
+    What the stack owns is all of it, also where `--only` leaves a part out of sight.
+    """
+    owned = sum(owns(plan.stack, resource) for resource in plan.whole.live.values())
     small = owned + sum(change.action in (Action.CREATE, Action.ADOPT) for change in plan.changes) <= SMALL
     deletes = sum(_deletes(change) for change in plan.changes)
     # So few resources cannot exceed the usual number.
@@ -44,11 +47,6 @@ def limits(plan: Plan) -> Iterator[Finding]:
                 f"the plan changes {number} resources of account {account}",
                 f"change_per_account: {per_account}",
             )
-
-
-def _is_owned(resource: Resource, stack: str) -> bool:
-    # A caller policy with a name of its own was made by hand, and is only about to be taken over.
-    return owns(stack, resource) and not (isinstance(resource, CallerPolicy) and resource.name)
 
 
 def _deletes(change: Change) -> bool:

@@ -42,6 +42,13 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
         arn = made.get(slot) or facts.principals.get((kind, name.casefold()))
         if arn is None:
             yield _finding(address, wanted.grant, "does not exist", f"create the {kind} first, or mend the name")
+        elif kind is PrincipalKind.GROUP and (spelt := arn.rsplit("/", 1)[-1]) != name:
+            yield _finding(
+                address,
+                wanted.grant,
+                f"exists under another spelling, as {spelt}",
+                f"write {spelt} in the grant's `from`",
+            )
         elif kind is not PrincipalKind.GROUP and arn not in trusted.get(wanted.grant, (arn,)):
             resource = arn.split(f":{kind}/", 1)[1]
             yield _finding(
@@ -55,7 +62,9 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
 
 def _trusted_only(plan: Plan, made: set[str]) -> Iterator[Finding]:
     """Yield an error for each principal without a caller policy of the stack that a trust policy names in vain."""
-    by_id = {facts.account.id: facts for facts in plan.live.facts.values() if facts.account.managed}
+    # Of an account that could not be read nobody knows whom it has.
+    known = (facts for facts in plan.live.facts.values() if facts.account.managed and not facts.error)
+    by_id = {facts.account.id: facts for facts in known}
     with_policy = {address.holder and (resource.grant, *address.holder) for address, resource in plan.desired.items()}
     for address, role in sorted(plan.desired.items(), key=lambda item: str(item[0])):
         if not isinstance(role, Role) or not plan.live.facts[address.account].account.managed:

@@ -22,6 +22,7 @@ from reconciler.model import (
     PrincipalKind,
     Role,
     Severity,
+    Verb,
 )
 from reconciler.ownership import caller_policy_name
 from reconciler.policy.sizes import quota, size
@@ -95,7 +96,11 @@ def _after(change: Change, stack: str) -> Iterator[tuple[_Holder, Mapping[str, i
         kind, name = address.holder
         policy = caller_policy_name(stack, address.name)
         new = size(after.document) if isinstance(after, CallerPolicy) else 0
-        gone = {change.before.name: 0} if isinstance(change.before, CallerPolicy) and change.before.name else {}
+        gone = (
+            dict.fromkeys((change.before.name, *change.before.beside), 0)
+            if isinstance(change.before, CallerPolicy)
+            else {}
+        )
         yield (address.account, kind, name.casefold()), {**gone, policy: new}
 
 
@@ -122,13 +127,6 @@ def _role(change: Change, role: Role, facts: AccountFacts) -> Iterator[Finding]:
                 "name a group, or fewer principals; the quota can be raised on request",
                 Severity.ERROR if sure else Severity.WARNING,
             )  # fmt: skip
-    allowed = quota(facts.summary, "AttachedPoliciesPerRoleQuota")
-    if len(role.managed_policies) > allowed:
-        yield _finding(
-            "XG222", change,
-            f"the role would have {len(role.managed_policies)} managed policies; AWS allows {allowed} in this account",
-            "name fewer; the quota can be raised on request",
-        )  # fmt: skip
 
 
 def _managed_policy(change: Change, policy: ManagedPolicy, facts: AccountFacts) -> Iterator[Finding]:
@@ -142,48 +140,76 @@ def _managed_policy(change: Change, policy: ManagedPolicy, facts: AccountFacts) 
 
 
 def _attachments(plan: Plan) -> Iterator[Finding]:
-    """Count what hangs on each principal of a managed caller policy; a role's own permissions are counted with it."""
-    more: dict[_Holder, list[Change]] = {}
+    """Count what hangs on each principal that gets more; on a role its own managed policies and caller policies."""
+    changed: dict[_Holder, list[Change]] = {}
     for change in plan.changes:
-        old, new = (
-            policy.attached_to if isinstance(policy, ManagedPolicy) else frozenset()
-            for policy in (change.before, change.after)
-        )
-        for holder in new - old:
-            kind, name = holder.split("/", 1)
-            more.setdefault((change.address.account, PrincipalKind(kind), name), []).append(change)
-    for (account, kind, name), changes in sorted(more.items()):
+        for holder in _holders(change):
+            changed.setdefault(holder, []).append(change)
+    for holder, changes in sorted(changed.items(), key=lambda item: item[0]):
+        account, kind, folded = holder
         facts = plan.live.facts[account]
-        standing = facts.carried.get((kind, name.casefold()), Carried()).attached
-        gone = {
-            c.before.arn
-            for c in plan.changes
-            if isinstance(c.before, ManagedPolicy)
-            and f"{kind}/{name}" in c.before.attached_to
-            and not (isinstance(c.after, ManagedPolicy) and f"{kind}/{name}" in c.after.attached_to)
-        }
-        total = len(standing - gone) + len(changes)
+        standing = facts.carried.get((kind, folded), Carried()).attached
+        total = _attached(standing, changes, f"{kind}/{folded}")
         allowed = quota(facts.summary, f"AttachedPoliciesPer{kind.capitalize()}Quota")
-        if total > allowed:
+        if len(total) > allowed and not total <= standing:
+            first = next((change for change in changes if isinstance(change.after, Role)), changes[0])
             yield _finding(
-                "XG222", changes[0],
-                f"the {kind} {name} would have {total} managed policies; AWS allows {allowed} in this account",
-                "detach what nobody needs, or divide the grants over several groups",
+                "XG222", first,
+                f"the {kind} {facts.principals.get((kind, folded), folded).rsplit('/', 1)[-1]} would have {len(total)} "
+                f"managed policies; AWS allows {allowed} in this account",
+                "name fewer, detach what nobody needs, or divide the grants over several groups; the quota of a role "
+                "or a user can be raised on request",
             )  # fmt: skip
 
 
+def _holders(change: Change) -> Iterator[_Holder]:
+    """Yield on whom the managed policies change."""
+    account = change.address.account
+    if isinstance(change.after, Role):
+        yield account, PrincipalKind.ROLE, change.address.name.casefold()
+    policies = [policy for policy in (change.before, change.after) if isinstance(policy, ManagedPolicy)]
+    for holder in sorted(frozenset[str]().union(*(policy.attached_to for policy in policies))):
+        kind, name = holder.split("/", 1)
+        yield account, PrincipalKind(kind), name.casefold()
+
+
+def _attached(standing: frozenset[str], changes: list[Change], holder: str) -> frozenset[str]:
+    """Return the ARNs of what hangs on a principal once the changes are made."""
+    total = set(standing)
+    for change in changes:
+        if isinstance(change.after, Role):
+            old = change.before.managed_policies if isinstance(change.before, Role) else frozenset()
+            # A role that is made anew has nothing on it.
+            total = total - old if change.action in (Action.UPDATE, Action.ADOPT) else set()
+            total |= change.after.managed_policies
+    for change in changes:
+        for policy, keep in ((change.before, False), (change.after, True)):
+            if isinstance(policy, ManagedPolicy) and holder in {name.casefold() for name in policy.attached_to}:
+                (total.add if keep else total.discard)(policy.arn)
+    return frozenset(total)
+
+
 def _count(plan: Plan, facts: AccountFacts, kind: Kind, summary: str, account: str) -> Iterator[Finding]:
-    mine = [c for c in plan.changes if c.address.account == account and c.address.kind is kind]
-    made = [change for change in mine if change.action is Action.CREATE]
-    more = len(made) - sum(change.action is Action.DELETE for change in mine)
-    if not made or summary not in facts.summary:
-        return
-    total, allowed = facts.summary[summary] + more, quota(facts.summary, f"{summary}Quota")
-    if total > allowed:
+    """Count at the moment when there are most of them: what is new comes before some of what goes."""
+    number = most = facts.summary.get(summary, 0)
+    made: Change | None = None
+    for step in plan.steps:
+        change = step.change
+        if change.address.account != account or change.address.kind is not kind or change.interim is not None:
+            continue
+        if step.verb is Verb.REMOVE:
+            number -= 1
+        elif change.action in (Action.CREATE, Action.REPLACE):
+            number += 1
+        if number > most:
+            most, made = number, change
+    allowed = quota(facts.summary, f"{summary}Quota")
+    if summary in facts.summary and made is not None and most > allowed:
         yield _finding(
-            "XG223", made[0],
-            f"account {account} would have {total:,} {_PLURALS[kind]}; AWS allows {allowed:,}",
-            f"remove {_PLURALS[kind]} that nobody needs; the quota can be raised on request",
+            "XG223", made,
+            f"account {account} would have {most:,} {_PLURALS[kind]} at one moment; AWS allows {allowed:,}",
+            f"remove {_PLURALS[kind]} that nobody needs; if this plan does, apply a part of it with --only first; "
+            "the quota can be raised on request",
         )  # fmt: skip
 
 

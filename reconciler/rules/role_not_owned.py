@@ -25,7 +25,7 @@ def role_not_owned(plan: Plan) -> Iterator[Finding]:
         if address in adopted:
             continue
         owner = role.tags.get(STACK_TAG)
-        whose = f"belongs to the stack {owner}" if owner else f"has no tag {STACK_TAG}, so no stack owns it"
+        whose = _whose(owner)
         yield Finding(
             rule="XG201",
             severity=Severity.ERROR,
@@ -41,9 +41,15 @@ def role_not_owned(plan: Plan) -> Iterator[Finding]:
         )
 
 
+def _whose(owner: str | None) -> str:
+    if owner is None:
+        return f"has no tag {STACK_TAG}, so no stack owns it"
+    return f"belongs to the stack {owner}" if owner else f"has an empty tag {STACK_TAG}, so nobody knows whose it is"
+
+
 def _adoption(standing: Address, role: Role, wanted: Role, owner: str | None) -> str:
     """Say what the grant has to say to take the role over; nothing where it cannot."""
-    if owner:
+    if owner is not None:
         return ""
     needs = [] if wanted.adopt else ["`adopt: true`"]
     if wanted.arn.rsplit("/", 1)[-1] != standing.name:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted, writes
@@ -284,6 +286,21 @@ def test_an_update_takes_away_then_says_who_may_come_then_gives(manifest: Path, 
     assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
 
 
+def test_policies_that_change_their_sizes_fit_at_every_moment(manifest: Path, sandbox: Sandbox, xgrant: Run) -> None:
+    large = [f"arn:aws:s3:::{'x' * 60}{number:03}/*" for number in range(110)]
+    sizes = {"large": large, "small": large[:1]}
+    for a, b in (("small", "large"), ("large", "small"), ("small", "large")):
+        data = yaml.safe_load(MANIFEST)
+        grant = data["grants"]["reader"]
+        del grant["permissions"]
+        grant["inline_policies"] = {
+            name: json.loads(policy(Action="s3:GetObject", Resource=sizes[size])) for name, size in (("a", a), ("b", b))
+        }
+        manifest.write_text(json.dumps(data))
+        assert xgrant("apply", manifest, "--auto-approve").code == 0
+    assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
+
+
 def test_a_role_that_was_opened_to_the_world_is_shown_and_closed(manifest: Path, sandbox: Sandbox, xgrant: Run) -> None:
     statement = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
     root_client(sandbox, "iam", TARGET).update_assume_role_policy(
@@ -293,12 +310,77 @@ def test_a_role_that_was_opened_to_the_world_is_shown_and_closed(manifest: Path,
     assert repaired(xgrant, sandbox, manifest) == {"UpdateAssumeRolePolicy"}
 
 
-def test_sessions_that_somebody_revoked_are_no_drift(manifest: Path, sandbox: Sandbox, xgrant: Run) -> None:
+REVOKED = policy(Effect="Deny", Action="*", Condition={"DateLessThan": {"aws:TokenIssueTime": "2026-01-01T00:00:00Z"}})
+
+
+def test_sessions_that_somebody_revoked_are_no_drift_and_noted(manifest: Path, sandbox: Sandbox, xgrant: Run) -> None:
     iam = root_client(sandbox, "iam", TARGET)
-    deny = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*"}]})
-    iam.put_role_policy(RoleName="Reader", PolicyName="AWSRevokeOlderSessions", PolicyDocument=deny)
-    assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
+    iam.put_role_policy(RoleName="Reader", PolicyName="AWSRevokeOlderSessions", PolicyDocument=REVOKED)
+    planned = xgrant("plan", manifest, "--detailed-exitcode")
+    assert (planned.code, "note XG229 storage/role/Reader:" in planned.out) == (0, True)
+    assert xgrant("drift", manifest).code == 0
     assert xgrant("destroy", manifest, "--auto-approve").code == 0
+
+
+OPENS = policy(Action="sts:AssumeRole", Resource=f"arn:aws:iam::{SOURCE}:role/x")
+PACK = "xgrant.other." + sha256(b"role/reader").hexdigest()[:12] + ".1"
+"""A managed caller policy of another stack for the role Reader."""
+
+
+@pytest.mark.parametrize("name", ["xgrant.other.backdoor", "AWSRevokeOlderSessions"])
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        policy(Action="*"),
+        policy(Effect="Deny", Action="*"),
+        policy(Action="*", Condition={"DateLessThan": {"aws:TokenIssueTime": "2026-01-01T00:00:00Z"}}),
+        policy(Action=["sts:AssumeRole", "iam:PassRole"], Resource=f"arn:aws:iam::{SOURCE}:role/x"),
+        policy(Action="sts:AssumeRole", Resource=f"arn:aws:iam::{SOURCE}:role/*"),
+    ],
+    ids=["all", "denies all", "all of old sessions", "more", "any role"],
+)
+def test_an_inline_policy_that_only_has_the_name_of_one_that_is_left_alone_is_drift(
+    manifest: Path, sandbox: Sandbox, xgrant: Run, name: str, hidden: str
+) -> None:
+    iam = root_client(sandbox, "iam", TARGET)
+    iam.put_role_policy(RoleName="Reader", PolicyName=name, PolicyDocument=hidden)
+    assert f"- inline policy {name}" in xgrant("plan", manifest).out
+    assert xgrant("drift", manifest).code == 2
+    assert repaired(xgrant, sandbox, manifest) == {"DeleteRolePolicy"}
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "document"),
+    [
+        ("/xgrant/zzz/callers/", "b", policy(Action="*")),
+        ("/xgrant/platform/callers/", "b", OPENS),
+        ("/xgrant/other/callers/role/reader/", PACK, policy(Action="*")),
+        ("/xgrant/other/callers/role/reader/", PACK.replace("other", "platform"), OPENS),
+        ("/xgrant/other/callers/role/writer/", "xgrant.other." + sha256(b"role/writer").hexdigest()[:12] + ".1", OPENS),
+    ],
+    ids=["no stack's", "at our own path", "says more", "of no such name", "for another role"],
+)
+def test_a_managed_policy_that_only_lies_where_caller_policies_do_is_drift(
+    manifest: Path, sandbox: Sandbox, xgrant: Run, path: str, name: str, document: str
+) -> None:
+    iam = root_client(sandbox, "iam", TARGET)
+    arn = iam.create_policy(PolicyName=name, Path=path, PolicyDocument=document)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="Reader", PolicyArn=arn)
+    assert f"- managed policy {arn}" in xgrant("plan", manifest).out
+    assert xgrant("drift", manifest).code == 2
+    assert repaired(xgrant, sandbox, manifest) == {"DetachRolePolicy"}
+
+
+def test_caller_policies_of_other_stacks_on_a_role_are_no_drift(manifest: Path, sandbox: Sandbox, xgrant: Run) -> None:
+    iam = root_client(sandbox, "iam", TARGET)
+    arn = iam.create_policy(
+        PolicyName=PACK, Path="/xgrant/other/callers/role/reader/", PolicyDocument=OPENS
+    )["Policy"]["Arn"]  # fmt: skip
+    iam.attach_role_policy(RoleName="Reader", PolicyArn=arn)
+    iam.put_role_policy(RoleName="Reader", PolicyName="xgrant.other.x", PolicyDocument=OPENS)
+    assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
+    refused = xgrant("plan", manifest, "--destroy")
+    assert (refused.code, f"the role Reader carries xgrant.other.x, {PACK}" in refused.out) == (3, True)
 
 
 def test_a_role_that_was_deleted_by_hand_is_created_again(manifest: Path, sandbox: Sandbox, xgrant: Run) -> None:

@@ -64,6 +64,19 @@ def test_destroy_leaves_nothing_of_the_stack(scenario: Scenario, sandbox: Sandbo
     assert xgrant("destroy", EXAMPLE, "--auto-approve").out.startswith("No changes")
 
 
+@pytest.mark.parametrize("only", [(), ("--only", "shared-bucket-read")], ids=["all", "only it"])
+def test_destroy_leaves_the_role_that_the_manifest_says_must_be_kept_though_its_tag_is_not_there(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path, only: tuple[str, ...]
+) -> None:
+    xgrant("apply", EXAMPLE, "--auto-approve")
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(EXAMPLE.read_text(encoding="utf-8") + "    prevent_destroy: true\n")
+    sandbox.recorder.take()
+    refused = xgrant("destroy", manifest, "--auto-approve", *only)
+    assert (refused.code, "error XG210" in refused.out) == (3, True)
+    assert list(writes(sandbox.recorder.take())) == []
+
+
 def test_a_grant_that_is_taken_out_of_the_manifest_is_deleted(scenario: Scenario, xgrant: Run, tmp_path: Path) -> None:
     xgrant("apply", EXAMPLE, "--auto-approve")
     emptied = tmp_path / "m.yaml"

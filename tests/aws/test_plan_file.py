@@ -491,3 +491,24 @@ def test_limits_stop_apply_until_accepted_and_a_file_carries_no_acceptance(
     assert unwritten(sandbox)
     result = xgrant("apply", file, manifest, "--accept", "XG206")
     assert (result.code, "12 deleted" in result.out) == (0, True)
+
+
+@pytest.mark.parametrize("only", [(), ("--only", "shared-bucket-read")], ids=["all", "only it"])
+@pytest.mark.parametrize("stack", [None, "other"], ids=["of no stack", "of another stack"])
+def test_a_role_that_is_no_longer_the_stacks_is_not_deleted_already(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path, stack: str | None, only: tuple[str, ...]
+) -> None:
+    xgrant("apply", EXAMPLE, "--auto-approve")
+    file = tmp_path / "plan.json"
+    assert xgrant("plan", EXAMPLE, "--destroy", "-o", file, *only).code == 0
+    iam = root_client(sandbox, "iam", TARGET)
+    root_client(sandbox, "iam", SOURCE).delete_group_policy(GroupName="developers", PolicyName=CALLER_POLICY)
+    if stack is None:
+        iam.untag_role(RoleName=ROLE, TagKeys=["xgrant:stack"])
+    else:
+        iam.tag_role(RoleName=ROLE, Tags=[{"Key": "xgrant:stack", "Value": stack}])
+    sandbox.recorder.take()
+    result = xgrant("apply", file, EXAMPLE)
+    assert result.code == 4
+    assert f"done already: delete storage/role/{ROLE}" not in result.out
+    assert unwritten(sandbox)

@@ -313,3 +313,10 @@ def test_a_boundary_is_a_managed_policy_that_exists_and_is_not_deleted_meanwhile
     assert message == "Cannot delete a policy attached to entities."
     iam.delete_role_permissions_boundary(RoleName="R")
     iam.delete_policy(PolicyArn=arn)
+
+
+def test_tags_of_awss_own_are_not_taken_away(sandbox: Sandbox) -> None:
+    iam = iam_of(sandbox)
+    iam.create_role(RoleName="R", AssumeRolePolicyDocument=trust(), Tags=_tags(k="v"))
+    refused("InvalidInput", 400, lambda: iam.untag_role(RoleName="R", TagKeys=["k", "AWS:x"]))
+    iam.untag_role(RoleName="R", TagKeys=["k"])

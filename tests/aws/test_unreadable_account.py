@@ -77,3 +77,16 @@ def test_an_account_that_fails_after_the_review_stops_the_apply(
 def test_a_grant_that_may_live_in_an_unreadable_account_is_not_called_unknown(half_read: Scenario, xgrant: Run) -> None:
     result = xgrant("plan", EXAMPLE, "--only", "taken-out-of-the-manifest")
     assert (result.code, "AccessDenied" in result.err) == (1, True)
+
+
+def test_nobody_of_an_unreadable_account_is_said_not_to_exist(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(EXAMPLE.read_text(encoding="utf-8").replace("groups: [developers]", "users: [alice]"))
+    assert xgrant("apply", manifest, "--auto-approve").code == 0
+    root_client(sandbox, "iam", SOURCE).delete_role_policy(RoleName=RECONCILER, PolicyName="reconcile")
+    sandbox.enforce(on=True)
+    result = xgrant("plan", manifest)
+    assert (result.code, "error XG209" in result.out) == (1, True)
+    assert "XG202" not in result.out

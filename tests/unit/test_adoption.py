@@ -25,6 +25,7 @@ from reconciler.model import (
     State,
     Status,
     Verb,
+    Whole,
 )
 from reconciler.planner import destroyed, narrow, plan
 from reconciler.policy.document import PolicyDocument
@@ -173,6 +174,23 @@ def test_a_policy_that_says_more_or_is_not_to_be_adopted_is_left_alone(
     assert all("ByHand" not in str(change) for change in result.changes)
 
 
+def test_of_several_that_say_the_same_all_go(tmp_path: Path) -> None:
+    found = manifest(tmp_path, adopt="true")
+    change = next(c for c in planned(found, {}, B=OPENS_READER, A=OPENS_READER).changes if c.address == ON_DEVELOPERS)
+    assert isinstance(change.before, CallerPolicy)
+    assert (change.before.name, change.before.beside, change.attributes) == ("A", ("B",), ("name", "beside"))
+
+
+def test_one_that_still_stands_beside_the_marked_one_shows_until_it_is_gone(tmp_path: Path) -> None:
+    """An adoption was cut short between the two."""
+    found = manifest(tmp_path, adopt="true")
+    live = desired_of(found)
+    (change,) = planned(found, live, Left=OPENS_READER).changes
+    assert (change.address, change.action, change.attributes) == (ON_DEVELOPERS, Action.UPDATE, ("beside",))
+    assert "Left goes with it" in change.reason
+    assert planned(manifest(tmp_path), desired_of(manifest(tmp_path)), Left=OPENS_READER).changes == ()
+
+
 def test_which_policy_made_by_hand_is_taken_over_is_part_of_what_is_approved(tmp_path: Path) -> None:
     found = manifest(tmp_path, adopt="true")
     one, other = planned(found, {}, One=OPENS_READER), planned(found, {}, Other=OPENS_READER)
@@ -289,11 +307,11 @@ def test_a_renamed_grant_whose_role_has_to_be_replaced_is_applied_and_leaves_an_
     assert plan_for(found, writer.state).changes == ()
 
 
-def test_only_the_new_name_of_a_grant_brings_its_old_name_with_it(tmp_path: Path) -> None:
-    live, found = renamed(tmp_path)
-    desired, seen = narrow(
-        desired_of(found), Live(live, facts_for(found, live)), frozenset(["reader"]), stack="platform"
-    )
+@pytest.mark.parametrize("name", ["reader", "old"])
+@pytest.mark.parametrize("to", ["{account: storage}", "{account: storage, role: Fresh}"])
+def test_only_one_name_of_a_grant_brings_its_other_names_with_it(tmp_path: Path, name: str, to: str) -> None:
+    live, found = renamed(tmp_path, to=to)
+    desired, seen = narrow(desired_of(found), Live(live, facts_for(found, live)), frozenset([name]), stack="platform")
     assert dict(seen.state) == dict(live)
     assert set(desired) == set(desired_of(found))
 
@@ -350,3 +368,32 @@ def test_a_role_that_is_only_now_to_be_kept_is_not_replaced_either(tmp_path: Pat
     live = desired_of(manifest(tmp_path))
     (finding,) = errors(plan_for(kept(tmp_path, to="{account: storage, path: /new/}"), live))
     assert finding.rule == "XG210"
+
+
+def without_tag(state: State) -> State:
+    """Return the state in which no role says itself that it must be kept."""
+    return {
+        a: replace(r, tags={k: v for k, v in r.tags.items() if k != "xgrant:prevent-destroy"}) if isinstance(r, Role) else r
+        for a, r in state.items()
+    }  # fmt: skip
+
+
+def test_a_destroy_is_refused_where_only_the_manifest_says_that_the_role_must_be_kept(tmp_path: Path) -> None:
+    found = kept(tmp_path)
+    declared = desired_of(found)
+    live = without_tag(declared)
+    nothing = plan(
+        destroyed(declared), Live(live, facts_for(found, live)), stack="platform", rules=RULES,
+        whole=Whole(declared, live),
+    )  # fmt: skip
+    assert [(finding.rule, finding.address) for finding in errors(nothing)] == [("XG210", READER)]
+
+
+@pytest.mark.parametrize("parts", [{}, {"moved": "[{from: old}]"}])
+def test_a_role_that_is_only_now_to_be_kept_does_not_move_to_another_account(
+    tmp_path: Path, parts: dict[str, str]
+) -> None:
+    live = desired_of(manifest(tmp_path, "old" if parts else "reader", **{"from": "{account: vendor, users: [x]}"}))
+    moved = kept(tmp_path, **{"from": "{account: vendor, users: [x]}", "to": "{account: dev}", **parts})
+    (finding,) = errors(plan_for(moved, live))
+    assert (finding.rule, finding.address) == ("XG210", role_at("storage", "old" if parts else "reader"))

@@ -50,6 +50,15 @@ def test_a_role_is_left_with_a_reason(tmp_path: Path, trust: Any, reason: str) -
     assert reason in found.left["Theirs"]
 
 
+@pytest.mark.parametrize("whom", [{"Principal": "*"}, {"NotPrincipal": {"AWS": ALICE}}])
+def test_a_role_that_trusts_everybody_is_not_left_in_silence(tmp_path: Path, whom: dict[str, Any]) -> None:
+    trust = document({"Effect": "Allow", "Action": "sts:AssumeRole", **whom})
+    role = Role("", f"arn:aws:iam::{STORAGE}:role/Theirs", "/", trust)
+    manifest = load_text(tmp_path, manifest_yaml())
+    live = Live({role_at("storage", "Theirs"): role}, facts_for(manifest))
+    assert "trusts everybody" in draft(live, manifest, "storage", roles=[], left={}).left["Theirs"]
+
+
 def test_what_is_written_is_read_as_it_was_whatever_the_text() -> None:
     texts = [
         "0o17",

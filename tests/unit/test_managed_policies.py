@@ -112,7 +112,7 @@ def steps(folder: Path, before: Any, after: Any) -> list[str]:
     outcomes = apply(plan, writer, approved=plan.fingerprint, on_event=lambda _: None)
     assert all(outcome.status == "done" for outcome in outcomes)
     assert plan_for(after, writer.state).changes == ()
-    return [line.replace(_name("developers"), "pack") for line in writer.done]
+    return [line.replace(_name("developers"), "pack").replace(_name("ops"), "ops") for line in writer.done]
 
 
 def _name(group: str) -> str:
@@ -120,6 +120,9 @@ def _name(group: str) -> str:
 
 
 READER, WRITER = grant_yaml("reader"), grant_yaml("writer")
+OPS = {"from": "{account: dev, groups: [ops]}"}
+LARGER = grant_yaml("writer", permissions='[{actions: "s3:*", resources: "*"}]', **OPS)
+THIRD = grant_yaml("third")
 MOVED = grant_yaml("reader", to="{account: storage, path: /elsewhere/}")
 
 
@@ -151,6 +154,14 @@ MOVED = grant_yaml("reader", to="{account: storage, path: /elsewhere/}")
                 "write dev/managed-policy/pack",
             ],
             id="deleted and made anew where nothing of it stays",
+        ),
+        pytest.param(
+            (READER, WRITER), (READER, LARGER, THIRD),
+            [
+                "write dev/managed-policy/pack", "write storage/role/third", "write dev/managed-policy/pack",
+                "write storage/role/writer", "write dev/managed-policy/ops",
+            ],
+            id="closed for those who are callers no more, before the role is made larger",
         ),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,30 @@ from hypothesis import strategies as st
 
 from reconciler import planfile
 from reconciler.cli import parser
-from reconciler.errors import PlanFileError, UsageError
+from reconciler.errors import PlanFileError, UnreadablePlanError, UsageError
 from reconciler.manifest import load
-from reconciler.pipeline import read_plan_file
+from reconciler.model import Live, Role
+from reconciler.pipeline import Request, read_plan_file, write_plan_file
 from reconciler.planfile.contents import checksum
 from reconciler.planfile.disk import write_private
+from reconciler.planner import plan
+from reconciler.policy.document import PolicyDocument
 from reconciler.render.data import plan_data
 from reconciler.render.escape import escape
 from reconciler.render.text import Painter, text, text_of
+from reconciler.rules import RULES
 from tests.conftest import Run
-from tests.support import live_from_json, plan_for
+from tests.support import (
+    DEV,
+    desired_of,
+    facts_for,
+    grant_yaml,
+    live_from_json,
+    load_text,
+    manifest_yaml,
+    plan_for,
+    role_at,
+)
 from tests.test_cases import CASES
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -59,6 +74,51 @@ def test_a_file_is_shown_as_its_plan_was(case: Path, tmp_path: Path) -> None:
     found = read_plan_file(str(tmp_path / "plan.json"))
     plan = found.plan
     assert text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=Painter(colour=True)) == shown
+
+
+IDS = ["*", "a*", "a**", "x", "", "(hidden)", "(hidden 2)", "${aws:username}", "b ${x}", 1, True, "b"]
+one_or_several = st.sampled_from(IDS) | st.lists(st.sampled_from(IDS), min_size=1, max_size=4)
+blocks = st.dictionaries(
+    st.sampled_from(["StringEquals", "StringLike", "ForAnyValue:StringLike", "Null"]),
+    st.dictionaries(st.sampled_from(["sts:ExternalId", "aws:PrincipalTag/X"]), one_or_several, min_size=1),
+    min_size=1,
+)  # fmt: skip
+trusts = st.builds(
+    lambda version, conditions: {
+        "Version": version,
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"AWS": DEV}, "Action": "sts:AssumeRole", "Condition": block}
+            for block in conditions
+        ],
+    },
+    st.sampled_from(["2012-10-17", "2008-10-17"]),
+    st.lists(blocks, min_size=1, max_size=2),
+)
+
+
+@given(trusts, trusts)
+def test_whatever_external_ids_there_are_the_file_that_is_written_is_read_and_shown_as_the_plan_was(
+    tmp_path: Path, standing: Any, wanted: Any
+) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    place = role_at("storage", "reader")
+    role = desired_of(manifest)[place]
+    assert isinstance(role, Role)
+    before, after = (replace(role, trust_policy=PolicyDocument.read(trust)) for trust in (standing, wanted))
+    found = plan({place: after}, Live({place: before}, facts_for(manifest)), stack="platform", rules=RULES)
+    file = str(tmp_path / "plan.json")
+    write_plan_file(found, Request(manifest), file, paths=["m.yaml"], created_at=NOW, expires_at=LATER)
+    again = read_plan_file(file)
+    assert text_of(again.plan.changes, again.plan.findings, wanted=again.wanted()) == text(found)
+
+
+def test_a_file_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    found = plan_for(manifest, {})
+    file = tmp_path / "plan.json"
+    with pytest.raises(UnreadablePlanError, match="please report it"):
+        write_plan_file(found, Request(manifest), str(file), paths=["m.yaml"], created_at=LATER, expires_at=NOW)
+    assert not file.exists()
 
 
 def refused_or_shown(content: bytes) -> None:
@@ -191,3 +251,56 @@ def test_a_number_of_thousands_of_digits_shows_no_advice_for_programmers(xgrant:
     result = xgrant("show", file)
     says = f"xgrant: {file}: not JSON: a number of 5,000 digits; plan again with `xgrant plan -o`\n"
     assert (result.code, result.err) == (3, says)
+
+
+def reviewed(*entries: dict[str, Any], findings: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    return {"resource_changes": list(entries), "findings": list(findings), "fingerprint": "0" * 64}
+
+
+def entry(place: str, after: str | None, replaces: str | None = None) -> dict[str, Any]:
+    return {"address": place, "change": {"action": "replace", "after_fingerprint": after, "replaces": replaces}}
+
+
+NOTE = {"rule": "XG203", "acceptable": False, "message": "attach this"}
+OTHER_NOTE = {**NOTE, "message": "attach that"}
+LIMIT = {"rule": "XG206", "acceptable": True, "message": "too many"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "holds"),
+    [
+        ((NOTE,), (NOTE,), True),
+        ((), (NOTE,), False),
+        ((NOTE,), (), False),
+        ((NOTE,), (OTHER_NOTE,), False),
+        ((LIMIT,), (), True),
+        ((), (LIMIT,), True),
+    ],
+)
+def test_a_plan_with_other_findings_is_not_the_one_that_was_reviewed(
+    old: tuple[dict[str, Any], ...], new: tuple[dict[str, Any], ...], holds: bool
+) -> None:
+    assert planfile.bind(reviewed(findings=old), reviewed(findings=new), {}).holds() is holds
+
+
+def test_once_a_part_is_done_a_finding_may_be_gone_and_none_may_be_new() -> None:
+    done = entry("storage/role/reader", "1" * 64)
+    standing = {"storage/role/reader": "1" * 64}
+    assert planfile.bind(reviewed(done, findings=(NOTE,)), reviewed(), standing).holds()
+    assert not planfile.bind(reviewed(done), reviewed(findings=(NOTE,)), standing).holds()
+
+
+@pytest.mark.parametrize(
+    ("standing", "done"),
+    [
+        ({"storage/role/new": "1" * 64}, True),
+        ({"storage/role/new": "2" * 64}, False),
+        ({"storage/role/new": "1" * 64, "storage/role/old": "3" * 64}, False),
+        ({}, False),
+    ],
+)
+def test_a_replacement_is_done_once_the_new_one_stands_and_the_old_one_is_gone(
+    standing: dict[str, str], done: bool
+) -> None:
+    found = planfile.bind(reviewed(entry("storage/role/new", "1" * 64, "storage/role/old")), reviewed(), standing)
+    assert (bool(found.done), bool(found.gone)) == (done, not done)

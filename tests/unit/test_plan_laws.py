@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 from hypothesis import assume, given
@@ -31,7 +32,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import owns
 from reconciler.planner import plan
-from reconciler.planner.pack import packed
+from reconciler.planner.pack import opening, packed
 from tests.support import DEV, STORAGE, MemoryWriter, allow, document
 
 ACCOUNTS = {"dev": Account("dev", DEV), "storage": Account("storage", STORAGE)}
@@ -156,9 +157,73 @@ def doors(state: Mapping[Address, Resource]) -> set[tuple[str, str, str]]:
             assert address.holder is not None
             found |= {(address.account, "/".join(address.holder), arn) for arn in resource.document.resources()}
         elif isinstance(resource, ManagedPolicy):
-            (holder,) = resource.attached_to
-            found |= {(address.account, holder, arn) for arn in resource.document.resources()}
+            found |= {(address.account, holder, arn) for holder in resource.attached_to
+                      for arn in resource.document.resources()}  # fmt: skip
     return found
+
+
+@st.composite
+def tampered(draw: Any, state: State) -> State:
+    """Return what AWS has after somebody turned caller policies to other roles, or attached them elsewhere."""
+    arns = sorted(resource.arn for resource in state.values() if isinstance(resource, Role))
+    found = dict(state)
+    for address, policy in state.items():
+        if isinstance(policy, Role) or not draw(st.booleans()):
+            continue
+        turned = replace(policy, document=opening(draw(st.sets(st.sampled_from(arns), min_size=1))))
+        if isinstance(turned, ManagedPolicy):
+            holders = draw(st.sets(st.sampled_from(["user/a", "group/b"]), max_size=2))
+            turned = replace(turned, attached_to=turned.attached_to | holders if draw(st.booleans()) else holders)
+        found[address] = turned
+    return found
+
+
+class Failing(Aws):
+    """Fails at one step."""
+
+    def __init__(self, state: State, step: int) -> None:
+        super().__init__(state, refuse=lambda _: next(self._steps) == step)
+        self._steps = count()
+
+
+@st.composite
+def edited(draw: Any, found: tuple[Grant, ...]) -> tuple[Grant, ...]:
+    """Return grants whose roles mostly stay, with other callers and permissions, and some that are new."""
+    kept = [
+        replace(
+            grant,
+            principals=tuple(draw(st.permutations(grant.principals)))[: draw(st.integers(1, 3))],
+            permissions=document(allow(draw(st.sampled_from(["s3:GetObject", "s3:PutObject"])))),
+        )
+        for grant in found
+        if draw(st.integers(0, 5))
+    ]
+    taken = {(grant.target, grant.role_name.casefold()) for grant in kept}
+    return (*kept, *(
+        replace(grant, name=f"new-{grant.name}")
+        for grant in draw(grants())
+        if (grant.target, grant.role_name.casefold()) not in taken
+    ))  # fmt: skip
+
+
+@given(grants(), st.booleans(), st.integers(0, 12), st.data())
+def test_nobody_who_is_to_be_no_caller_holds_the_door_to_a_role_that_was_changed(
+    before: tuple[Grant, ...], by_hand: bool, step: int, data: Any
+) -> None:
+    """At no moment, and wherever one step fails; else they would come into what is meant for others."""
+    standing, after = applied(before), data.draw(edited(before) | grants())
+    if by_hand:
+        standing = data.draw(tampered(standing))
+    found = planned(desired(after), standing)
+    callers, writer = doors(packed(desired(after), Live({}, FACTS), stack=STACK)), Failing(standing, step)
+    roles = {address: role for address, role in standing.items() if isinstance(role, Role)}
+
+    def check(_: object) -> None:
+        now = {a: role for a, role in writer.state.items() if isinstance(role, Role)}
+        changed = {role.arn for a, role in roles.items() if a in now and now[a] != role and now[a].arn == role.arn}
+        assert {door for door in doors(writer.state) if door[2] in changed} <= callers
+
+    apply(found, writer, approved=found.fingerprint, on_event=check)
 
 
 @given(grants(), grants(), st.data())

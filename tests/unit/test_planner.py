@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.applier import apply
 from reconciler.errors import UsageError
-from reconciler.model import Action, Live, Manifest, Plan, PrincipalKind, Role, State
+from reconciler.model import AccountFacts, Action, Live, Manifest, Plan, PrincipalKind, Role, State
 from reconciler.planner import narrow, plan
 from reconciler.rules import RULES
 from tests.support import (
     HEAD,
+    MemoryWriter,
     desired_of,
     facts_for,
     grant_yaml,
@@ -127,6 +129,42 @@ def test_a_role_that_passes_to_another_grant_shuts_its_old_door_before_it_change
     interns = "dev/group/developers/caller-policy/interns"
     assert order.index(f"remove {interns}") < order.index("write storage/role/X")
     assert order.index("write storage/role/Y") < order.index(f"write {interns}")
+
+
+LEAVING = "dev/user/bob/caller-policy/reader"
+
+
+def larger(folder: Path) -> tuple[State, Manifest]:
+    """Return what AWS has, and the manifest in which the role is larger and bob is no caller."""
+    before = manifest(folder, grant_yaml(**{"from": "{account: dev, users: [alice, bob]}"}))
+    after = grant_yaml(permissions='[{actions: "s3:*", resources: "*"}]', **{"from": "{account: dev, users: [alice]}"})
+    return desired_of(before), manifest(folder, after)
+
+
+def test_a_caller_who_leaves_loses_the_door_before_the_role_is_made_larger(tmp_path: Path) -> None:
+    before, after = larger(tmp_path)
+    assert steps(plan_for(after, before)) == [f"remove {LEAVING}", "write storage/role/reader"]
+
+
+def test_a_role_is_not_made_larger_while_the_door_cannot_be_taken_away(tmp_path: Path) -> None:
+    before, after = larger(tmp_path)
+    found, writer = plan_for(after, before), MemoryWriter(before, refuse=lambda address: str(address) == LEAVING)
+    outcomes = apply(found, writer, approved=found.fingerprint, on_event=lambda _: None)
+    assert {str(outcome.change.address): outcome.status.value for outcome in outcomes} == {
+        LEAVING: "failed", "storage/role/reader": "skipped",
+    }  # fmt: skip
+    assert writer.state == before
+
+
+def test_a_role_passes_to_another_grant_only_once_the_old_callers_have_lost_it(tmp_path: Path) -> None:
+    before = desired_of(manifest(tmp_path, grant_yaml("interns", to="{account: storage, role: X}")))
+    after = manifest(
+        tmp_path,
+        grant_yaml("admins", **{"from": "{account: dev, users: [root]}", "to": "{account: storage, role: X}"}),
+    )
+    found, writer = plan_for(after, before), MemoryWriter(before, refuse=lambda address: address.name == "interns")
+    apply(found, writer, approved=found.fingerprint, on_event=lambda _: None)
+    assert writer.state == before
 
 
 def test_roles_that_trust_each_other_can_be_changed_once_they_exist(tmp_path: Path) -> None:
@@ -346,3 +384,19 @@ def _with_trusted_id(folder: Path, ids: dict[str, str]) -> Plan:
     live = with_role(state, "reader", trust_policy=role.trust_policy.with_aws_principals({DEPLOYER: KEY}))
     facts = facts_for(wanted, live)
     return plan_for(wanted, live, facts={**facts, "dev": replace(facts["dev"], ids=ids)})
+
+
+def test_a_principal_of_an_account_that_could_not_be_read_is_not_said_to_be_deleted(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, grant_yaml(**{"from": "{account: dev, users: [alice]}"}))
+    alice = next(r for r in desired_of(wanted).values() if isinstance(r, Role)).trust_policy.aws_principals()[0]
+    with_id = desired_of(wanted)[role_at("storage", "reader")]
+    assert isinstance(with_id, Role)
+    live = with_role(
+        desired_of(wanted), "reader", trust_policy=with_id.trust_policy.with_aws_principals({alice: "AIDA" + "X" * 17})
+    )
+    facts = facts_for(wanted, live)
+    found = plan_for(wanted, live, facts={**facts, "dev": AccountFacts(facts["dev"].account, error="no access")})
+    (change,) = [change for change in found.changes if change.address == role_at("storage", "reader")]
+    assert "deleted" not in change.reason
+    assert "nobody of the accounts that could be read" in change.reason
+    assert [finding.rule for finding in found.findings] == ["XG209"]

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.errors import ManifestError
 from reconciler.model import Carried, Finding, Plan, PrincipalKind, Severity, State
-from tests.support import HEAD, STORAGE, desired_of, facts_for, grant_yaml, load_text, manifest_yaml, plan_for
+from tests.support import DEV, HEAD, STORAGE, desired_of, facts_for, grant_yaml, load_text, manifest_yaml, plan_for
 
 GROUP, USER, ROLE = PrincipalKind.GROUP, PrincipalKind.USER, PrincipalKind.ROLE
 AWS_POLICY, OWN_POLICY = "arn:aws:iam::aws:policy/ReadOnlyAccess", f"arn:aws:iam::{STORAGE}:policy/own"
@@ -97,6 +97,48 @@ def test_more_roles_than_the_account_can_have_are_refused(tmp_path: Path, roles:
 
 
 @pytest.mark.parametrize(
+    ("now", "room", "refused"),
+    [
+        pytest.param(grant_yaml("other"), 0, 1, id="another grant: its role comes before the old one goes"),
+        pytest.param(grant_yaml("other"), 1, 0, id="another grant, and room for one"),
+        pytest.param(grant_yaml(to="{account: storage, role: New}"), 0, 1, id="another name"),
+        pytest.param(grant_yaml(to="{account: storage, path: /new/}"), 0, 0, id="another path: the old one goes first"),
+    ],
+)
+def test_roles_are_counted_at_the_moment_when_there_are_most(tmp_path: Path, now: str, room: int, refused: int) -> None:
+    live = desired_of(load_text(tmp_path, manifest_yaml(grant_yaml())))
+    plan = planned(tmp_path, now, live=live, storage={"summary": {"Roles": 1000 - room, "RolesQuota": 1000}})
+    assert len(found(plan, "XG223")) == refused
+
+
+@pytest.mark.parametrize(("own", "refused"), [(9, 0), (10, 1)])
+@pytest.mark.parametrize("stands", [True, False])
+def test_the_managed_policies_of_a_role_that_is_a_caller_too_are_counted_together(
+    tmp_path: Path, own: int, refused: int, stands: bool
+) -> None:
+    arns = [f"arn:aws:iam::{DEV}:policy/p{n}" for n in range(own)]
+    hop = grant_yaml(
+        "hop", managed_policies=f"[{', '.join(arns)}]", to="{account: dev}",
+        **{"from": "{account: storage, groups: [ops]}"},
+    )  # fmt: skip
+    reader = grant_yaml(caller_policy="managed", **{"from": "{account: dev, roles: [hop]}"})
+    live = desired_of(load_text(tmp_path, manifest_yaml(hop))) if stands else {}
+    carried = {(ROLE, "hop"): Carried(attached=frozenset(arns))} if stands else {}
+    plan = planned(tmp_path, hop + reader, live=live, dev={"policies": frozenset(arns), "carried": carried})
+    assert [f.message for f in found(plan, "XG222")] == [
+        "the role hop would have 11 managed policies; AWS allows 10 in this account"
+    ] * refused
+
+
+def test_a_group_of_another_spelling_is_said_with_the_right_one(tmp_path: Path) -> None:
+    """IAM finds no group by a name in another case when it is to get a policy."""
+    arn = f"arn:aws:iam::{DEV}:group/Developers"
+    plan = planned(tmp_path, grant_yaml(), dev={"principals": {(GROUP, "developers"): arn}})
+    (finding,) = found(plan, "XG202")
+    assert finding.message.endswith("exists under another spelling, as Developers")
+
+
+@pytest.mark.parametrize(
     ("keys", "known", "missing"),
     [
         ({"managed_policies": f"[{AWS_POLICY}]"}, [], [AWS_POLICY]),
@@ -172,3 +214,19 @@ def test_callers_who_are_roles_are_told_that_their_sessions_are_shorter(tmp_path
         (Severity.WARNING, "sessions of deployer last at most 1h")
     ]
     assert not plan.refused()
+
+
+@pytest.mark.parametrize(
+    ("working", "to", "place"),
+    [
+        ("xgrant-reconciler", "{account: storage, role: xgrant-reconciler}", "12:34"),
+        ("ops/xgrant-reconciler", "{account: storage, role: XGRANT-reconciler, path: /}", "12:34"),
+    ],
+)
+def test_the_role_that_xgrant_works_with_is_no_grants(tmp_path: Path, working: str, to: str, place: str) -> None:
+    head = HEAD + f"defaults:\n  access: {{assume_role: {{name: {working}}}}}\n"
+    with pytest.raises(ManifestError) as caught:
+        load_text(tmp_path, manifest_yaml(grant_yaml(to=to, adopt="true"), head=head))
+    (problem,) = caught.value.problems
+    assert (problem.code, f"{problem.place.line}:{problem.place.column}") == ("XG044", place)
+    assert load_text(tmp_path, manifest_yaml(grant_yaml(to=to.replace("storage", "vendor")), head=head)).grants

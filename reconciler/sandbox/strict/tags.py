@@ -29,12 +29,13 @@ def check_tags(request: Request) -> None:
     for number, (key, value) in enumerate(tags, 1):
         _check_text(f"tags.{number}.member.key", key, 1, 128)
         _check_text(f"tags.{number}.member.value", value, 0, 256)
-        if key.lower().startswith("aws:"):
-            raise RefusedError("InvalidInput", f"The tag key {key} begins with aws:, which is reserved for AWS.")
+        _check_reserved(key)
         if (same := _same(request, key)) in seen:
             note = "" if same == key else " Please note that Tag keys are case insensitive."
             raise RefusedError("InvalidInput", f"Duplicate tag keys found.{note}")
         seen.add(same)
+    for key in request.members("TagKeys"):
+        _check_reserved(key)
     if len({_same(request, key) for key, _ in held(request)} | seen) > _TAGS_PER_ENTITY:
         raise RefusedError("LimitExceeded", f"The number of tags has reached the maximum limit: {_TAGS_PER_ENTITY}")
 
@@ -82,6 +83,11 @@ def _entity(request: Request) -> Any | None:
 def _same(request: Request, key: str) -> str:
     """Return what AWS compares of a key: of a user's and a role's not the case."""
     return key if request.operation.endswith("Policy") else key.casefold()
+
+
+def _check_reserved(key: str) -> None:
+    if key.lower().startswith("aws:"):
+        raise RefusedError("InvalidInput", f"The tag key {key} begins with aws:, which is reserved for AWS.")
 
 
 def _check_text(where: str, text: str, least: int, most: int) -> None:
