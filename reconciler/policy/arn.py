@@ -103,3 +103,14 @@ def description_error(text: str) -> str | None:
     if len(text) > 1000:
         return f"a description has at most 1,000 characters; this has {len(text):,}"
     return None
+
+
+def is_pattern(resource: str) -> bool:
+    """Return whether a policy's resource may cover more than one."""
+    return "*" in resource or "?" in resource
+
+
+def covers(resource: str, arn: str) -> bool:
+    """Return whether a policy's resource, in which `*` is any text and `?` one character, covers an ARN."""
+    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", resource))
+    return re.fullmatch("".join(parts), arn, re.DOTALL) is not None
