@@ -179,7 +179,8 @@ def _in_two_steps(change: Change, roles: list[Change]) -> Change:
     before, after = change.before, change.after
     if change.action is not Action.UPDATE or isinstance(before, Role) or before is None or after is None:
         return change
-    old, new = doors(before), doors(after)
+    standing = {role.before.arn for role in roles if isinstance(role.before, Role)}
+    old, new = doors(before, standing), doors(after, standing)
     lost = {arn for _, arn in old - new}
     between = any(
         isinstance(role.before, Role) and role.before.arn in lost

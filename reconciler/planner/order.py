@@ -8,7 +8,7 @@ was made larger for others.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
@@ -25,6 +25,7 @@ from reconciler.model import (
     Step,
     Verb,
 )
+from reconciler.policy.arn import covers, is_pattern
 
 _Node = tuple[int, Verb]
 
@@ -97,26 +98,32 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
                 found[resource.grant].add(index)
                 found[resource.arn].add(index)
 
+    standing = {change.before.arn for change in roles.values() if isinstance(change.before, Role)}
+    known = _Roles(going, coming, by_slot, standing)
     for index, change in enumerate(changes):
         if index in roles:
             yield from _role_edges(index, change, made)
         elif isinstance(change.after or change.before, ManagedPolicy) and change.grant:
             yield from _permissions_edges(index, change, roles)
         else:
-            yield from _caller_policy_edges(index, change, changes, _Roles(going, coming, by_slot))
+            yield from _caller_policy_edges(index, change, changes, known)
 
 
 @dataclass(frozen=True, slots=True)
 class _Roles:
-    """The changes of roles: by grant and by ARN, as they are and as they will be, and by slot."""
+    """The changes of roles: by grant and by ARN, as they are and as they will be, and by slot; the ARNs as they are."""
 
     going: Mapping[str, set[int]]
     coming: Mapping[str, set[int]]
     by_slot: Mapping[tuple[str, ...], int]
+    standing: Collection[str]
 
 
-def doors(policy: Resource | None) -> frozenset[tuple[str, str]]:
-    """Return which roles a caller policy opens, each with whom it is attached to; that is its place if it is inline."""
+def doors(policy: Resource | None, standing: Collection[str]) -> frozenset[tuple[str, str]]:
+    """Return which roles a caller policy opens, each with whom it is attached to; that is its place if it is inline.
+
+    `standing` are ARNs of roles: one that was changed by hand may open those that it does not name.
+    """
     match policy:
         case ManagedPolicy(grant=""):
             holders = policy.attached_to
@@ -124,7 +131,9 @@ def doors(policy: Resource | None) -> frozenset[tuple[str, str]]:
             holders = frozenset([""])
         case _:
             return frozenset()
-    return frozenset((holder, arn) for holder in holders for arn in policy.document.resources())
+    named = policy.document.resources()
+    opened = {*named, *(arn for resource in named if is_pattern(resource) for arn in standing if covers(resource, arn))}
+    return frozenset((holder, arn) for holder in holders for arn in opened)
 
 
 def _permissions_edges(index: int, change: Change, roles: dict[int, Change]) -> Iterator[tuple[_Node, _Node]]:
@@ -141,7 +150,7 @@ def _permissions_edges(index: int, change: Change, roles: dict[int, Change]) -> 
 def _caller_policy_edges(
     index: int, change: Change, changes: tuple[Change, ...], roles: _Roles
 ) -> Iterator[tuple[_Node, _Node]]:
-    old, new = doors(change.before), doors(change.after)
+    old, new = doors(change.before, roles.standing), doors(change.after, roles.standing)
     updated = change.action is Action.UPDATE
     gained, lost = new - old if updated else new, {arn for _, arn in old - new}
     opened = {arn for _, arn in new}

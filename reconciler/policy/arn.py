@@ -131,3 +131,14 @@ def date_error(operator: str, value: str) -> str | None:
     if not _DATE_OPERATOR.match(operator) or _DATE.fullmatch(value):
         return None
     return f"{operator} compares dates, like 2026-12-31T23:59:59Z"
+
+
+def is_pattern(resource: str) -> bool:
+    """Return whether a policy's resource may cover more than one."""
+    return "*" in resource or "?" in resource
+
+
+def covers(resource: str, arn: str) -> bool:
+    """Return whether a policy's resource, in which `*` is any text and `?` one character, covers an ARN."""
+    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", resource))
+    return re.fullmatch("".join(parts), arn, re.DOTALL) is not None

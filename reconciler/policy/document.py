@@ -6,13 +6,13 @@ What counts as the same is in `canonical.py`.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
 from reconciler.errors import PolicyError
+from reconciler.policy.arn import covers
 from reconciler.policy.canonical import (
     CURRENT_VERSION,
     DEFAULT_VERSION,
@@ -124,8 +124,8 @@ class PolicyDocument:
         """
         return any(
             statement.get("Effect") == "Allow"
-            and any(_matches(fold(pattern), fold(action)) for pattern in statement.get("Action", []))
-            and any(_matches(pattern, resource) for pattern in statement.get("Resource", []))
+            and any(covers(fold(pattern), fold(action)) for pattern in statement.get("Action", []))
+            and any(covers(pattern, resource) for pattern in statement.get("Resource", []))
             for statement in self.statements()
         )
 
@@ -200,11 +200,6 @@ def _as_json(raw: object) -> str:
 
 def _no_constant(name: str) -> Any:
     raise PolicyError(f"not JSON: {name} is no value")
-
-
-def _matches(pattern: str, text: str) -> bool:
-    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", pattern))
-    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
 
 
 def _union(lists: Iterable[Iterable[str]]) -> tuple[str, ...]:
