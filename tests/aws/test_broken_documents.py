@@ -123,10 +123,10 @@ def test_an_element_that_aws_does_not_know_is_drift_with_its_value(
     for command in (
         ["drift", EXAMPLE],
         ["plan", EXAMPLE, "--detailed-exitcode"],
-        ["plan", EXAMPLE, "-o", tmp_path / "p"],
+        ["plan", EXAMPLE, "-o", tmp_path / "p.json"],
     ):
         result = xgrant(*command)
         assert (result.code, "Extra\\u202e" in result.out, "canary" in result.out) == (
             0 if "-o" in command else 2, True, False,
         )  # fmt: skip
-    assert "Unreadable: " in xgrant("show", tmp_path / "p").out
+    assert "Unreadable: " in xgrant("show", tmp_path / "p.json").out

@@ -42,13 +42,6 @@ PAGED = {
 }
 """The operations that answer in pages."""
 
-_LEFT_OUT: dict[str, dict[str, tuple[str, ...]]] = {
-    _DETAILS: {"RoleDetailList": ("Description", "MaxSessionDuration")},
-    "ListRoles": {"Roles": ("PermissionsBoundary", "RoleLastUsed", "Tags")},
-    "ListUsers": {"Users": ("PermissionsBoundary", "Tags")},
-    "ListPolicies": {"Policies": ("Description", "Tags")},
-}
-
 _Rest = list[tuple[str, Xml.Element]]
 
 
@@ -80,12 +73,8 @@ class Reads:
         return self._random.randint(-(-most // 2), most) if self.fewer and request.operation == _DETAILS else most
 
     def rewrite(self, request: Request, root: Xml.Element) -> None:
-        """Leave out what AWS leaves out, reorder and respell, and cut the page."""
+        """Reorder and respell, and cut the page; what AWS leaves out of bulk reads, moto leaves out itself."""
         result = root[0]
-        left_out: Mapping[str, tuple[str, ...]] = _LEFT_OUT.get(request.operation, {})
-        for name, dropped in left_out.items():
-            for member in result.findall(f"{tag(name)}/{tag('member')}"):
-                _drop(member, dropped)
         self._respell(result)
         for element in list(result.iter()):
             if len(element) > 1 and all(local(child) == "member" for child in element):
