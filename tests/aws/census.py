@@ -37,12 +37,19 @@ def not_of(*stacks: str) -> dict[str, Any]:
 
 
 def everything() -> dict[str, Any]:
-    """Return all of both accounts, without the ids that each new role gets; documents by what they say."""
-    return {
-        where: [_said(item) for item in (found[1:] if isinstance(found[0], str) else found)]
-        for where, found in not_of().items()
-        if found
-    }
+    """Return all of both accounts, documents by what they say, without what depends on the way there.
+
+    That are the ids that each new thing gets, and the versions of a policy that are no more in force.
+    """
+    found = {where: [_said(item) for item in held[1:]] for where, held in not_of().items() if " " in where}
+    for account in ACCOUNTS:
+        for arn, policy in backend(account).managed_policies.items():
+            found[arn] = [_said(_in_force(policy))]
+    return found
+
+
+def _in_force(policy: Any) -> str:
+    return next(str(version.document) for version in policy.versions if version.is_default)
 
 
 def _said(item: Any) -> Any:
@@ -82,7 +89,7 @@ def _doors(stack: str) -> Iterator[tuple[str, str]]:
             for name, holder in holders(account, kind).items():
                 documents = [text for policy, text in holder.policies.items() if policy.startswith(f"xgrant.{stack}.")]
                 documents += [
-                    next(version.document for version in policy.versions if version.is_default)
+                    _in_force(policy)
                     for arn, policy in holder.managed_policies.items()
                     if f":policy/xgrant/{stack}/callers/" in arn
                 ]

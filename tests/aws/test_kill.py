@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def apply_until(sandbox: Sandbox, path: Path, call: int) -> bool:
     def observe(_: Request) -> None:
         left[0] -= 1
         if left[0] == 0:
-            process.kill()
-            process.join()
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGKILL)
 
     sandbox.strict.faults.observer = observe
     process.start()
@@ -104,7 +105,8 @@ def test_an_apply_killed_after_any_of_its_calls_is_finished_by_the_next(
         rest = json.loads(xgrant("plan", second, "--format", "json").out)["resource_changes"]
         # What gets another name is made there, and deleted here.
         assert addresses(rest) <= addresses(changed), call
-        finished = xgrant("apply", second, "--auto-approve")
+        # Nothing is read back: what both accounts hold is compared right after.
+        finished = xgrant("apply", second, "--auto-approve", "--no-verify")
         assert finished.code == 0, (call, finished.out)
         assert everything() == after, call
         call += PARTS

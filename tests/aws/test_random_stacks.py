@@ -118,6 +118,7 @@ def test_a_random_stack_and_the_next_one_are_applied_and_leave_an_empty_plan(
         # Nothing is read back: the plans that follow are what is asked.
         applied = xgrant("apply", file, "--auto-approve", "--no-verify", "--accept", "XG206", "--accept", "XG207")
         assert applied.code == 0, applied.out + applied.err
-        for _ in range(2):
+        # Of the second stack twice, since AWS answers in another order each time.
+        for _ in range(1 if declared is first else 2):
             planned = xgrant("plan", file, "--detailed-exitcode")
             assert planned.code == 0, planned.out + planned.err
