@@ -100,8 +100,10 @@ def test_an_apply_killed_after_any_of_its_calls_is_finished_by_the_next(
         for lock in (tmp_path / ".xgrant" / "locks").rglob("*.json"):
             # The lease of the dead is over.
             os.utime(lock, (0, 0))
-        assert doors_to_nowhere("platform") == [], call
-        assert not_of("platform") == others, call
+        # A call of the dead may still be served: between two calls nothing is half-done.
+        with sandbox.strict._lock:
+            assert doors_to_nowhere("platform") == [], call
+            assert not_of("platform") == others, call
         rest = json.loads(xgrant("plan", second, "--format", "json").out)["resource_changes"]
         # What gets another name is made there, and deleted here.
         assert addresses(rest) <= addresses(changed), call
