@@ -49,13 +49,11 @@ def delete_managed_policy(iam: IAMClient, policy: ManagedPolicy) -> None:
     """Detach the policy, delete its older versions, then itself (facts sheet 3.3); what is gone already is no error."""
     for holder in sorted(policy.attached_to):
         unless_gone(lambda h=holder: _detach(iam, h, policy.arn))  # type: ignore[misc]
-    try:
-        for version in _older_versions(iam, policy.arn):
-            iam.delete_policy_version(PolicyArn=policy.arn, VersionId=version)
-        iam.delete_policy(PolicyArn=policy.arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchEntity":
-            raise
+    versions: list[str] = []
+    unless_gone(lambda: versions.extend(_older_versions(iam, policy.arn)))
+    for version in versions:
+        unless_gone(lambda v=version: iam.delete_policy_version(PolicyArn=policy.arn, VersionId=v))  # type: ignore[misc]
+    unless_gone(lambda: iam.delete_policy(PolicyArn=policy.arn))
 
 
 def was_repeated(error: ClientError) -> bool:
@@ -102,7 +100,7 @@ def _make_room(iam: IAMClient, arn: str) -> None:
     """Delete the oldest versions where there is no room for one more (LimitExceeded, facts sheet 3.3)."""
     older = _older_versions(iam, arn)
     for version in older[: max(0, len(older) + 2 - VERSIONS)]:
-        iam.delete_policy_version(PolicyArn=arn, VersionId=version)
+        unless_gone(lambda v=version: iam.delete_policy_version(PolicyArn=arn, VersionId=v))  # type: ignore[misc]
 
 
 def _older_versions(iam: IAMClient, arn: str) -> list[str]:
