@@ -62,7 +62,7 @@ class Schedule:
             while self._running:
                 done = wait(self._running, return_when=FIRST_COMPLETED).done
                 for future in sorted(done, key=lambda ended: self._running[ended]):
-                    self._end(self._running.pop(future), future.result())
+                    self._end(self._running.pop(future), _result_of(future))
                 self._begin(pool, threads)
         for index in range(len(self._steps)):
             if index not in self._results:
@@ -112,6 +112,15 @@ class Schedule:
 
     def _account(self, index: int) -> str:
         return self._steps[index].change.address.account
+
+
+def _result_of(future: Future[Result]) -> Result:
+    """Return what became of a step; a mistake of xgrant itself fails it, and loses nothing of the others."""
+    error = future.exception()
+    if not isinstance(error, Exception):
+        return future.result()
+    what = f"internal error: {type(error).__name__}: {error}"
+    return Result(Status.FAILED, f"{what}; this is a mistake in xgrant: please report it, and plan again")
 
 
 def touched(change: Change) -> frozenset[tuple[str, str]]:

@@ -103,6 +103,9 @@ RULES = (
 """Every error that is waited for; all others are final at once (facts sheet 3.2)."""
 
 
+_TAKES = ("Detach", "Delete", "RemoveRole")
+
+
 @dataclass(slots=True)
 class Memory:
     """What a run has made, and from what it has taken something away: the ARNs, and (account, name) of roles."""
@@ -120,7 +123,20 @@ class Memory:
                 self.made -= set(_about(account, sent))
             elif operation == "CreatePolicy":
                 self.made.add(answer["Policy"]["Arn"])
-            elif operation.startswith(("Detach", "Delete", "RemoveRole")):
+            elif operation == "GetRole" and (account, sent["RoleName"]) in self.made:
+                self.made.add(answer["Role"]["Arn"])
+            elif operation.startswith(_TAKES):
+                self.taken |= set(_about(account, sent))
+
+    def note_repeated(self, account: str, operation: str, sent: Mapping[str, Any], code: str) -> None:
+        """Note what an earlier try, whose answer was lost, has done, by how the repeated one was refused.
+
+        If a role of the name was somebody else's, whoever sent the call finds that out and stops.
+        """
+        with self.lock:
+            if (operation, code) == ("CreateRole", "EntityAlreadyExists"):
+                self.made.add((account, sent["RoleName"]))
+            elif operation.startswith(_TAKES) and code == "NoSuchEntity":
                 self.taken |= set(_about(account, sent))
 
     def holds(self, when: When, account: str, sent: Mapping[str, Any]) -> bool:
@@ -200,9 +216,9 @@ class Change(threading.local):
 
 @dataclass(slots=True)
 class _Tries:
-    """What is known of one call while it is tried."""
+    """What is known of one call while it is tried: when each kind of failure came first, and when it was last sent."""
 
-    first_failure: float | None = None
+    first: dict[str, float] = field(default_factory=dict)
     sent: float = 0.0
 
 
@@ -257,14 +273,15 @@ class Retries:
             pace.faster()
             self.memory.note(account, operation.name, sent, response[1])
             return None
+        if attempts > 1:
+            self.memory.note_repeated(account, operation.name, sent, code)
         rule = rule_for(operation.name, code, message)
         if rule is None or not self.memory.holds(rule.when, account, sent):
             return None
         if rule.why == _TOO_OFTEN:
             pace.slower()
-        tries.first_failure = now if tries.first_failure is None else tries.first_failure
         ceiling = float("inf") if self._change.until is None else self._change.until
-        until = min(tries.first_failure + rule.seconds, ceiling)
+        until = min(tries.first.setdefault(rule.code, now) + rule.seconds, ceiling)
         # The last try is made when the time is over, not a whole pause earlier.
         seconds = min(delay(attempts), until - now)
         if seconds <= 0:

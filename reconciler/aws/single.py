@@ -23,11 +23,11 @@ def read_one(iam: IAMClient, address: Address, like: Resource, stack: str) -> Re
     """Return what stands at an address, or None. `like` is what is expected there: its kind, its ARN, its names."""
     match like:
         case Role():
-            return unless_missing(lambda: read_role(iam, address.name, stack))
+            return read_role(iam, address.name, stack)
         case CallerPolicy():
             return _read_caller_policy(iam, address, like, stack)
         case ManagedPolicy():
-            return unless_missing(lambda: read_managed_policy(iam, like, stack))
+            return read_managed_policy(iam, like, stack)
 
 
 def _read_caller_policy(iam: IAMClient, address: Address, like: CallerPolicy, stack: str) -> CallerPolicy | None:
@@ -52,9 +52,15 @@ def unless_missing(call: Callable[[], T]) -> T | None:
         raise
 
 
-def read_role(iam: IAMClient, name: str, stack: str) -> Role:
-    """Return a role with all that hangs on it, as the bulk reads do; ClientError NoSuchEntity if it is not there."""
-    role: Mapping[str, Any] = iam.get_role(RoleName=name)["Role"]
+def read_role(iam: IAMClient, name: str, stack: str) -> Role | None:
+    """Return a role with all that hangs on it, as the bulk reads do; None if it is not there.
+
+    Only GetRole says that. What hangs on the role may go while it is read: then ClientError NoSuchEntity, and nothing
+    is known.
+    """
+    role: Mapping[str, Any] | None = unless_missing(lambda: iam.get_role(RoleName=name)["Role"])
+    if role is None:
+        return None
     attached = iam.get_paginator("list_attached_role_policies").paginate(RoleName=name)
     inline = iam.get_paginator("list_role_policies").paginate(RoleName=name)
     profiles = iam.get_paginator("list_instance_profiles_for_role").paginate(RoleName=name)
@@ -83,9 +89,11 @@ def _in_force(iam: IAMClient, arn: str) -> Mapping[str, Any]:
     return {"Arn": arn, "PolicyVersionList": [{"Document": document, "IsDefaultVersion": True}]}
 
 
-def read_managed_policy(iam: IAMClient, like: ManagedPolicy, stack: str) -> ManagedPolicy:
-    """Return a customer managed policy of the stack; ClientError NoSuchEntity if it is not there."""
-    policy = iam.get_policy(PolicyArn=like.arn)["Policy"]
+def read_managed_policy(iam: IAMClient, like: ManagedPolicy, stack: str) -> ManagedPolicy | None:
+    """Return a customer managed policy of the stack; None if GetPolicy says that it is not there."""
+    policy = unless_missing(lambda: iam.get_policy(PolicyArn=like.arn)["Policy"])
+    if policy is None:
+        return None
     document = PolicyDocument.read(default_document(_in_force(iam, like.arn)))
     if not like.grant:
         document = document.without_sids()

@@ -29,8 +29,10 @@ def read_back(
     errors = dict.fromkeys((index for index, outcome in enumerate(outcomes) if outcome.status is Status.DONE), "")
     until = clock.monotonic() + PATIENCE
     pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
+    # The ids of what this run has made are known once its account was read; its changes may be settled by then.
+    arns = arns_by_id(plan.live.facts)
     while errors:
-        errors = _unlike(plan, {index: outcomes[index].change for index in errors}, manifest, reader)
+        errors = _unlike({index: outcomes[index].change for index in errors}, manifest, reader, arns)
         left = until - clock.monotonic()
         if errors and stopped():
             errors = dict.fromkeys(errors, f"it was written, but not read back: {stopped()}")
@@ -43,16 +45,21 @@ def read_back(
     )
 
 
-def _unlike(plan: Plan, changes: dict[int, Change], manifest: Manifest, reader: Reader) -> dict[int, str]:
-    """Return what is wrong with each change that AWS does not show as it was written."""
+def _unlike(changes: dict[int, Change], manifest: Manifest, reader: Reader, arns: dict[str, str]) -> dict[int, str]:
+    """Return what is wrong with each change that AWS does not show as it was written; add the ids that were read."""
     names = {change.address.account for change in changes.values()}
-    slots = frozenset(change.address.slot() for change in changes.values() if change.address.kind is Kind.ROLE)
+    slots = frozenset(
+        address.slot()
+        for change in changes.values()
+        for address in (change.address, change.removed_address())
+        if address.kind is Kind.ROLE
+    )
     accounts = tuple(manifest.accounts[name] for name in sorted(names))
     try:
         live = reader.read(Scope(manifest.stack, accounts, slots))
     except XgrantError as error:
         return dict.fromkeys(changes, f"it was written, but cannot be read back: {error}")
-    arns = {**arns_by_id(plan.live.facts), **arns_by_id(live.facts)}
+    arns |= arns_by_id(live.facts)
     found = {index: _wrong(change, live, arns) for index, change in changes.items()}
     return {index: why for index, why in found.items() if why}
 
@@ -60,8 +67,11 @@ def _unlike(plan: Plan, changes: dict[int, Change], manifest: Manifest, reader: 
 def _wrong(change: Change, live: Live, arns: dict[str, str]) -> str:
     if error := live.facts[change.address.account].error:
         return f"it was written, but cannot be read back: {error}"
+    gone = change.removed_address()
+    if (change.after is None or gone.slot() != change.address.slot()) and gone in live.state:
+        return f"{gone} was deleted, and AWS still shows it"
     if change.after is None:
-        return "it was deleted, and AWS still shows it" if change.removed_address() in live.state else ""
+        return ""
     found = live.state.get(change.address)
     if found is None:
         return "it was written, and AWS does not show it"

@@ -133,6 +133,17 @@ def test_what_was_changed_by_hand_since_the_plan_is_left_alone_and_said(
     assert called == (["UpdateRole"] if what else ["DeleteGroupPolicy", "UpdateRole"])
 
 
+def test_a_policy_that_goes_while_its_role_is_read_does_not_pass_for_the_role_that_is_gone(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    xgrant("apply", stack(tmp_path, {"a": grant()}), "--auto-approve")
+    changed_by_hand(sandbox, "ListRolePolicies", lambda: backend(TARGET).get_role("a").policies.clear())
+    result = xgrant("apply", stack(tmp_path, {}), "--auto-approve", "--no-verify")
+    assert result.code == 6
+    assert "failed: storage/role/a: account storage: GetRolePolicy: NoSuchEntity" in result.out
+    assert [role.name for role in backend(TARGET).roles.values() if role.name == "a"] == ["a"]
+
+
 def test_a_policy_that_somebody_put_in_the_place_of_a_new_one_is_left_alone(
     scenario: Scenario, sandbox: Sandbox, xgrant: Run
 ) -> None:

@@ -115,3 +115,16 @@ def test_an_account_that_throttles_is_asked_more_slowly_and_then_faster_again(cl
         pace.faster()
     took(pace, 1)
     assert took(pace, 10) == 0
+
+
+def test_what_a_lost_answer_has_made_or_taken_is_known_by_how_its_repetition_is_refused() -> None:
+    memory, role = Memory(), {"RoleName": "R"}
+    memory.note("a", "GetRole", role, {"Role": {"Arn": "arn:r"}})
+    assert not memory.holds(When.MADE, "a", role)
+    memory.note_repeated("a", "CreateRole", role, "EntityAlreadyExists")
+    memory.note("a", "GetRole", role, {"Role": {"Arn": "arn:r"}})
+    assert memory.holds(When.MADE, "a", role)
+    assert memory.holds(When.MADE_PRINCIPAL, "a", {"PolicyDocument": '{"AWS":"arn:r"}'})
+    assert not memory.holds(When.TAKEN_AWAY, "a", role)
+    memory.note_repeated("a", "DetachRolePolicy", role, "NoSuchEntity")
+    assert memory.holds(When.TAKEN_AWAY, "a", role)

@@ -140,3 +140,15 @@ def test_a_long_chain_of_what_depends_on_a_failure_is_skipped_whole() -> None:
     assert failed[0].status is Status.FAILED
     assert {result.status for result in failed[1:]} == {Status.SKIPPED}
     assert failed[-1].error == "it needs dev/user/alice/caller-policy/g2998, which was not done"
+
+
+def test_a_mistake_in_one_step_fails_it_and_loses_nothing_of_the_others() -> None:
+    def execute(one: Step) -> Result:
+        if one.change.grant == "bad":
+            raise KeyError("canary")
+        return Result(Status.DONE)
+
+    wanted = (step("dev", "alice", "bad"), step("dev", "bob", "good"), step("dev", "carol", "waits", requires=[0]))
+    failed, done, skipped = Schedule(wanted, execute, 2, lambda _: None, lambda: "").run()
+    assert (failed.status, done.status, skipped.status) == (Status.FAILED, Status.DONE, Status.SKIPPED)
+    assert "internal error: KeyError: 'canary'; this is a mistake in xgrant" in failed.error
