@@ -119,8 +119,9 @@ def paired(before: PolicyDocument, after: PolicyDocument) -> list[tuple[Rows | N
 
     Statements that mean the same on both sides are left out; one without a partner stands with None.
     """
-    new = statement_rows(after)
-    old = [_respelt(row, new) for row in statement_rows(before)]
+    spelt = statement_rows(after)
+    # The new ones, too: two of them may spell one thing differently.
+    old, new = ([_respelt(row, spelt) for row in statement_rows(document)] for document in (before, after))
     equal = [(o, n) for o in old for n in new if o == n]
     old = [row for row in old if not any(row is o for o, _ in equal)]
     new = [row for row in new if not any(row is n for _, n in equal)]
@@ -164,17 +165,17 @@ def _likeness(left: Rows, right: Rows) -> int:
     return common * 100 + sum(key in right for key in left) if common else 0
 
 
-def _respelt(old: dict[str, list[str]], new: list[dict[str, list[str]]]) -> dict[str, list[str]]:
-    """Spell labels and values as the other side does where AWS does not tell the spellings apart."""
-    labels = {_canonical_label(label): label for statement in new for label in statement}
+def _respelt(row: dict[str, list[str]], others: list[dict[str, list[str]]]) -> dict[str, list[str]]:
+    """Spell labels and values as the other rows do where AWS does not tell the spellings apart."""
+    labels = {_canonical_label(label): label for statement in others for label in statement}
     spelling = {
         (_canonical_label(label), _canonical_text(label, value)): value
-        for statement in new
+        for statement in others
         for label, values in statement.items()
         for value in values
     }
     respelt: dict[str, list[str]] = {}
-    for label, values in old.items():
+    for label, values in row.items():
         folded = _canonical_label(label)
         here = labels.get(folded, label)
         found = {spelling.get((folded, _canonical_text(label, value)), value) for value in values}

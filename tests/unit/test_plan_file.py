@@ -83,20 +83,32 @@ blocks = st.dictionaries(
     st.dictionaries(st.sampled_from(["sts:ExternalId", "aws:PrincipalTag/X"]), one_or_several, min_size=1),
     min_size=1,
 )  # fmt: skip
-trusts = st.builds(
-    lambda version, conditions: {
+
+
+def trust_of(*blocks: dict[str, Any], version: str = "2012-10-17") -> dict[str, Any]:
+    """Return a trust policy with a statement for each block of conditions."""
+    return {
         "Version": version,
         "Statement": [
             {"Effect": "Allow", "Principal": {"AWS": DEV}, "Action": "sts:AssumeRole", "Condition": block}
-            for block in conditions
+            for block in blocks
         ],
-    },
+    }
+
+
+trusts = st.builds(
+    lambda version, conditions: trust_of(*conditions, version=version),
     st.sampled_from(["2012-10-17", "2008-10-17"]),
     st.lists(blocks, min_size=1, max_size=2),
 )
+IN_TWO_SPELLINGS = [
+    {"StringLike": {"sts:ExternalId": "a**"}, "Null": {"sts:ExternalId": "b"}},
+    {"StringLike": {"sts:ExternalId": "a*"}},
+]
 
 
 @given(trusts, trusts)
+@example(trust_of({**IN_TWO_SPELLINGS[1], "Null": {"sts:ExternalId": "b"}}), trust_of(*IN_TWO_SPELLINGS))
 def test_whatever_external_ids_there_are_the_file_that_is_written_is_read_and_shown_as_the_plan_was(
     tmp_path: Path, standing: Any, wanted: Any
 ) -> None:
