@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,8 +30,18 @@ class Writer(Protocol):
         """Read what stands at the address now; `like` is what is expected there, or will be."""
         ...
 
-    def change(self) -> AbstractContextManager[list[ApiCall]]:
-        """Begin a step in this thread: it has a ceiling of time, and the list yields the calls that it takes."""
+    def step(self, forbidden: Callable[[], str] = str) -> AbstractContextManager[list[ApiCall]]:
+        """Begin a step in this thread: it has a ceiling of time, and the list yields the calls that it takes.
+
+        Once `forbidden` says why, no further call of the step is made: XgrantError.
+        """
+        ...
+
+    def look_again(self) -> bool:
+        """Return, after a pause, whether the step failed because somebody else was writing the same thing.
+
+        Then it is to look anew at what stands, and to go on from there.
+        """
         ...
 
     def write(self, address: Address, before: Resource | None, after: Resource) -> None:

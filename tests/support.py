@@ -113,8 +113,12 @@ class MemoryWriter:
         return self.state.get(address)
 
     @contextmanager
-    def change(self) -> Iterator[list[ApiCall]]:
+    def step(self, forbidden: Callable[[], str] = str) -> Iterator[list[ApiCall]]:
+        assert not forbidden()
         yield []
+
+    def look_again(self) -> bool:
+        return False
 
     def write(self, address: Address, before: Resource | None, after: Resource) -> None:
         self._check(address, f"write {address}")

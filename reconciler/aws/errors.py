@@ -23,6 +23,7 @@ from botocore.parsers import ResponseParserError
 from reconciler.errors import AwsError, StoreError
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_NOT_AWS = "something between here and AWS has answered: check the proxy, and AWS_ENDPOINT_URL if it is set"
 _LOGIN = "log in again, then run the same command"
 
 _CODE_HINTS = {
@@ -51,7 +52,7 @@ def aws_errors(account: str, operation: str, *, denied: str = "") -> Iterator[No
     except ResponseParserError as error:
         raise AwsError(
             account, operation, "ResponseParserError", "the answer is none of AWS",
-            hint="something between here and AWS has answered: check the proxy, and AWS_ENDPOINT_URL if it is set",
+            hint=_NOT_AWS,
         ) from error  # fmt: skip
     except BotoCoreError as error:
         raise AwsError(account, operation, type(error).__name__, _one_line(error), hint=_hint(error)) from error
@@ -81,6 +82,8 @@ def store_errors(place: str, operation: str) -> Iterator[None]:
         hint = _STORE_HINTS.get(code) or _CODE_HINTS.get(code) or "see what S3 says, and run the same command again"
         text = f"{code}: {' '.join(found.get('Message', '').split())}" + (f" (request {request})" if request else "")
         raise StoreError(f"the store {place}: {error.operation_name}: {text}; {hint}") from error
+    except ResponseParserError as error:
+        raise StoreError(f"the store {place}: {operation}: the answer is none of S3; {_NOT_AWS}") from error
     except BotoCoreError as error:
         hint = _hint(error) or "check the credentials that xgrant is started with"
         raise StoreError(

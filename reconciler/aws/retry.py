@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
+from xml.etree import ElementTree
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError
 
 from reconciler import clock
+from reconciler.errors import XgrantError
 from reconciler.events import Called, Retried
 from reconciler.model import ApiCall
 
@@ -43,7 +45,9 @@ class When(Enum):
 class Rule:
     """An error that passes: AWS's code, without `Exception`, and how long it is waited for.
 
-    `operations` restricts the rule; empty is any. `message` is what the error's text must contain.
+    `operations` restricts the rule; empty is any. `message` is what the error's text must contain. With `look` the
+    call of a step is not sent again as it is: somebody else may be at work, so the step looks anew what stands, and
+    goes on from there or stops.
     """
 
     code: str
@@ -52,6 +56,7 @@ class Rule:
     message: str = ""
     operations: frozenset[str] = frozenset()
     when: When = When.ALWAYS
+    look: bool = False
 
 
 UNREACHABLE = "(nothing was sent)"
@@ -73,6 +78,7 @@ _ABOUT_THE_NEW = frozenset({
 })  # fmt: skip
 
 _TOO_OFTEN = "the account is asked too often (5.1)"
+_AT_WORK = "somebody writes the same thing at this moment (3.2, 4.2)"
 
 RULES = (
     Rule("Throttling", PROPAGATION, _TOO_OFTEN),
@@ -82,8 +88,8 @@ RULES = (
     Rule("InternalFailure", PROPAGATION, "AWS's own failure, 500 (3.2)"),
     Rule("ServiceUnavailable", PROPAGATION, "AWS's own failure, 503 (3.2)"),
     Rule(SERVER_ERROR, PROPAGATION, "any other 5xx, from whatever stands between"),
-    Rule("ConcurrentModification", PROPAGATION, "somebody writes the same thing at this moment (3.2, 4.2)"),
-    Rule("EntityTemporarilyUnmodifiable", PROPAGATION, "somebody writes the same thing at this moment (3.2)"),
+    Rule("ConcurrentModification", PROPAGATION, _AT_WORK, look=True),
+    Rule("EntityTemporarilyUnmodifiable", PROPAGATION, _AT_WORK, look=True),
     Rule(CUT, PROPAGATION, "the connection ended before the answer came (3.1)"),
     Rule(UNREACHABLE, 15.0, "the network is down, or the endpoint is none: not for long"),
     Rule(
@@ -97,7 +103,7 @@ RULES = (
     ),
     Rule(
         "DeleteConflict", PROPAGATION, "what was taken away is still seen for a moment (3.2, 4.2)",
-        when=When.TAKEN_AWAY, operations=frozenset({"DeleteRole", "DeletePolicy"}),
+        when=When.TAKEN_AWAY, operations=frozenset({"DeleteRole", "DeletePolicy"}), look=True,
     ),
 )  # fmt: skip
 """Every error that is waited for; all others are final at once (facts sheet 3.2)."""
@@ -108,7 +114,10 @@ _TAKES = ("Detach", "Delete", "RemoveRole")
 
 @dataclass(slots=True)
 class Memory:
-    """What a run has made, and from what it has taken something away: the ARNs, and (account, name) of roles."""
+    """What a run has made, and from what it has taken something away: the ARNs, and (account, name) of roles.
+
+    A policy that was made by a call whose answer was lost is known by (account, `policy/path/name`).
+    """
 
     made: set[object] = field(default_factory=set)
     taken: set[object] = field(default_factory=set)
@@ -136,6 +145,8 @@ class Memory:
         with self.lock:
             if (operation, code) == ("CreateRole", "EntityAlreadyExists"):
                 self.made.add((account, sent["RoleName"]))
+            elif (operation, code) == ("CreatePolicy", "EntityAlreadyExists"):
+                self.made.add((account, f"policy{sent.get('Path', '/')}{sent['PolicyName']}"))
             elif operation.startswith(_TAKES) and code == "NoSuchEntity":
                 self.taken |= set(_about(account, sent))
 
@@ -156,6 +167,7 @@ def _about(account: str, sent: Mapping[str, Any]) -> Iterator[object]:
         yield account, sent["RoleName"]
     if "PolicyArn" in sent:
         yield sent["PolicyArn"]
+        yield account, sent["PolicyArn"].rpartition(":")[2]
 
 
 def rule_for(operation: str, code: str, message: str) -> Rule | None:
@@ -207,19 +219,32 @@ class Pace:
             self._interval = 0.0 if self._interval < self._LEAST else 0.7 * self._interval
 
 
-class Change(threading.local):
-    """What is under way in a thread: until when it may go on, and the calls that it has made."""
-
-    until: float | None = None
-    calls: list[ApiCall] | None = None
-
-
 @dataclass(slots=True)
 class _Tries:
-    """What is known of one call while it is tried: when each kind of failure came first, and when it was last sent."""
+    """What is known of what is tried: when each kind of failure came first, and when the call was last sent."""
 
     first: dict[str, float] = field(default_factory=dict)
     sent: float = 0.0
+
+    def left(self, rule: Rule, now: float) -> float:
+        """Return for how many seconds more the rule lets it be tried."""
+        return self.first.setdefault(rule.code, now) + rule.seconds - now
+
+
+@dataclass(slots=True)
+class _Step:
+    """A step under way: until when it may go on, what may forbid it, its calls, and why it has to look anew."""
+
+    until: float
+    forbidden: Callable[[], str]
+    calls: list[ApiCall] = field(default_factory=list)
+    looks: int = 0
+    tries: _Tries = field(default_factory=_Tries)
+    failed: tuple[Rule, str, str] | None = None
+
+
+class _UnderWay(threading.local):
+    step: _Step | None = None
 
 
 class Retries:
@@ -228,18 +253,32 @@ class Retries:
     def __init__(self, on_event: Callable[[Called | Retried], None]) -> None:
         self.memory = Memory()
         self._on_event = on_event
-        self._change = Change()
+        self._thread = _UnderWay()
         self._paces: dict[str, Pace] = {}
 
     @contextmanager
-    def change(self) -> Iterator[list[ApiCall]]:
-        """Let what is called in this thread, all in all, be tried no longer than `CEILING`; yield the calls made."""
-        calls: list[ApiCall] = []
-        self._change.until, self._change.calls = clock.monotonic() + CEILING, calls
+    def step(self, forbidden: Callable[[], str]) -> Iterator[list[ApiCall]]:
+        """Let what is called in this thread, all in all, be tried no longer than `CEILING`; yield the calls made.
+
+        No call is made any more once `forbidden` says why: it raises that as an XgrantError.
+        """
+        step = _Step(clock.monotonic() + CEILING, forbidden)
+        self._thread.step = step
         try:
-            yield calls
+            yield step.calls
         finally:
-            self._change.until = self._change.calls = None
+            self._thread.step = None
+
+    def look_again(self) -> bool:
+        """Return, after a pause, whether the step under way may look anew and go on, for its last call failed so."""
+        step = self._thread.step
+        if step is None or step.failed is None:
+            return False
+        rule, account, operation = step.failed
+        step.failed = None
+        step.looks += 1
+        now = clock.monotonic()
+        return self._pause(account, operation, rule.code, step.looks, min(step.tries.left(rule, now), step.until - now))
 
     def watch(self, client: Any, account: str) -> None:
         """Try the calls of a client again; it must not do so itself."""
@@ -248,6 +287,9 @@ class Retries:
 
         def before(request: Any, **_: Any) -> None:
             pace.wait()
+            step = self._thread.step
+            if step is not None and (why := step.forbidden()):
+                raise XgrantError(why)
             tries = request.context.setdefault("xgrant", _Tries())
             tries.sent = clock.monotonic()
 
@@ -255,6 +297,7 @@ class Retries:
             return self._after(account, pace, **what)
 
         client.meta.events.register_first(f"request-created.{service}", before)
+        client.meta.events.register_first(f"before-parse.{service}", _readable)
         client.meta.events.register_first(f"needs-retry.{service}", after)
 
     def _after(
@@ -266,8 +309,10 @@ class Retries:
         tries: _Tries = request_dict["context"].setdefault("xgrant", _Tries())
         now = clock.monotonic()
         self._on_event(Called(account, operation.name, now - tries.sent, request_id, code))
-        if self._change.calls is not None:
-            self._change.calls.append(ApiCall(operation.name, request_id, code))
+        step = self._thread.step
+        if step is not None:
+            step.calls.append(ApiCall(operation.name, request_id, code))
+            step.failed = None
         sent: Mapping[str, Any] = request_dict["body"] if isinstance(request_dict.get("body"), dict) else {}
         if not code:
             pace.faster()
@@ -278,17 +323,36 @@ class Retries:
         rule = rule_for(operation.name, code, message)
         if rule is None or not self.memory.holds(rule.when, account, sent):
             return None
+        if step is not None and rule.look:
+            step.failed = rule, account, operation.name
+            return None
         if rule.why == _TOO_OFTEN:
             pace.slower()
-        ceiling = float("inf") if self._change.until is None else self._change.until
-        until = min(tries.first.setdefault(rule.code, now) + rule.seconds, ceiling)
+        left = tries.left(rule, now) if step is None else min(tries.left(rule, now), step.until - now)
+        return 0 if self._pause(account, operation.name, code, attempts, left) else None
+
+    def _pause(self, account: str, operation: str, code: str, tries: int, left: float) -> bool:
+        """Wait before the next try; False where no time is left."""
         # The last try is made when the time is over, not a whole pause earlier.
-        seconds = min(delay(attempts), until - now)
+        seconds = min(delay(tries), left)
         if seconds <= 0:
-            return None
-        self._on_event(Retried(account, operation.name, code, attempts, seconds))
+            return False
+        self._on_event(Retried(account, operation, code, tries, seconds))
         clock.sleep(seconds)
-        return 0
+        return True
+
+
+def _readable(response_dict: dict[str, Any], **_: Any) -> None:
+    """Take away the body of a 5xx that is no XML, before botocore parses it.
+
+    Whatever stands between here and AWS answers with any text; botocore would raise a ResponseParserError outside of
+    its retries, and takes an empty body for what it is.
+    """
+    if response_dict["status_code"] >= 500:
+        try:
+            ElementTree.fromstring(response_dict["body"])  # noqa: S314 - botocore parses it with the same, if it can
+        except ElementTree.ParseError:
+            response_dict["body"] = b""
 
 
 def tell(client: Any, where: str, notify: Callable[[Called], None]) -> None:
@@ -304,6 +368,7 @@ def tell(client: Any, where: str, notify: Callable[[Called], None]) -> None:
         notify(Called(where, operation.name, seconds, request_id, code))
 
     client.meta.events.register_first(f"request-created.{service}", before)
+    client.meta.events.register_first(f"before-parse.{service}", _readable)
     client.meta.events.register_first(f"needs-retry.{service}", after)
 
 

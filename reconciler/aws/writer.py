@@ -82,9 +82,13 @@ class AwsWriter:
         with aws_errors(address.account, "read"):
             return read_one(iam, address, like, self._stack)
 
-    def change(self) -> AbstractContextManager[list[ApiCall]]:
+    def step(self, forbidden: Callable[[], str] = str) -> AbstractContextManager[list[ApiCall]]:
         """Begin a step; see `ports.Writer`."""
-        return self._connections.retries.change()
+        return self._connections.retries.step(forbidden)
+
+    def look_again(self) -> bool:
+        """Wait where somebody else writes; see `ports.Writer`."""
+        return self._connections.retries.look_again()
 
     def _client(self, address: Address) -> IAMClient:
         return self._connections.open([self._accounts[address.account]])[address.account]

@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
     """
     shown = progress(arguments)
     try:
-        with terminating(), ExitStack() as turns:
+        # The innermost ends first: no signal keeps the locks from being released once changes have begun.
+        with terminating(), ExitStack() as signals, ExitStack() as turns:
             if not destroy and _is_plan_file(arguments.paths):
                 # Only here: show and validate have no need of it, and destroy takes no plan file.
                 from reconciler.commands.apply_file import prepare
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
                 ready = prepare(arguments, shown, turns)
             else:
                 ready = _prepare(arguments, shown, turns, destroy=destroy)
-            return ready if isinstance(ready, int) else _execute(ready, arguments, shown)
+            return ready if isinstance(ready, int) else _execute(ready, arguments, shown, signals)
     finally:
         shown.close()
 
@@ -92,7 +93,7 @@ def _is_plan_file(paths: list[str]) -> bool:
     return paths[0].endswith(".json") and not Path(paths[0]).is_dir()
 
 
-def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress) -> int:
+def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signals: ExitStack) -> int:
     begun, turn = False, ready.turn
 
     def on_event(event: Event) -> None:
@@ -103,16 +104,15 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress) -> in
 
     if ready.current.fingerprint == ready.approved.fingerprint:  # Else it is stale, and apply_plan says so.
         turn.begin(ready.current)
-    with stopping() as interrupted:
-        stopped = turn.stopped(interrupted)
-        outcomes: tuple[Outcome, ...] = apply_plan(
-            ready.approved, turn.guard(ready.writer), current=ready.current, on_event=on_event,
-            parallelism=arguments.parallelism, stopped=stopped,
-        )  # fmt: skip
-        if not arguments.no_verify:
-            written = outcomes
-            outcomes = read_back(ready.current, written, ready.manifest, ready.reader, stopped=stopped)
-            turn.read_back(found for found, before in zip(outcomes, written, strict=True) if found != before)
+    stopped = turn.stopped(signals.enter_context(stopping()))
+    outcomes: tuple[Outcome, ...] = apply_plan(
+        ready.approved, turn.guard(ready.writer), current=ready.current, on_event=on_event,
+        parallelism=arguments.parallelism, stopped=stopped,
+    )  # fmt: skip
+    if not arguments.no_verify:
+        written = outcomes
+        outcomes = read_back(ready.current, written, ready.manifest, ready.reader, stopped=stopped)
+        turn.read_back(found for found, before in zip(outcomes, written, strict=True) if found != before)
     shown.close()
     say("\n" + summary(outcomes), end="")
     if all(outcome.status is Status.DONE for outcome in outcomes):

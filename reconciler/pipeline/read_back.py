@@ -38,11 +38,17 @@ def read_back(
             errors = dict.fromkeys(errors, f"it was written, but not read back: {stopped()}")
         if not errors or left <= 0 or stopped():
             break
-        clock.sleep(min(next(pauses), left))
+        _pause(min(next(pauses), left), stopped)
     return tuple(
         replace(outcome, status=Status.FAILED, error=errors[index]) if index in errors else outcome
         for index, outcome in enumerate(outcomes)
     )
+
+
+def _pause(seconds: float, stopped: Callable[[], str]) -> None:
+    until = clock.monotonic() + seconds
+    while not stopped() and (left := until - clock.monotonic()) > 0:
+        clock.sleep(min(0.5, left))
 
 
 def _unlike(changes: dict[int, Change], manifest: Manifest, reader: Reader, arns: dict[str, str]) -> dict[int, str]:

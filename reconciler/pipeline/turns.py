@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
-from reconciler.errors import XgrantError
 from reconciler.events import Notice
 from reconciler.history import Journal
 from reconciler.locking import Held, acquire
@@ -76,20 +75,21 @@ class _Guarded:
     def standing(self, address: Address, like: Resource) -> Resource | None:
         return self._writer.standing(address, like)
 
-    def change(self) -> AbstractContextManager[list[ApiCall]]:
-        return self._writer.change()
+    def step(self, forbidden: Callable[[], str] = str) -> AbstractContextManager[list[ApiCall]]:
+        return self._writer.step(lambda: self._refusal() or forbidden())
+
+    def look_again(self) -> bool:
+        return self._writer.look_again()
 
     def write(self, address: Address, before: Resource | None, after: Resource) -> None:
-        self._check()
         self._writer.write(address, before, after)
 
     def remove(self, address: Address, before: Resource) -> None:
-        self._check()
         self._writer.remove(address, before)
 
-    def _check(self) -> None:
-        if why := self._lost():
-            raise XgrantError(f"not written: {why}, so another run may be at work; plan again")
+    def _refusal(self) -> str:
+        why = self._lost()
+        return f"not brought to its end: {why}, so another run may be at work; plan again" if why else ""
 
 
 @contextmanager

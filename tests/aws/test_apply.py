@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+import reconciler.commands.clock
+from reconciler.locking import Held
 from reconciler.sandbox.scenario import PERMISSIONS, RECONCILER, SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, writes
 from tests.aws.test_drift import policy
-from tests.conftest import EXAMPLE, Result, Run
+from tests.conftest import EXAMPLE, Clock, Result, Run
 
 OWN = f"arn:aws:iam::{TARGET}:policy/own"
 
@@ -186,6 +188,62 @@ def test_an_apply_that_is_interrupted_before_anything_began_ends_with_130_and_wr
     result = xgrant("apply", EXAMPLE, "--auto-approve")
     assert (result.code, result.err) == (130, "interrupted\n")
     assert list(writes(sandbox.recorder.take())) == []
+
+
+def test_an_apply_that_is_interrupted_when_all_is_done_still_says_so_and_gives_the_locks_back(
+    scenario: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = Held.release
+
+    def interrupted(held: Held) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        release(held)
+
+    monkeypatch.setattr(Held, "release", interrupted)
+    result = xgrant("apply", EXAMPLE, "--auto-approve")
+    monkeypatch.setattr(Held, "release", release)
+    assert result.code == 0
+    assert result.out.endswith("Apply: 2 created, 0 updated, 0 deleted.\n")
+    assert xgrant("destroy", EXAMPLE, "--auto-approve").code == 0
+
+
+def test_ctrl_c_while_reading_back_waits_no_longer(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.strict.faults.clock = clock.monotonic
+    sandbox.strict.faults.list_delay = 600
+    waited: list[float] = []
+
+    def interrupted_in_the_end(seconds: float) -> None:
+        clock.sleep(seconds)
+        waited.append(seconds)
+        if sum(waited) > 20:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("reconciler.clock.sleep", interrupted_in_the_end)
+    result = xgrant("apply", EXAMPLE, "--auto-approve")
+    assert result.code == 6
+    assert "it was written, but not read back: interrupted" in result.out
+    assert sum(waited) < 22
+
+
+def test_a_run_that_has_lost_its_locks_makes_no_further_call(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = [0.0]
+    elapsed = reconciler.commands.clock.elapsed
+    monkeypatch.setattr("reconciler.commands.clock.elapsed", lambda: elapsed() + late[0])
+
+    def observe(request: Any) -> None:
+        if request.operation == "CreateRole":
+            late[0] = 46.0
+
+    sandbox.strict.faults.observer = observe
+    sandbox.recorder.take()
+    result = xgrant("apply", EXAMPLE, "--auto-approve", "--no-verify")
+    assert result.code == 6
+    assert "failed: storage/role/CrossAccountS3ReadRole: not brought to its end: the lock of account" in result.out
+    assert [call.operation for call in writes(sandbox.recorder.take())] == ["CreateRole"]
 
 
 def test_sigterm_stops_an_apply_as_ctrl_c_does_and_a_second_signal_leaves_at_once(

@@ -128,3 +128,12 @@ def test_what_a_lost_answer_has_made_or_taken_is_known_by_how_its_repetition_is_
     assert not memory.holds(When.TAKEN_AWAY, "a", role)
     memory.note_repeated("a", "DetachRolePolicy", role, "NoSuchEntity")
     assert memory.holds(When.TAKEN_AWAY, "a", role)
+
+
+def test_a_policy_that_a_lost_answer_has_made_is_known_by_its_path_and_name() -> None:
+    memory, asked = Memory(), {"PolicyArn": "arn:aws:iam::123456789012:policy/x/P"}
+    memory.note_repeated("a", "CreatePolicy", {"PolicyName": "P", "Path": "/other/"}, "EntityAlreadyExists")
+    assert not memory.holds(When.MADE, "a", asked)
+    memory.note_repeated("a", "CreatePolicy", {"PolicyName": "P", "Path": "/x/"}, "EntityAlreadyExists")
+    assert memory.holds(When.MADE, "a", asked)
+    assert not memory.holds(When.MADE, "b", asked)

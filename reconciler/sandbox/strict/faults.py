@@ -20,6 +20,7 @@ class Kind(StrEnum):
     CONCURRENT_MODIFICATION = "ConcurrentModification"
     CUT_BEFORE = "cut before the effect"
     CUT_AFTER = "cut after the effect"
+    BAD_GATEWAY = "502 of a proxy, after the effect"
 
 
 _MESSAGES = {

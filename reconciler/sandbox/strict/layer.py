@@ -93,6 +93,8 @@ class Strict:
             self.faults.observer(request)
             if struck is Kind.CUT_AFTER:
                 _cut(environ)
+            if struck is Kind.BAD_GATEWAY:
+                reply = Reply("502 Bad Gateway", [("Content-Type", "text/plain")], b"upstream connect error")
         return reply.send(start_response)
 
     def _answer(self, environ: Environ, request: Request, struck: Kind | None) -> Reply:
