@@ -15,7 +15,7 @@ from reconciler.data import data_path
 from reconciler.manifest import load
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted
-from tests.conftest import EXAMPLE, Run
+from tests.conftest import EXAMPLE, Clock, Run
 
 HEAD = f'version: 1\nstack: platform\naccounts:\n  dev: {{id: "{SOURCE}"%s}}\n  storage: {{id: "{TARGET}"%s}}\n'
 GRANT = """\
@@ -138,12 +138,13 @@ def test_a_role_that_may_not_be_assumed_is_named_with_what_to_do(
 
 
 def test_an_endpoint_that_nobody_serves_is_an_error_with_a_way_out(
-    scenario: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+    scenario: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setattr("reconciler.aws.sessions.CONFIG", None)
+    before = clock.now
     result = xgrant("plan", EXAMPLE)
     assert result.code == 1
+    assert 15 <= clock.now - before <= 30
     assert "check the network, and AWS_ENDPOINT_URL" in result.err
     assert "Traceback" not in result.err
 
