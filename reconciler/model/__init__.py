@@ -1,0 +1,62 @@
+"""The values that move through xgrant. Every one of them is frozen; a changed one is a copy.
+
+Words: see the table in CONTRIBUTING.md. Durations are in seconds.
+"""
+
+from __future__ import annotations
+
+from reconciler.model.declared import Access, Account, Grant, Limits, Manifest, Principal, PrincipalKind, Require
+from reconciler.model.live import AccountFacts, Carried, Live, Scope
+from reconciler.model.plan import Action, Change, Finding, Plan, Severity, Step, Verb, Whole, fingerprint
+from reconciler.model.resources import (
+    Address,
+    CallerPolicy,
+    Kind,
+    ManagedPolicy,
+    Resource,
+    Role,
+    State,
+    as_data,
+    resource_fingerprint,
+)
+from reconciler.model.run import ApiCall, Caller, Event, Outcome, Status, StepEnded, StepStarted
+
+__all__ = [
+    "Access",
+    "Account",
+    "AccountFacts",
+    "Action",
+    "Address",
+    "ApiCall",
+    "Caller",
+    "CallerPolicy",
+    "Carried",
+    "Change",
+    "Event",
+    "Finding",
+    "Grant",
+    "Kind",
+    "Limits",
+    "Live",
+    "ManagedPolicy",
+    "Manifest",
+    "Outcome",
+    "Plan",
+    "Principal",
+    "PrincipalKind",
+    "Require",
+    "Resource",
+    "Role",
+    "Scope",
+    "Severity",
+    "State",
+    "Status",
+    "Step",
+    "StepEnded",
+    "StepStarted",
+    "Verb",
+    "Whole",
+    "as_data",
+    "fingerprint",
+    "resource_fingerprint",
+]

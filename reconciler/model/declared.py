@@ -1,0 +1,144 @@
+"""What manifests declare: accounts, and grants between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.errors import Place
+from reconciler.policy.arn import iam_arn, root_arn
+from reconciler.policy.conditions import Conditions
+from reconciler.policy.document import PolicyDocument
+
+
+class PrincipalKind(StrEnum):
+    """The kinds of principal of a source account. ACCOUNT stands for whoever the other side chooses."""
+
+    USER = "user"
+    GROUP = "group"
+    ROLE = "role"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How an account is reached: a profile, or a role to assume; with neither, the caller's own credentials."""
+
+    profile: str | None = None
+    role: str | None = None
+    external_id: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An AWS account of the manifest. One that is not `managed` is somebody else's: never read, never written."""
+
+    name: str
+    id: str
+    managed: bool = True
+    partition: str = "aws"
+    access: Access = Access()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A user, group or role of a source account, with its path."""
+
+    kind: PrincipalKind
+    name: str
+    path: str = "/"
+
+    def arn(self, account: Account) -> str:
+        """Return the value that names this principal in a trust policy; a group can only be named by its account."""
+        if self.kind in (PrincipalKind.USER, PrincipalKind.ROLE):
+            return iam_arn(account.partition, account.id, self.kind, self.path, self.name)
+        return root_arn(account.partition, account.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Require:
+    """What a caller has to meet beside being trusted."""
+
+    mfa: bool = False
+    external_id: str | None = None
+    source_org: str | None = None
+    source_ip: tuple[str, ...] = ()
+
+    def conditions(self) -> Conditions:
+        """Return the condition block of a trust policy's Allow that demands all of it.
+
+        MFA is `Bool` true in an Allow, since the key is absent without MFA (facts sheet 6).
+        """
+        block: dict[str, dict[str, tuple[str, ...]]] = {}
+        if self.mfa:
+            block["Bool"] = {"aws:MultiFactorAuthPresent": ("true",)}
+        if self.source_ip:
+            block["IpAddress"] = {"aws:SourceIp": self.source_ip}
+        equals = {"sts:ExternalId": self.external_id, "aws:PrincipalOrgID": self.source_org}
+        for key, value in equals.items():
+            if value is not None:
+                block.setdefault("StringEquals", {})[key] = (value,)
+        return block
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a manifest declares: these principals of one account may use these permissions in another account.
+
+    `conditions` are those of the trust policy, `require` included. `permissions` is None where managed policies
+    say it all, where `inline_policies` stand in their place, or where the target account is somebody else's.
+    `moved_from` are the names that the grant had before, the oldest first.
+    """
+
+    name: str
+    place: Place
+    source: str
+    target: str
+    role_name: str
+    role_path: str = "/"
+    description: str = ""
+    principals: tuple[Principal, ...] = ()
+    entire_account: bool = False
+    permissions: PolicyDocument | None = None
+    managed_policies: frozenset[str] = frozenset()
+    permissions_boundary: str | None = None
+    conditions: Conditions = field(default_factory=dict)
+    max_session_duration: int = 3600
+    tags: Mapping[str, str] = field(default_factory=dict)
+    managed_caller_policy: bool = False
+    makes_caller_policies: bool = True
+    inline_policies: Mapping[str, PolicyDocument] = field(default_factory=dict)
+    adopt: bool = False
+    moved_from: tuple[str, ...] = ()
+    prevent_destroy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one plan may do: deletions, also in percent of what the stack owns, and changes of one account.
+
+    None where nobody wrote a number.
+    """
+
+    delete: int | None = None
+    delete_percent: int | None = None
+    change_per_account: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All manifest files together: the stack, its accounts by name, and its grants in order of name.
+
+    `digest` is the SHA-256, in hexadecimal, over the content of all files that were read, policy files included.
+    `store` is where locks and history are kept, like `s3://bucket/prefix`; empty for this machine.
+    `inherits_mfa` says whether a grant demands MFA unless it declines.
+    """
+
+    stack: str
+    accounts: Mapping[str, Account]
+    grants: tuple[Grant, ...]
+    limits: Limits = Limits()
+    digest: str = ""
+    store: str = ""
+    inherits_mfa: bool = False

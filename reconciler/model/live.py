@@ -1,0 +1,72 @@
+"""What a read is asked for, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.declared import Account, PrincipalKind
+from reconciler.model.resources import State
+from reconciler.policy.document import PolicyDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What hangs on a user, group or role: its inline policies by name with their sizes, its managed policies' ARNs."""
+
+    inline: Mapping[str, int] = field(default_factory=dict)
+    attached: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """What a read learns of an account beside the state.
+
+    `principals` are the ARNs of the users, groups and roles that exist, by kind and case-folded name; `ids` those of
+    the users and roles by their unique id.
+    `foreign_caller_policies` are the caller policies that are not the plan's to remove, other stacks' for example, by
+    the name of the role that carries them.
+    `carried` is by the same keys as `principals`. `policies` are the ARNs of the managed policies that exist, as far as
+    the scope asks for them. `summary` is what GetAccountSummary says: quotas and counts by AWS's names.
+    `bounded` are, by a managed policy's ARN, the users and roles whose permissions boundary it is, like `role/Reader`.
+    `by_hand` are, by the keys of `principals`, the inline policies by name that allow to assume roles and are no
+    stack's; `marked` those that are named as a stack's caller policies are.
+    An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
+    be read; `error` then says why.
+    """
+
+    account: Account
+    principals: Mapping[tuple[PrincipalKind, str], str] = field(default_factory=dict)
+    foreign_caller_policies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ids: Mapping[str, str] = field(default_factory=dict)
+    carried: Mapping[tuple[PrincipalKind, str], Carried] = field(default_factory=dict)
+    policies: frozenset[str] | None = None
+    summary: Mapping[str, int] = field(default_factory=dict)
+    bounded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    by_hand: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
+    marked: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to read: these accounts, for this stack.
+
+    Roles of `role_slots`, and all of the accounts named in `whole`, are read even where they are not ours.
+    `policy_arns` are the managed policies of which it has
+    to be known whether they exist.
+    """
+
+    stack: str
+    accounts: tuple[Account, ...]
+    role_slots: frozenset[tuple[str, ...]]
+    policy_arns: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What AWS is: the state, and the facts of each account by the account's name."""
+
+    state: State
+    facts: Mapping[str, AccountFacts]

@@ -1,0 +1,132 @@
+"""What is to be changed, and what rules say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.model.declared import Limits
+from reconciler.model.live import Live
+from reconciler.model.resources import Address, Resource, State, as_data, digest
+from reconciler.policy.document import PolicyDocument
+
+
+class Action(StrEnum):
+    """What a change does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    ADOPT = "adopt"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference. `before` is what AWS has, `after` what it will have; None where there is nothing.
+
+    `attributes` names the attributes that differ. `replaces` is the address that a replacement takes away, where
+    it is not the same one. `reason` says in words why, where the attributes do not. `interim` is what an update has to
+    bring about first, where a part of it must be gone before another change and a part must come after it.
+    """
+
+    address: Address
+    action: Action
+    grant: str
+    before: Resource | None
+    after: Resource | None
+    attributes: tuple[str, ...] = ()
+    replaces: Address | None = None
+    reason: str = ""
+    interim: Resource | None = None
+
+    def removed_address(self) -> Address:
+        """Return the address at which `before` stands."""
+        return self.replaces or self.address
+
+
+class Verb(StrEnum):
+    """The two halves that a change is made of: a replacement is both."""
+
+    REMOVE = "remove"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A half of a change, and the steps (by index in the plan) that must be done before it."""
+
+    change: Change
+    verb: Verb
+    requires: tuple[int, ...] = ()
+
+
+class Severity(StrEnum):
+    """What a finding does: an error stops the plan, a warning and a note only speak."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule says of a plan. `documents` are policies that the reader needs to see, by title.
+
+    One that is `acceptable` no longer stops the plan once it is `accepted` by its rule's id.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    way_out: str = ""
+    address: Address | None = None
+    grant: str = ""
+    documents: tuple[tuple[str, PolicyDocument], ...] = ()
+    acceptable: bool = False
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All that is declared, and all that was read: what a plan is judged by where it sees a part, or destroys."""
+
+    desired: State
+    live: State
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes, in order of grant and address; the steps that make them, in a safe order; findings; a fingerprint.
+
+    The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
+    """
+
+    stack: str
+    desired: State
+    live: Live
+    changes: tuple[Change, ...] = ()
+    steps: tuple[Step, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    fingerprint: str = ""
+    limits: Limits = Limits()  # noqa: RUF009 - frozen
+    whole: Whole = Whole({}, {})
+
+    def count(self, action: Action) -> int:
+        """Return how many changes have this action."""
+        return sum(change.action is action for change in self.changes)
+
+    def refused(self) -> bool:
+        """Return whether a finding forbids to apply the plan."""
+        return any(finding.severity is Severity.ERROR for finding in self.findings)
+
+    def complete(self) -> bool:
+        """Return whether every managed account could be read."""
+        return not any(facts.error for facts in self.live.facts.values())
+
+
+def fingerprint(changes: Iterable[Change]) -> str:
+    """Return the SHA-256 digest, in hexadecimal, over the canonical JSON of what the changes do."""
+    data = [[str(c.address), c.action, str(c.removed_address()), as_data(c.before), as_data(c.after)] for c in changes]
+    return digest(data)

@@ -1,0 +1,74 @@
+"""What an apply does, and what it tells while it does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.model.plan import Change, Step
+
+
+class Status(StrEnum):
+    """What became of a change."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What apply did with a change. `error` says why it failed, or what it waited for in vain."""
+
+    change: Change
+    status: Status
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A call that AWS answered: the operation, AWS's id of the request, and the error code if it refused."""
+
+    operation: str
+    request_id: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step is about to be executed; the `number`th of `total`."""
+
+    step: Step
+    number: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step is done, has failed, or was skipped; `error` says why. `calls` are those to AWS that it took."""
+
+    step: Step
+    number: int
+    total: int
+    status: Status
+    error: str = ""
+    calls: tuple[ApiCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who runs xgrant and where: known to locks and history. What is not known is empty.
+
+    `user` is the operating system's, `identity` the ARN of the AWS credentials that xgrant was started with, `commit`
+    the git commit of the manifests, `command` the command line with what is secret masked.
+    """
+
+    user: str
+    host: str
+    process: int
+    command: str
+    commit: str = ""
+    identity: str = ""
+
+
+Event = StepStarted | StepEnded
