@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reconciler.model import (
@@ -19,7 +19,7 @@ from reconciler.model import (
     State,
 )
 from reconciler.ownership import INLINE_POLICY, permissions_name, permissions_path, role_tags
-from reconciler.policy.arn import iam_arn, root_arn
+from reconciler.policy.arn import iam_arn
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.policy.sizes import QUOTAS, size
 from reconciler.policy.split import split
@@ -28,22 +28,32 @@ from reconciler.policy.split import split
 def desired_state(grants: Iterable[Grant], accounts: Mapping[str, Account], *, stack: str) -> State:
     """Return every resource that the grants want, those of unmanaged accounts included.
 
-    Of each grant: a role in the target account and a caller policy on every named principal of the source
-    account, unless the grant makes none. `entire_account` makes none either: whoever in that account may assume roles
-    may assume this one.
+    Of each grant: a role in each target account and a caller policy on every named principal, for all the roles that
+    it may assume by the grant, unless the grant makes none. A whole account as principal makes none either: whoever in
+    that account may assume roles may assume this one.
     In an account that is not managed it stands for the policy that the other side has to attach.
     """
     state: dict[Address, Resource] = {}
+    opened: dict[Address, list[Grant]] = {}
     for grant in grants:
-        source, target = accounts[grant.source], accounts[grant.target]
-        state[role_address(grant)] = _role(grant, source, target, stack)
-        state |= _permissions_policies(grant, target, stack)
-        policy = CallerPolicy(
-            grant.name, caller_policy(grant, target), managed=grant.managed_caller_policy, adopt=grant.adopt
-        )
-        for principal in _policy_holders(grant, source):
+        target = accounts[grant.target]
+        permissions = _permissions_policies(grant, target, stack)
+        state[role_address(grant)] = _role(grant, accounts, permissions, stack)
+        state |= permissions
+        for principal in _policy_holders(grant, accounts):
             holder = (principal.kind, principal.name)
-            state[Address(source.name, Kind.CALLER_POLICY, grant.name, holder)] = policy
+            address = Address(principal.account, Kind.CALLER_POLICY, grant.name, holder)
+            opened.setdefault(address, []).append(grant)
+    policies: dict[tuple[int, ...], CallerPolicy] = {}
+    for address, several in opened.items():
+        # Callers of the same roles have one policy: a grant may have thousands of either.
+        key = tuple(map(id, several))
+        if key not in policies:
+            policies[key] = CallerPolicy(
+                address.name, caller_policy(several, accounts), managed=several[0].managed_caller_policy,
+                adopt=several[0].adopt,
+            )  # fmt: skip
+        state[address] = policies[key]
     return state
 
 
@@ -52,14 +62,12 @@ def role_address(grant: Grant) -> Address:
     return Address(grant.target, Kind.ROLE, grant.role_name)
 
 
-def trust_policy(grant: Grant, source: Account) -> PolicyDocument:
-    """Return the trust policy: exactly the named users and roles, the account root for groups or an entire account.
+def trust_policy(grant: Grant, accounts: Mapping[str, Account]) -> PolicyDocument:
+    """Return the trust policy: exactly the named users and roles, the account root for groups or a whole account.
 
     A group cannot be a principal of a trust policy (facts sheet 6).
     """
-    named = {principal.arn(source) for principal in grant.principals}
-    if grant.entire_account:
-        named = {root_arn(source.partition, source.id)}
+    named = {principal.arn(accounts[principal.account]) for principal in grant.principals}
     statement: dict[str, Any] = {
         "Effect": "Allow",
         "Principal": {"AWS": _one_or_list(sorted(named))},
@@ -73,10 +81,10 @@ def trust_policy(grant: Grant, source: Account) -> PolicyDocument:
     return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
 
 
-def caller_policy(grant: Grant, target: Account) -> PolicyDocument:
-    """Return the policy that lets its holder assume the grant's role."""
-    role = iam_arn(target.partition, target.id, "role", grant.role_path, grant.role_name)
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}
+def caller_policy(grants: Iterable[Grant], accounts: Mapping[str, Account]) -> PolicyDocument:
+    """Return the policy that lets its holder assume the roles of one grant in all its target accounts."""
+    roles = sorted(_role_arn(grant, accounts[grant.target]) for grant in grants)
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": _one_or_list(roles)}
     return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
 
 
@@ -96,16 +104,22 @@ def _permissions_policies(grant: Grant, target: Account, stack: str) -> dict[Add
     return found
 
 
-def _role(grant: Grant, source: Account, target: Account, stack: str) -> Role:
-    parts = [part.arn for part in _permissions_policies(grant, target, stack).values()]
+def _role_arn(grant: Grant, target: Account) -> str:
+    return iam_arn(target.partition, target.id, "role", grant.role_path, grant.role_name)
+
+
+def _role(
+    grant: Grant, accounts: Mapping[str, Account], permissions: Mapping[Address, ManagedPolicy], stack: str
+) -> Role:
+    parts = [part.arn for part in permissions.values()]
     inline = dict(grant.inline_policies)
     if grant.permissions is not None and not parts:
         inline[INLINE_POLICY] = grant.permissions
     return Role(
         grant=grant.name,
-        arn=iam_arn(target.partition, target.id, "role", grant.role_path, grant.role_name),
+        arn=_role_arn(grant, accounts[grant.target]),
         path=grant.role_path,
-        trust_policy=trust_policy(grant, source),
+        trust_policy=trust_policy(grant, accounts),
         description=grant.description,
         inline_policies=inline,
         managed_policies=grant.managed_policies | frozenset(parts),
@@ -117,12 +131,11 @@ def _role(grant: Grant, source: Account, target: Account, stack: str) -> Role:
     )
 
 
-def _policy_holders(grant: Grant, source: Account) -> tuple[Principal, ...]:
-    if not grant.makes_caller_policies:
-        return ()
-    if grant.entire_account:
-        return () if source.managed else (Principal(PrincipalKind.ACCOUNT, source.id),)
-    return grant.principals
+def _policy_holders(grant: Grant, accounts: Mapping[str, Account]) -> Iterator[Principal]:
+    if grant.makes_caller_policies:
+        for principal in grant.principals:
+            if principal.kind is not PrincipalKind.ACCOUNT or not accounts[principal.account].managed:
+                yield principal
 
 
 def _one_or_list(values: list[str]) -> str | list[str]:

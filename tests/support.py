@@ -77,10 +77,10 @@ def facts_for(manifest: Manifest, *states: State) -> dict[str, AccountFacts]:
     """Return facts in which every principal that the grants name exists, and every role of the states."""
     found: dict[str, dict[tuple[PrincipalKind, str], str]] = {name: {} for name in manifest.accounts}
     for grant in manifest.grants:
-        account = manifest.accounts[grant.source]
         for p in grant.principals:
+            account = manifest.accounts[p.account]
             arn = f"arn:{account.partition}:iam::{account.id}:{p.kind}{p.path}{p.name}"
-            found[grant.source][p.kind, p.name.casefold()] = arn
+            found[p.account][p.kind, p.name.casefold()] = arn
     for state in states:
         for address, resource in state.items():
             if isinstance(resource, Role):

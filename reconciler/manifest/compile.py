@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import Problem
-from reconciler.manifest.policies import compile_permissions, compile_policy, dates
+from reconciler.manifest.policies import File, compile_permissions, compile_policy, dates, policy_file
 from reconciler.manifest.possible import never_met, protected, working_role
+from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
+from reconciler.manifest.variables import Variables
 from reconciler.model import Account, Grant, Principal, PrincipalKind, Require
 from reconciler.ownership import (
     RESERVED_TAG_PREFIX,
@@ -41,8 +43,8 @@ _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?")
 class GrantCompiler:
     """Compiles the grants of one file; appends what is wrong to `problems`.
 
-    A grant may lack what the schema has refused already; it is then checked for the rest. `accounts` is None where the
-    files that declare them could not all be read. What a grant inherits and is wrong is blamed on the defaults.
+    A grant may lack what the schema has refused already; it is then checked for the rest. `selection` is None where the
+    files that declare accounts could not all be read. What a grant inherits and is wrong is blamed on the defaults.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class GrantCompiler:
         source: Source,
         root: Path,
         defaults: Source,
-        accounts: Mapping[str, Account] | None,
+        selection: Selection | None,
         problems: list[Problem],
     ) -> None:
         self._source = source
@@ -58,24 +60,35 @@ class GrantCompiler:
         self._default_source = defaults
         stated = defaults.data.get("defaults")
         self._defaults: Mapping[str, Any] = stated if isinstance(stated, dict) else {}
-        self._accounts = accounts
+        self._selection = selection
         self._problems = problems
+        self._files: dict[str, File] = {}
         self._at: PathTo = ()
+        self._variables = Variables(None, None, ())
 
-    def compile(self, name: str, raw: Mapping[str, Any]) -> Grant | None:
-        """Return the grant, or None where something is wrong with it."""
-        before = len(self._problems)
-        grant = self._compile(name, raw)
-        self._problems[before:] = [replace(problem, grant=name) for problem in self._problems[before:]]
-        return grant
-
-    def _compile(self, name: str, raw: Mapping[str, Any]) -> Grant | None:
+    def compile(self, name: str, raw: Mapping[str, Any]) -> list[Grant]:
+        """Return the grant for each of its target accounts; nothing where something is wrong with it."""
         before = len(self._problems)
         self._at = ("grants", name)
         raw = {**raw, "from": raw.get("from", {}), "to": raw.get("to", {})}
-        source, target = self._account(raw, "from"), self._account(raw, "to")
-        if source and target:
-            self._check_pair(source, target)
+        sources, targets = self._accounts(raw, "from"), self._accounts(raw, "to")
+        grants: list[Grant | None] = []
+        for target in targets or (None,):
+            of_target = self._sources_of(target, sources) if target and sources else ()
+            grants.append(self._compile(name, raw, of_target, target))
+            if len(self._problems) > before:
+                # What is wrong in one account is so in most; of each it would be said hundreds of times.
+                break
+        self._problems[before:] = [replace(problem, grant=name) for problem in self._problems[before:]]
+        return [grant for grant in grants if grant is not None] if len(self._problems) == before else []
+
+    def _compile(
+        self, name: str, stated: Mapping[str, Any], sources: tuple[Account, ...], target: Account | None
+    ) -> Grant | None:
+        before = len(self._problems)
+        variables = self._variables = Variables(target, target, sources)
+        rest = {key: value for key, value in stated.items() if key != "from"}
+        raw = {**variables.fill(rest, self._unknown), "from": stated["from"]}
         moved_from = tuple(entry["from"] for entry in raw.get("moved", ()))
         # A role that has its name from its grant has it from the first one.
         role_name = raw["to"].get("role", moved_from[0] if moved_from else name)
@@ -84,7 +97,7 @@ class GrantCompiler:
             self._problem("XG029", ("to", "role"), f"{error}; this is {role_name!r}")
         if error := description_error(raw.get("description", "")):
             self._problem("XG031", ("description",), f"{error}; write it without")
-        principals = self._principals(raw["from"])
+        principals = self._callers(raw["from"], sources, target)
         arguments: dict[str, Any] = {
             "role_path": self._path(raw, target),
             "permissions": self._permissions(raw, target),
@@ -97,17 +110,15 @@ class GrantCompiler:
             "makes_caller_policies": raw.get("caller_policy", self._defaults.get("caller_policy")) != "none",
             "tags": self._tags(raw),
         }
-        if len(self._problems) > before or source is None or target is None:
+        if len(self._problems) > before or not sources or target is None:
             return None
         grant = Grant(
             name=name,
             place=self._source.key_place(self._at),
-            source=source.name,
             target=target.name,
             role_name=role_name,
             description=raw.get("description", ""),
             principals=principals,
-            entire_account=raw["from"].get("entire_account", False),
             adopt=raw.get("adopt", False),
             moved_from=moved_from,
             prevent_destroy=raw.get("prevent_destroy", False),
@@ -122,7 +133,7 @@ class GrantCompiler:
     def check_defaults(self) -> None:
         """Check what grants inherit, where it stands; whether or not there is a grant."""
         self._at = ("defaults",)
-        path = self._defaults.get("path", "/")
+        path = self._default("path") or "/"
         if error := path_error(path):
             self._problem("XG029", ("path",), f"{error}; this is {path!r}")
         self._conditions({})
@@ -146,28 +157,44 @@ class GrantCompiler:
         )
 
     def _inherited(self, raw: Mapping[str, Any], key: str) -> dict[str, Any]:
-        return {**self._defaults.get(key, {}), **raw.get(key, {})}
+        stated = {**self._defaults.get(key, {}), **raw.get(key, {})}
+        filled: dict[str, Any] = self._variables.fill(stated, self._unknown, (key,))
+        return filled
 
-    def _account(self, raw: Mapping[str, Any], end: str) -> Account | None:
-        name = raw[end].get("account")
-        if name is None or self._accounts is None:
-            return None
-        account = self._accounts.get(name)
-        if account is None:
-            known = ", ".join(sorted(self._accounts)) or "none"
-            self._problem(
-                "XG024", (end, "account"), f"unknown account {name!r}; declare it under accounts (declared: {known})"
-            )
+    def _default(self, key: str) -> Any:
+        return self._variables.fill(self._defaults.get(key), self._unknown, (key,))
+
+    def _unknown(self, path: PathTo, message: str) -> None:
+        self._problem("XG047", path, message)
+
+    def _accounts(self, raw: Mapping[str, Any], end: str) -> tuple[Account, ...]:
+        stated = raw[end].get("account")
+        if stated is None or self._selection is None:
+            return ()
+        try:
+            found = self._selection.select(stated, raw[end].get("exclude", ()))
+        except SelectionError as error:
+            below = error.path if error.path[:1] == ("exclude",) and not isinstance(stated, dict) else None
+            self._problem(error.code, (end, *(below or ("account", *error.path))), str(error))
+            return ()
         # An account without an id was refused itself; nothing can be said of its grants.
-        return account if account is not None and account.id else None
+        return tuple(account for account in found if account.id)
 
-    def _check_pair(self, source: Account, target: Account) -> None:
-        if source.id == target.id:
+    def _sources_of(self, target: Account, sources: tuple[Account, ...]) -> tuple[Account, ...]:
+        """Return the source accounts of one target. Where several are meant, an account is not its own."""
+        others = tuple(source for source in sources if source.id != target.id)
+        if not others:
             self._problem(
                 "XG025", ("to", "account"),
-                f"source and target are one account, {target.name}; a grant goes from one account to another",
+                f"source and target are one account, {target.name}; a grant goes from one account to another, so "
+                f"name another one, or leave this one out of several: exclude: [{target.name}]",
             )  # fmt: skip
-        elif source.partition != target.partition:
+        for source in others:
+            self._check_pair(source, target)
+        return others
+
+    def _check_pair(self, source: Account, target: Account) -> None:
+        if source.partition != target.partition:
             self._problem(
                 "XG035", ("to", "account"),
                 f"{source.name} is in partition {source.partition} and {target.name} in {target.partition}; "
@@ -178,6 +205,22 @@ class GrantCompiler:
                 "XG036", ("to", "account"),
                 f"neither {source.name} nor {target.name} is managed here, so nothing could be done; remove the grant",
             )  # fmt: skip
+
+    def _callers(
+        self, stated: Mapping[str, Any], sources: tuple[Account, ...], target: Account | None
+    ) -> tuple[Principal, ...]:
+        """Return the principals of all source accounts; of one that is not known, if there is none."""
+        found: list[Principal] = []
+        before = len(self._problems)
+        for source in sources or (None,):
+            of_source = Variables(source, target, sources, source)
+            raw = of_source.fill(stated, lambda path, message: self._unknown(("from", *path), message))
+            found += [replace(principal, account=source.name if source else "") for principal in self._principals(raw)]
+            if source is not None and raw.get("entire_account"):
+                found.append(Principal(PrincipalKind.ACCOUNT, source.id, account=source.name))
+            if len(self._problems) > before:
+                break
+        return tuple(found)
 
     def _principals(self, raw: Mapping[str, Any]) -> tuple[Principal, ...]:
         found: dict[tuple[str, str], Principal] = {}
@@ -214,7 +257,8 @@ class GrantCompiler:
     def _path(self, raw: Mapping[str, Any], target: Account | None) -> str:
         if "path" not in raw["to"]:
             # The path of somebody else's role is theirs, not our habit.
-            return self._defaults.get("path", "/") if target is None or target.managed else "/"
+            inherited: str | None = self._default("path") if target is None or target.managed else None
+            return inherited or "/"
         path: str = raw["to"]["path"]
         if error := path_error(path):
             self._problem("XG029", ("to", "path"), f"{error}; this is {path!r}")
@@ -224,7 +268,7 @@ class GrantCompiler:
         found = None
         # A grant that says both is refused for that, and what is wrong with either is said too.
         if "policy" in raw:
-            found = compile_policy(raw["policy"], self._source, (*self._at, "policy"), self._root, self._problems)
+            found = self._policy(raw["policy"], ("policy",))
         if "permissions" in raw:
             found = compile_permissions(raw["permissions"], self._source, (*self._at, "permissions"), self._problems)
         stated = ("inline_policies", "managed_policies")
@@ -239,13 +283,27 @@ class GrantCompiler:
             )
         return None
 
+    def _policy(self, stated: Mapping[str, Any], path: PathTo) -> PolicyDocument | None:
+        file = None
+        if "file" in stated:
+            name = stated["file"]
+            if name not in self._files:
+                self._files[name] = policy_file(name, Path(self._source.file).parent, self._root)
+            file = self._files[name]
+        return compile_policy(stated, self._source, (*self._at, *path), file, self._fill_file, self._problems)
+
+    def _fill_file(self, data: Any, file: Source) -> Any:
+        return self._variables.fill(
+            data, lambda path, message: self._problems.append(Problem("XG047", message, file.place(path)))
+        )
+
     def _inline_policies(self, raw: Mapping[str, Any]) -> dict[str, PolicyDocument]:
         found: dict[str, PolicyDocument] = {}
         for name, stated in raw.get("inline_policies", {}).items():
             at = ("inline_policies", name)
             if name == REVOKED_SESSIONS_POLICY or parse_caller_policy_name(name) is not None:
                 self._problem("XG029", at, f"{name} is not a policy for permissions; give it another name", key=True)
-            document = compile_policy(stated, self._source, (*self._at, *at), self._root, self._problems)
+            document = self._policy(stated, at)
             if document is not None:
                 found[name] = document
         return found
@@ -258,8 +316,9 @@ class GrantCompiler:
 
     def _boundary(self, raw: Mapping[str, Any], target: Account | None) -> str | None:
         # As the path: what bounds somebody else's role is theirs to say.
-        inherited = self._defaults.get("permissions_boundary") if target is None or target.managed else None
-        arn: str | None = raw.get("permissions_boundary", inherited)
+        arn: str | None = raw.get("permissions_boundary")
+        if "permissions_boundary" not in raw and (target is None or target.managed):
+            arn = self._default("permissions_boundary")
         if arn is not None:
             self._check_policy_arn(arn, target, ("permissions_boundary",))
         return arn

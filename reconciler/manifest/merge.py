@@ -11,7 +11,9 @@ from typing import Any
 from reconciler.errors import Place, Problem
 from reconciler.manifest.compile import GrantCompiler
 from reconciler.manifest.schema import problems_of
+from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
+from reconciler.manifest.variables import Variables, Wrong
 from reconciler.model import Access, Account, Grant, Limits, Manifest
 from reconciler.policy.arn import name_error, path_error, split_path
 
@@ -34,13 +36,14 @@ def merge(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Manife
     limits = _limits(usable, problems)
     store = _store(usable, problems)
     accounts = _accounts(usable, defaults, problems)
-    grants = _grants(usable, defaults, accounts if complete else None, problems)
+    selection = _selection(usable, accounts, problems) if complete else None
+    grants = _grants(usable, defaults, selection, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
     problems.extend(_moved_wrongly(grants, usable))
     if stack is None or problems:
         return None
     mfa = _section(defaults, "defaults").get("require", {}).get("mfa", False)
-    ordered = tuple(sorted(grants, key=lambda grant: grant.name))
+    ordered = tuple(sorted(grants, key=lambda grant: (grant.name, grant.target)))
     return Manifest(stack, accounts, ordered, limits, store=store, inherits_mfa=mfa)
 
 
@@ -72,22 +75,21 @@ def _drop(data: Any, path: PathTo) -> None:
 def _grants(
     sources: list[tuple[Source, Path]],
     defaults: Source,
-    accounts: dict[str, Account] | None,
+    selection: Selection | None,
     problems: list[Problem],
 ) -> list[Grant]:
     compiled: list[Grant] = []
     first: dict[str, Place] = {}
-    GrantCompiler(defaults, Path(), defaults, {}, problems).check_defaults()
+    GrantCompiler(defaults, Path(), defaults, None, problems).check_defaults()
     for source, root in sources:
-        compiler = GrantCompiler(source, root, defaults, accounts, problems)
+        compiler = GrantCompiler(source, root, defaults, selection, problems)
         for name, raw in _section(source, "grants").items():
             place = source.key_place(("grants", name))
             if name in first:
                 message = f"the grant {name} is declared before, at {first[name]}; rename one"
                 problems.append(Problem("XG023", message, place, name))
             first.setdefault(name, place)
-            if (grant := compiler.compile(name, raw)) is not None:
-                compiled.append(grant)
+            compiled += compiler.compile(name, raw)
     return compiled
 
 
@@ -162,7 +164,7 @@ def _accounts(sources: list[tuple[Source, Path]], defaults: Source, problems: li
             if raw is None:
                 accounts[name] = Account(name, "")
                 continue
-            account = _account(name, raw, access)
+            account = _account(name, raw, access, _wrong_access(name, source, defaults, problems))
             problems.extend(_role_name_problems(raw, source, ("accounts", name)))
             if account.id in ids:
                 other, first = ids[account.id]
@@ -173,16 +175,54 @@ def _accounts(sources: list[tuple[Source, Path]], defaults: Source, problems: li
     return accounts
 
 
-def _account(name: str, raw: dict[str, Any], default: dict[str, Any]) -> Account:
-    own = raw if {"profile", "assume_role"} & set(raw) else default
-    role = own.get("assume_role", {})
-    return Account(
+def _selection(sources: list[tuple[Source, Path]], accounts: dict[str, Account], problems: list[Problem]) -> Selection:
+    groups: dict[str, Any] = {}
+    places: dict[str, tuple[Source, Place]] = {}
+    for source, _ in sources:
+        for name, stated in _section(source, "account_groups").items():
+            place = source.key_place(("account_groups", name))
+            if name in accounts:
+                message = f"{name} is an account already; give the group another name"
+                problems.append(Problem("XG045", message, place))
+            elif name in groups:
+                message = f"the group {name} is declared before, at {places[name][1]}; keep one"
+                problems.append(Problem("XG045", message, place))
+            else:
+                groups[name], places[name] = stated, (source, place)
+    selection = Selection(accounts, groups)
+    for name, (source, _) in places.items():
+        try:
+            selection.check(name)
+        except SelectionError as error:
+            place = source.place(("account_groups", name, *error.path))
+            problems.append(Problem(error.code, str(error), place))
+    return selection
+
+
+def _account(name: str, raw: dict[str, Any], default: dict[str, Any], wrong: Wrong) -> Account:
+    account = Account(
         name=name,
         id=raw["id"],
         managed=raw.get("managed", True),
         partition=raw.get("partition", "aws"),
-        access=Access(own.get("profile"), role.get("name"), role.get("external_id")),
+        tags=raw.get("tags", {}),
+        ou=(raw["ou"],) if "ou" in raw else (),
     )
+    own = raw if {"profile", "assume_role"} & set(raw) else default
+    stated = Variables(account, account, ()).fill(own, wrong)
+    role = stated.get("assume_role", {})
+    return replace(account, access=Access(stated.get("profile"), role.get("name"), role.get("external_id")))
+
+
+def _wrong_access(name: str, source: Source, defaults: Source, problems: list[Problem]) -> Wrong:
+    """Return what notes that a variable is wrong: where the account says how it is reached, else in the defaults."""
+
+    def wrong(path: PathTo, message: str) -> None:
+        own = ("accounts", name, *path)
+        place = source.place(own) if own in source.values else defaults.place(("defaults", "access", *path))
+        problems.append(Problem("XG047", message, place))
+
+    return wrong
 
 
 def _role_name_problems(raw: dict[str, Any], source: Source, path: tuple[str, ...]) -> Iterable[Problem]:
@@ -196,9 +236,11 @@ def _role_name_problems(raw: dict[str, Any], source: Source, path: tuple[str, ..
 def _roles_claimed_twice(grants: list[Grant], sources: list[tuple[Source, Path]]) -> Iterable[Problem]:
     by_file = {source.file: source for source, _ in sources}
     claimed: dict[tuple[str, str], Grant] = {}
+    said: set[tuple[str, str]] = set()
     for grant in grants:
         first = claimed.setdefault((grant.target, grant.role_name.casefold()), grant)
-        if first is not grant and first.name != grant.name:
+        if first.name != grant.name and (first.name, grant.name) not in said:
+            said.add((first.name, grant.name))
             message = (
                 f"the role {grant.role_name} in account {grant.target} is the grant {first.name}'s already, at "
                 f"{first.place}; give this grant another `to.role`"
@@ -214,7 +256,7 @@ def _moved_wrongly(grants: list[Grant], sources: list[tuple[Source, Path]]) -> I
         name: source.key_place(("grants", name)) for source, _ in sources for name in _section(source, "grants")
     }
     claimed: dict[str, Place] = {}
-    for grant in grants:
+    for grant in {grant.name: grant for grant in reversed(grants)}.values():
         for index, old in enumerate(grant.moved_from):
             place = by_file[grant.place.file].place(("grants", grant.name, "moved", index, "from"))
             if old == grant.name:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,22 +30,29 @@ def compile_permissions(
     return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [_in_text(s) for s in statements]})
 
 
+File = tuple[Source | None, tuple[str | Problem, ...]]
+"""A policy file's source; or None, and what is wrong with the name (a text) or the file (problems)."""
+
+Fill = Callable[[Any, Source], Any]
+"""Replaces the variables in the data of a policy file."""
+
+
 def compile_policy(
-    stated: Mapping[str, Any], source: Source, at: PathTo, root: Path, problems: list[Problem]
+    stated: Mapping[str, Any], source: Source, at: PathTo, file: File | None, fill: Fill, problems: list[Problem]
 ) -> PolicyDocument | None:
     """Return the whole document that stands at `at`, or in the file that is named there.
 
-    A file lies in `root`. What is wrong is appended to `problems`; None where there is no document for it.
+    What is wrong is appended to `problems`; None where there is no document for it.
     """
     data = stated
-    if "file" in stated:
-        place = (*at, "file")
-        loaded, found = _read_file(stated["file"], Path(source.file).parent, root)
-        problems.extend(Problem("XG032", message, source.place(place)) for message in found if isinstance(message, str))
+    if file is not None:
+        loaded, found = file
+        place = source.place((*at, "file"))
+        problems.extend(Problem("XG032", message, place) for message in found if isinstance(message, str))
         problems.extend(problem for problem in found if isinstance(problem, Problem))
         if loaded is None:
             return None
-        source, at, data = loaded, (), loaded.data
+        source, at, data = loaded, (), fill(loaded.data, loaded)
     inside = isinstance(data["Statement"], list)
     places = [
         (statement, (*at, "Statement", index) if inside else (*at, "Statement"))
@@ -84,8 +91,8 @@ def _text(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _read_file(name: str, folder: Path, root: Path) -> tuple[Source | None, tuple[str | Problem, ...]]:
-    """Return a policy file's source; or None, and what is wrong with the name (a text) or the file (problems)."""
+def policy_file(name: str, folder: Path, root: Path) -> File:
+    """Read a policy file, which lies in `root`; `folder` is that of the manifest file that names it."""
     path = folder / name
     try:
         # A manifest of a pull request must not make the tool read other files of the machine.

@@ -44,7 +44,9 @@ def protected(grant: Grant) -> Iterator[tuple[PathTo, str]]:
     """Yield which roles of the grant only AWS itself can change (UnmodifiableEntity, facts sheet 3.4)."""
     if reason := _protected(grant.role_path, grant.role_name):
         yield ("to",), f"{reason}: only AWS can make or change it; name another role"
-    for index, principal in enumerate(p for p in grant.principals if p.kind is PrincipalKind.ROLE):
+    # The same roles are named of every source account.
+    roles = [p for p in grant.principals if p.kind is PrincipalKind.ROLE and p.account == grant.principals[0].account]
+    for index, principal in enumerate(roles):
         if reason := _protected(principal.path, principal.name):
             yield (
                 ("from", "roles", index),

@@ -32,22 +32,31 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An AWS account of the manifest. One that is not `managed` is somebody else's: never read, never written."""
+    """An AWS account of the manifest. One that is not `managed` is somebody else's: never read, never written.
+
+    `tags` and `ou` are those of AWS Organizations: `ou` the ids of its root and its units, the outermost first.
+    """
 
     name: str
     id: str
     managed: bool = True
     partition: str = "aws"
     access: Access = Access()
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    ou: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user, group or role of a source account, with its path."""
+    """A user, group or role of a source account, with its path; or all of the account, whose id is then the name.
+
+    `account` is the manifest's name for the source account.
+    """
 
     kind: PrincipalKind
     name: str
     path: str = "/"
+    account: str = ""
 
     def arn(self, account: Account) -> str:
         """Return the value that names this principal in a trust policy; a group can only be named by its account."""
@@ -84,22 +93,21 @@ class Require:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a manifest declares: these principals of one account may use these permissions in another account.
+    """What a manifest declares: these principals may use these permissions in another account.
 
-    `conditions` are those of the trust policy, `require` included. `permissions` is None where managed policies
-    say it all, where `inline_policies` stand in their place, or where the target account is somebody else's.
-    `moved_from` are the names that the grant had before, the oldest first.
+    A grant over several target accounts is one Grant for each, all of one name. `principals` are of one source account
+    or of several; a whole account is a principal of kind ACCOUNT. `conditions` are those of the trust policy, `require`
+    included. `permissions` is None where managed policies say it all, where `inline_policies` stand in their place, or
+    where the target account is somebody else's. `moved_from` are the names that the grant had before, the oldest first.
     """
 
     name: str
     place: Place
-    source: str
     target: str
     role_name: str
     role_path: str = "/"
     description: str = ""
     principals: tuple[Principal, ...] = ()
-    entire_account: bool = False
     permissions: PolicyDocument | None = None
     managed_policies: frozenset[str] = frozenset()
     permissions_boundary: str | None = None
@@ -128,7 +136,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All manifest files together: the stack, its accounts by name, and its grants in order of name.
+    """All manifest files together: the stack, its accounts by name, and its grants in order of name and target.
 
     `digest` is the SHA-256, in hexadecimal, over the content of all files that were read, policy files included.
     `store` is where locks and history are kept, like `s3://bucket/prefix`; empty for this machine.

@@ -7,6 +7,7 @@ it (`NoSuchEntity`); both would come in the middle of an apply.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 from reconciler.model import Action, Address, Finding, Kind, Plan, PrincipalKind, Role, Severity
@@ -23,11 +24,10 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
         change.removed_address().slot() for change in plan.changes if change.action in (Action.DELETE, Action.REPLACE)
     }
     made = {address.slot(): resource.arn for address, resource in plan.desired.items() if isinstance(resource, Role)}
-    trusted = {
-        resource.grant: resource.trust_policy.aws_principals()
-        for resource in plan.desired.values()
-        if isinstance(resource, Role)
-    }
+    trusted = defaultdict[str, set[str]](set)
+    for role in plan.desired.values():
+        if isinstance(role, Role):
+            trusted[role.grant].update(role.trust_policy.aws_principals())
     for address, wanted in sorted(plan.desired.items(), key=lambda item: str(item[0])):
         facts = plan.live.facts[address.account]
         if address.holder is None or not facts.account.managed:
@@ -49,7 +49,7 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
                 f"exists under another spelling, as {spelt}",
                 f"write {spelt} in the grant's `from`",
             )
-        elif kind is not PrincipalKind.GROUP and arn not in trusted.get(wanted.grant, (arn,)):
+        elif kind is not PrincipalKind.GROUP and wanted.grant in trusted and arn not in trusted[wanted.grant]:
             resource = arn.split(f":{kind}/", 1)[1]
             yield _finding(
                 address,
@@ -65,7 +65,11 @@ def _trusted_only(plan: Plan, made: set[str]) -> Iterator[Finding]:
     # Of an account that could not be read nobody knows whom it has.
     known = (facts for facts in plan.live.facts.values() if facts.account.managed and not facts.error)
     by_id = {facts.account.id: facts for facts in known}
-    with_policy = {address.holder and (resource.grant, *address.holder) for address, resource in plan.desired.items()}
+    with_policy = {
+        (resource.grant, address.account, *address.holder)
+        for address, resource in plan.desired.items()
+        if address.holder
+    }
     for address, role in sorted(plan.desired.items(), key=lambda item: str(item[0])):
         if not isinstance(role, Role) or not plan.live.facts[address.account].account.managed:
             continue
@@ -74,7 +78,7 @@ def _trusted_only(plan: Plan, made: set[str]) -> Iterator[Finding]:
             if match is None or (facts := by_id.get(match.group(1))) is None:
                 continue
             kind, name = PrincipalKind(match.group(2)), match.group(3)
-            if (role.grant, kind, name) in with_policy or arn in made:
+            if (role.grant, facts.account.name, kind, name) in with_policy or arn in made:
                 continue
             if facts.principals.get((kind, name.casefold())) != arn:
                 yield Finding(

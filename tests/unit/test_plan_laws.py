@@ -61,12 +61,16 @@ def grants(draw: Any) -> tuple[Grant, ...]:
         found[name] = Grant(
             name=name,
             place=Place("f"),
-            source=source,
             target=target,
             role_name=role,
             role_path=draw(st.sampled_from(["/", "/p/"])),
             description=draw(st.sampled_from(["", "x"])),
-            principals=tuple(draw(st.lists(principals, min_size=1, max_size=3, unique_by=lambda p: (p.kind, p.name)))),
+            principals=tuple(
+                replace(principal, account=source)
+                for principal in draw(
+                    st.lists(principals, min_size=1, max_size=3, unique_by=lambda p: (p.kind, p.name))
+                )
+            ),
             permissions=document(allow(draw(st.sampled_from(["s3:GetObject", "s3:PutObject"])))),
             max_session_duration=draw(st.sampled_from([3600, 7200])),
             managed_caller_policy=draw(st.booleans()),

@@ -1,0 +1,86 @@
+"""Which accounts a grant means: one, a list, a named group, or those that have some tags or lie below a unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from reconciler.manifest.source import PathTo
+from reconciler.model import Account
+from reconciler.policy.document import listed
+
+
+class SelectionError(Exception):
+    """What is wrong with a selection, and below which path of it."""
+
+    def __init__(self, code: str, message: str, path: PathTo = ()) -> None:
+        self.code = code
+        self.path = path
+        super().__init__(message)
+
+
+class Selection:
+    """The accounts of a manifest and its groups of accounts, by name. A group is said as a grant says its accounts."""
+
+    def __init__(self, accounts: Mapping[str, Account], groups: Mapping[str, Any]) -> None:
+        self._accounts = accounts
+        self._groups = groups
+
+    def select(self, stated: Any, exclude: Iterable[str] = ()) -> tuple[Account, ...]:
+        """Return the accounts that are meant, by name: `stated` is a name, a list of names, or criteria.
+
+        Criteria are `accounts`, `tags` and `ou`, of which all have to hold, and `exclude`. Names are of accounts or of
+        groups.
+
+        Raises:
+            SelectionError: a name is unknown, a group contains itself, or no account is left.
+
+        """
+        found = self._of(stated, ())
+        for index, name in enumerate(exclude):
+            for account in self._named(name, ("exclude", index), ()):
+                found.pop(account, None)
+        if not found:
+            raise SelectionError("XG046", "no account is meant by this; mend it, or remove the grant")
+        return tuple(found[name] for name in sorted(found))
+
+    def check(self, group: str) -> None:
+        """Raise SelectionError where a group names what is unknown, or contains itself. One may be empty."""
+        self._of(self._groups[group], (group,))
+
+    def _of(self, stated: Any, inside: tuple[str, ...]) -> dict[str, Account]:
+        if isinstance(stated, str):
+            return self._named(stated, (), inside)
+        if isinstance(stated, list):
+            return self._any(stated, (), inside)
+        found = self._any(stated["accounts"], ("accounts",), inside) if "accounts" in stated else dict(self._accounts)
+        for key, values in stated.get("tags", {}).items():
+            found = {name: account for name, account in found.items() if account.tags.get(key) in listed(values)}
+        if "ou" in stated:
+            units = set(listed(stated["ou"]))
+            found = {name: account for name, account in found.items() if units.intersection(account.ou)}
+        for name in self._any(stated.get("exclude", []), ("exclude",), inside):
+            found.pop(name, None)
+        return found
+
+    def _any(self, names: Iterable[str], at: PathTo, inside: tuple[str, ...]) -> dict[str, Account]:
+        found: dict[str, Account] = {}
+        for index, name in enumerate(names):
+            found |= self._named(name, (*at, index), inside)
+        return found
+
+    def _named(self, name: str, at: PathTo, inside: tuple[str, ...]) -> dict[str, Account]:
+        if name in self._accounts:
+            return {name: self._accounts[name]}
+        if name in inside:
+            circle = " -> ".join((*inside[inside.index(name) :], name))
+            raise SelectionError("XG045", f"the group {name} contains itself: {circle}; take one of them out", at)
+        if name not in self._groups:
+            known = ", ".join(sorted({*self._accounts, *self._groups})[:20]) or "none"
+            message = f"unknown account {name!r}; declare it under accounts, or as a group (declared: {known})"
+            raise SelectionError("XG024", message, at)
+        try:
+            return self._of(self._groups[name], (*inside, name))
+        except SelectionError as error:
+            # Where the group stands is said when the group itself is checked.
+            raise SelectionError(error.code, str(error), at) from None

@@ -1,0 +1,221 @@
+"""One grant over many accounts: lists, groups, tags and units of accounts, and variables in its strings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import ManifestError
+from reconciler.model import CallerPolicy, Manifest, Role
+from tests.support import desired_of, load_text
+
+HEAD = """\
+version: 1
+stack: platform
+accounts:
+  ci: {id: "111111111111", tags: {domain: tools}}
+  audit: {id: "222222222222"}
+  shop: {id: "333333333333", tags: {domain: sales, bucket: shop-data}, ou: ou-ab12-11111111}
+  pay: {id: "444444444444", tags: {domain: sales, bucket: pay-data}, ou: ou-ab12-22222222}
+  lab: {id: "555555555555", tags: {domain: research}, ou: ou-ab12-11111111}
+account_groups:
+  prod: [shop, pay]
+  sales: {tags: {domain: sales}}
+  first: {ou: ou-ab12-11111111}
+  both: {tags: {domain: [sales, research]}, ou: [ou-ab12-11111111, ou-ab12-22222222], exclude: [lab]}
+  nested: {accounts: [prod, lab], exclude: [first]}
+  nobody: {tags: {domain: nothing}}
+grants:
+"""
+
+
+def grant(ends: str, rest: str = "") -> str:
+    return f"""\
+  reader:
+{ends}
+    permissions: [{{actions: "s3:GetObject", resources: "*"}}]
+{rest}"""
+
+
+def declared(folder: Path, ends: str, rest: str = "", head: str = HEAD) -> Manifest:
+    return load_text(folder, head + grant("\n".join(f"    {line}" for line in ends.splitlines()), rest))
+
+
+@pytest.mark.parametrize(
+    ("to", "targets"),
+    [
+        ("shop", {"shop"}),
+        ("[shop, lab]", {"shop", "lab"}),
+        ("prod", {"shop", "pay"}),
+        ("[prod, lab]", {"shop", "pay", "lab"}),
+        ("sales", {"shop", "pay"}),
+        ("first", {"shop", "lab"}),
+        ("both", {"shop", "pay"}),
+        ("nested", {"pay"}),
+        ("{tags: {domain: research}}", {"lab"}),
+        ("{tags: {domain: sales, bucket: pay-data}}", {"pay"}),
+        ("{ou: ou-ab12-11111111, exclude: [sales]}", {"lab"}),
+        ("{exclude: [ci, audit, lab]}", {"shop", "pay"}),
+        ("prod, exclude: [pay]", {"shop"}),
+    ],
+)
+def test_a_grant_goes_to_each_account_that_is_meant(tmp_path: Path, to: str, targets: set[str]) -> None:
+    manifest = declared(tmp_path, f"from: {{account: ci, users: [bot]}}\nto: {{account: {to}}}")
+    assert {found.target for found in manifest.grants} == targets
+    assert [found.target for found in manifest.grants] == sorted(targets)
+
+
+def test_each_target_has_one_role_that_trusts_all_sources_and_each_caller_one_policy_for_all_roles(
+    tmp_path: Path,
+) -> None:
+    manifest = declared(
+        tmp_path, "from: {account: [ci, audit], users: [bot], groups: [ops]}\nto: {account: [shop, pay], path: /x/}"
+    )
+    state = desired_of(manifest)
+    roles = {str(address): role for address, role in state.items() if isinstance(role, Role)}
+    policies = {str(address): policy for address, policy in state.items() if isinstance(policy, CallerPolicy)}
+    assert list(roles) == ["pay/role/reader", "shop/role/reader"]
+    for role in roles.values():
+        assert role.trust_policy.aws_principals() == (
+            "arn:aws:iam::111111111111:root", "arn:aws:iam::111111111111:user/bot",
+            "arn:aws:iam::222222222222:root", "arn:aws:iam::222222222222:user/bot",
+        )  # fmt: skip
+    assert sorted(policies) == [
+        f"{account}/{holder}/caller-policy/reader"
+        for account in ("audit", "ci")
+        for holder in ("group/ops", "user/bot")
+    ]
+    for policy in policies.values():
+        assert policy.document.resources() == (
+            "arn:aws:iam::333333333333:role/x/reader", "arn:aws:iam::444444444444:role/x/reader",
+        )  # fmt: skip
+
+
+def test_among_several_an_account_is_not_its_own_source(tmp_path: Path) -> None:
+    manifest = declared(tmp_path, "from: {account: prod, roles: [app]}\nto: {account: prod}")
+    trusted = {found.target: [principal.account for principal in found.principals] for found in manifest.grants}
+    assert trusted == {"pay": ["shop"], "shop": ["pay"]}
+
+
+def test_entire_accounts_are_trusted_each_by_its_root(tmp_path: Path) -> None:
+    manifest = declared(tmp_path, "from: {account: prod, entire_account: true}\nto: {account: audit}")
+    state = desired_of(manifest)
+    (role,) = state.values()
+    assert isinstance(role, Role)
+    assert role.trust_policy.aws_principals() == ("arn:aws:iam::333333333333:root", "arn:aws:iam::444444444444:root")
+
+
+def test_variables_stand_for_what_the_accounts_are(tmp_path: Path) -> None:
+    manifest = declared(
+        tmp_path,
+        'from: {account: ci, roles: ["deploy-${target.name}", "in-${account.name}"]}\nto: {account: prod, role: "R-${account.name}"}',
+        "    description: 'from ${source.name} ${source.id}'\n"
+        "    managed_policies: ['arn:${account.partition}:iam::${target.id}:policy/own']\n"
+        "    require: {source_ip: [203.0.113.0/24]}\n"
+        "    trust_conditions: {StringEquals: {'aws:PrincipalTag/team': '${target.tags.domain}'}}\n"
+        "    tags: {bucket: '${account.tags.bucket}'}\n",
+    )
+    pay, shop = manifest.grants
+    assert [principal.name for principal in pay.principals] == ["deploy-pay", "in-ci"]
+    assert (pay.role_name, shop.role_name) == ("R-pay", "R-shop")
+    assert shop.description == "from ci 111111111111"
+    assert shop.managed_policies == {"arn:aws:iam::333333333333:policy/own"}
+    assert shop.tags == {"bucket": "shop-data"}
+    assert shop.conditions["StringEquals"] == {"aws:PrincipalTag/team": ("sales",)}
+
+
+def test_what_is_iams_own_variable_is_left_for_iam(tmp_path: Path) -> None:
+    text = HEAD + (
+        "  reader:\n    from: {account: ci, users: [bot]}\n    to: {account: shop}\n"
+        "    permissions: [{actions: 's3:GetObject', resources: ['arn:aws:s3:::${account.tags.bucket}/${aws:username}/${*}']}]\n"
+    )
+    (found,) = load_text(tmp_path, text).grants
+    assert found.permissions is not None
+    assert found.permissions.resources() == ("arn:aws:s3:::shop-data/${aws:username}/${*}",)
+
+
+def test_variables_are_replaced_in_policy_files_and_defaults_and_access_too(tmp_path: Path) -> None:
+    (tmp_path / "read.json").write_text(
+        '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*",'
+        ' "Resource": "arn:aws:s3:::${account.tags.bucket}/*"}}'
+    )
+    text = (
+        HEAD.replace(
+            "grants:\n",
+            "defaults:\n"
+            "  access: {profile: 'admin-${account.name}'}\n"
+            "  path: '/${account.name}/'\n"
+            "  permissions_boundary: 'arn:aws:iam::${account.id}:policy/boundary'\n"
+            "  tags: {of: '${target.name}'}\n"
+            "grants:\n",
+        )
+        + "  reader:\n    from: {account: ci, users: [bot]}\n    to: {account: prod}\n    policy: {file: read.json}\n"
+    )
+    manifest = load_text(tmp_path, text)
+    pay, shop = manifest.grants
+    assert manifest.accounts["pay"].access.profile == "admin-pay"
+    assert (pay.role_path, shop.role_path) == ("/pay/", "/shop/")
+    assert shop.permissions_boundary == "arn:aws:iam::333333333333:policy/boundary"
+    assert shop.tags == {"of": "shop"}
+    assert [found.permissions.resources() for found in manifest.grants if found.permissions] == [
+        ("arn:aws:s3:::pay-data/*",), ("arn:aws:s3:::shop-data/*",),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ends", "rest", "code", "says"),
+    [
+        ("from: {account: ci, users: [bot]}\nto: {account: nowhere}", "", "XG024", ":19:19: XG024 unknown account 'nowhere'"),
+        ("from: {account: ci, users: [bot]}\nto: {account: [shop, nowhere]}", "", "XG024", ":19:26: XG024 unknown account"),
+        ("from: {account: ci, users: [bot]}\nto: {account: prod, exclude: [x]}", "", "XG024", ":19:35: XG024 unknown account"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {exclude: [x]}}", "", "XG024", "XG024 unknown account 'x'"),
+        ("from: {account: ci, users: [bot]}\nto: {account: nobody}", "", "XG046", "no account is meant"),
+        ("from: {account: ci, users: [bot]}\nto: {account: prod, exclude: [sales]}", "", "XG046", "no account is meant"),
+        ("from: {account: shop, users: [bot]}\nto: {account: prod}", "", "XG025", "exclude: [shop]"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {}}", "", "XG013", "say which: accounts, tags or ou"),
+        ("from: {account: ci, users: [bot]}\nto: {account: []}", "", "XG013", "name at least one"),
+        ("from: {account: ci, users: [bot]}\nto: {account: 5}", "", "XG012", "a list of accounts or groups"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {ou: x}}", "", "XG013", "like ou-ab12-cdef3456"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {tag: {a: b}}}", "", "XG010", "did you mean tags?"),
+        ("from: {account: ci, users: [bot]}\nto: {account: prod}", "    description: '${acount.id}'\n", "XG047", "unknown variable"),
+        ("from: {account: ci, users: [bot]}\nto: {account: prod}", "    description: '${account.ID}'\n", "XG047", "account has .id"),
+        ("from: {account: ci, users: [bot]}\nto: {account: prod}", "    description: '${}'\n", "XG047", "unknown variable"),
+        ("from: {account: ci, users: [bot]}\nto: {account: lab}", "    tags: {a: '${account.tags.bucket}'}\n", "XG047", "account lab has no tag 'bucket'"),
+        ("from: {account: [ci, audit], users: [bot]}\nto: {account: lab}", "    tags: {a: '${source.id}'}\n", "XG047", "there are 2 source accounts"),
+        ("from: {account: ci, users: ['${account.tags.nope}']}\nto: {account: lab}", "", "XG047", "account ci has no tag 'nope'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_once_and_with_its_place(
+    tmp_path: Path, ends: str, rest: str, code: str, says: str
+) -> None:
+    with pytest.raises(ManifestError) as caught:
+        declared(tmp_path, ends, rest)
+    (problem,) = caught.value.problems
+    assert problem.code == code
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("groups", "says"),
+    [
+        ("  a: [b]\n  b: [a]\n", "XG045 the group a contains itself: a -> b -> a; take one of them out"),
+        ("  shop: [pay]\n", "XG045 shop is an account already; give the group another name"),
+        ("  a: [nowhere]\n", "XG024 unknown account 'nowhere'"),
+        ("  a: {accounts: [nowhere]}\n", "XG024 unknown account 'nowhere'"),
+        ("  a: shop\n", "XG012 this is a list of accounts or groups"),
+    ],
+)
+def test_a_group_that_cannot_be_is_refused(tmp_path: Path, groups: str, says: str) -> None:
+    text = HEAD.split("account_groups:")[0] + f"account_groups:\n{groups}grants: {{}}\n"
+    with pytest.raises(ManifestError) as caught:
+        load_text(tmp_path, text)
+    assert says in str(caught.value)
+
+
+def test_two_grants_that_want_one_role_in_many_accounts_are_told_once(tmp_path: Path) -> None:
+    one = grant("    from: {account: ci, users: [bot]}\n    to: {account: prod, role: R}")
+    with pytest.raises(ManifestError) as caught:
+        load_text(tmp_path, HEAD + one + one.replace("reader", "other"))
+    (problem,) = caught.value.problems
+    assert problem.code == "XG026"
