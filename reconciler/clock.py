@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 
 def monotonic() -> float:
@@ -13,3 +14,10 @@ def monotonic() -> float:
 def sleep(seconds: float) -> None:
     """Wait so many seconds."""
     time.sleep(seconds)
+
+
+def wait(seconds: float, stopped: Callable[[], str]) -> None:
+    """Wait so many seconds, but not much longer than until `stopped` says why not."""
+    until = monotonic() + seconds
+    while not stopped() and (left := until - monotonic()) > 0:
+        sleep(min(0.5, left))

@@ -8,19 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from reconciler.errors import AwsError
 from reconciler.model import Address, ApiCall, Live, Resource, Scope
 
 
 class Reader(Protocol):
     """Reads accounts; holds nothing that could write."""
 
-    def read(self, scope: Scope) -> Live:
+    def read(self, scope: Scope, stopped: Callable[[], str] = str) -> Live:
         """Read all accounts of the scope that are managed.
 
+        Once `stopped` says why, no call that failed is waited for any more.
         Of an account that cannot be read the facts say why, and the state has nothing. Raises AwsError or
         SeveralAccountsError where that is so of every account.
         """
         ...
+
+
+Toward = Callable[[Resource | None], None]
+"""Is told before each call that writes what will stand once it is done."""
 
 
 class Writer(Protocol):
@@ -37,18 +43,18 @@ class Writer(Protocol):
         """
         ...
 
-    def look_again(self) -> bool:
-        """Return, after a pause, whether the step failed because somebody else was writing the same thing.
+    def look_again(self, error: AwsError) -> bool:
+        """Return, after a pause, whether the step that failed so may look again at what stands, and go on from there.
 
-        Then it is to look anew at what stands, and to go on from there.
+        That is so where somebody else was writing the same thing, and where AWS still shows what was taken away.
         """
         ...
 
-    def write(self, address: Address, before: Resource | None, after: Resource) -> None:
+    def write(self, address: Address, before: Resource | None, after: Resource, toward: Toward) -> None:
         """Bring the resource from `before` to `after`; create it where `before` is None."""
         ...
 
-    def remove(self, address: Address, before: Resource) -> None:
+    def remove(self, address: Address, before: Resource, toward: Toward) -> None:
         """Delete the resource with all that `before` says hangs on it. One that is gone already is no error."""
         ...
 

@@ -30,6 +30,7 @@ from reconciler.model import (
 )
 from reconciler.planner import plan
 from reconciler.policy.document import PolicyDocument
+from reconciler.ports import Toward
 from reconciler.rules import RULES
 
 DEV, STORAGE, VENDOR = "123456789012", "987654321098", "555555555555"
@@ -117,10 +118,12 @@ class MemoryWriter:
         assert not forbidden()
         yield []
 
-    def look_again(self) -> bool:
+    def look_again(self, error: AwsError) -> bool:
+        assert error
         return False
 
-    def write(self, address: Address, before: Resource | None, after: Resource) -> None:
+    def write(self, address: Address, before: Resource | None, after: Resource, toward: Toward) -> None:
+        toward(after)
         self._check(address, f"write {address}")
         adopted = isinstance(before, CallerPolicy) and before.name
         with self._lock:
@@ -128,7 +131,8 @@ class MemoryWriter:
             # A copy: whoever looks on meanwhile sees one moment.
             self.state = {**self.state, address: after}
 
-    def remove(self, address: Address, before: Resource) -> None:
+    def remove(self, address: Address, before: Resource, toward: Toward) -> None:
+        toward(None)
         self._check(address, f"remove {address}")
         with self._lock:
             assert self.state[address] == before

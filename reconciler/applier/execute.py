@@ -1,18 +1,27 @@
 """One step: look whether what it changes is still what the plan says it is, then write.
 
-IAM has no compare-and-set (facts sheet 3.1): between the look and the write a window of one call remains.
+IAM has no compare-and-set (facts sheet 3.1): what somebody changes between the look and the last call of the step is
+overwritten. Where AWS says that somebody is at work, the step looks again, and goes on only from what it left itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from reconciler.applier.partly import bare, between
 from reconciler.applier.schedule import Result
 from reconciler.errors import AwsError, StaleError, XgrantError
 from reconciler.model import Action, Address, Change, ManagedPolicy, Plan, Resource, Role, Status, Step, Verb
 from reconciler.ports import Writer
 from reconciler.principals import arns_by_id, in_arns
+
+
+class _Way:
+    """How far a step has come: `reached` stands, or `coming` does if the call under way has had its effect."""
+
+    def __init__(self, found: Resource | None) -> None:
+        self.reached = self.coming = found
+
+    def toward(self, coming: Resource | None) -> None:
+        """Note what will stand when the next call is done; so the one before it is."""
+        self.reached, self.coming = self.coming, coming
 
 
 class Executor:
@@ -24,74 +33,86 @@ class Executor:
 
     def execute(self, step: Step) -> Result:
         """Return what became of the step."""
-        do = self._remove if step.verb is Verb.REMOVE else self._write
         with self._writer.step() as calls:
             try:
-                begun = False
-                while not self._settled(do, step.change, begun=begun):
-                    begun = True
+                self._execute(step.change, removal=step.verb is Verb.REMOVE)
             except XgrantError as error:
                 return Result(Status.FAILED, str(error), tuple(calls))
             return Result(Status.DONE, calls=tuple(calls))
 
-    def _settled(self, do: Callable[..., None], change: Change, *, begun: bool) -> bool:
-        """Look and write; False where somebody else was writing the same thing, so that it is to be done again."""
-        try:
-            do(change, begun=begun)
-        except AwsError:
-            if not self._writer.look_again():
-                raise
-            return False
-        return True
+    def _execute(self, change: Change, *, removal: bool) -> None:
+        address, wanted = (change.removed_address(), change.interim) if removal else (change.address, change.after)
+        way: _Way | None = None
+        while True:
+            try:
+                found = self._first_look(change, removal=removal) if way is None else self._look_again(address, way)
+                if found == wanted:
+                    return
+                way = _Way(found)
+                if wanted is None:
+                    assert found is not None  # it would be as wanted
+                    self._writer.remove(address, found, way.toward)
+                else:
+                    self._writer.write(address, found, wanted, way.toward)
+            except AwsError as error:
+                if not self._writer.look_again(error):
+                    raise
+            else:
+                return
 
-    def _remove(self, change: Change, *, begun: bool) -> None:
-        assert change.before is not None  # the planner makes no such step otherwise
-        found = self._look(change, change.removed_address(), change.before, change.interim, begun=begun)
-        if found is None or found == change.interim:
-            return
-        if change.interim is not None:
-            self._writer.write(change.address, found, change.interim)
-        else:
-            self._writer.remove(change.removed_address(), found)
-
-    def _write(self, change: Change, *, begun: bool) -> None:
-        assert change.after is not None  # the planner makes no such step otherwise
-        expected = (change.interim or change.before) if change.action in (Action.UPDATE, Action.ADOPT) else None
-        if expected is None and isinstance(change.after, Role | ManagedPolicy) and not begun:
-            # CreateRole and CreatePolicy refuse to take another's place; nothing else does.
-            self._writer.write(change.address, None, change.after)
-            return
-        found = self._look(change, change.address, expected, change.after, begun=begun)
-        if found != change.after:
-            # In the place of what was replaced, a moment ago, something new is made.
-            new = expected is None and found == change.before
-            self._writer.write(change.address, None if new else found, change.after)
-
-    def _look(
-        self, change: Change, address: Address, expected: Resource | None, wanted: Resource | None, *, begun: bool
-    ) -> Resource | None:
+    def _first_look(self, change: Change, *, removal: bool) -> Resource | None:
         """Return what stands at the address: what the plan expects there, or what it wants there.
-
-        Once the step has begun, it may also be something between the two.
 
         Raises:
             StaleError: it is something else; it is left alone.
 
         """
-        like = expected or wanted
-        assert like is not None  # a change has one of the two
-        found = self._writer.standing(address, like)
-        if found is not None:
-            found = in_arns(found, self._arns)
+        if removal:
+            return self._look(change, change.removed_address(), change.before, change.interim)
+        if change.action in (Action.UPDATE, Action.ADOPT):
+            return self._look(change, change.address, change.interim or change.before, change.after)
+        if isinstance(change.after, Role | ManagedPolicy):
+            # CreateRole and CreatePolicy refuse to take another's place; nothing else does.
+            return None
+        found = self._look(change, change.address, None, change.after)
+        # In the place of what was replaced, a moment ago, something new is made.
+        return found if found == change.after else None
+
+    def _look(
+        self, change: Change, address: Address, expected: Resource | None, wanted: Resource | None
+    ) -> Resource | None:
+        found = self._standing(address, expected or wanted)
         # The second of two steps may for a moment still see what the first one has changed.
         earlier = change.before if change.interim or change.action is Action.REPLACE else expected
-        if found in (expected, wanted, earlier):
-            return found
-        if begun and found is not None and between(found, expected or bare(like), wanted or bare(like)):
-            return found
-        raise StaleError(
-            f"{address} has changed since the plan was made: {_how(expected, found)}; it is left alone, plan again"
-        )
+        if found not in (expected, wanted, earlier):
+            raise _stale(address, expected, found)
+        return found
+
+    def _look_again(self, address: Address, way: _Way) -> Resource | None:
+        """Return what stands at the address in the middle of a step: what its own calls have brought about.
+
+        Raises:
+            StaleError: somebody else has changed it meanwhile; it is left alone.
+
+        """
+        found: Resource | None = None
+        # What is read depends on what is looked for: `reached` names all that `coming` takes away.
+        for like in (way.reached or way.coming, way.coming or way.reached):
+            found = self._standing(address, like)
+            if found in (way.reached, way.coming):
+                return found
+        raise _stale(address, way.reached, found)
+
+    def _standing(self, address: Address, like: Resource | None) -> Resource | None:
+        assert like is not None  # something is there, or is to be
+        found = self._writer.standing(address, like)
+        return None if found is None else in_arns(found, self._arns)
+
+
+def _stale(address: Address, expected: Resource | None, found: Resource | None) -> StaleError:
+    return StaleError(
+        f"{address} has changed since the plan was made: {_how(expected, found)}; it is left alone, plan again"
+    )
 
 
 def _how(expected: Resource | None, found: Resource | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, HTTPClientError
@@ -11,10 +12,10 @@ from reconciler import clock
 from reconciler.aws.retry import delay, in_doubt
 from reconciler.model import ManagedPolicy, PrincipalKind
 from reconciler.policy.document import PolicyDocument
+from reconciler.ports import Toward
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
-    from types_boto3_iam.type_defs import TagTypeDef
 
 _TRIES = 7
 """Over half a minute, by `retry.delay`."""
@@ -23,44 +24,36 @@ VERSIONS = 5
 """Versions of one managed policy (IAM quotas)."""
 
 
-def create_managed_policy(iam: IAMClient, name: str, wanted: ManagedPolicy, tags: list[TagTypeDef]) -> None:
-    """Create the policy, then attach it."""
-    try:
-        iam.create_policy(PolicyName=name, Path=wanted.path, PolicyDocument=wanted.document.written, Tags=tags)
-    except ClientError as error:
-        # A first try whose answer was lost has made it: then it says what it should, and nothing more.
-        if not was_repeated(error) or _document(iam, wanted.arn) != wanted.document:
-            raise
-    for holder in sorted(wanted.attached_to):
-        _attach(iam, holder, wanted.arn)
-
-
-def update_managed_policy(iam: IAMClient, before: ManagedPolicy, after: ManagedPolicy) -> None:
+def update_managed_policy(iam: IAMClient, before: ManagedPolicy, after: ManagedPolicy, toward: Toward) -> None:
     """Detach it where it does not belong, write what it says as a new version, then attach it where it is missing."""
+    policy = before
     for holder in sorted(before.attached_to - after.attached_to):
+        policy = replace(policy, attached_to=policy.attached_to - {holder})
+        toward(policy)
         unless_gone(lambda h=holder: _detach(iam, h, before.arn))  # type: ignore[misc]
     if before.document != after.document:
+        policy = replace(policy, document=after.document)
+        toward(policy)
         _put_version(iam, before.arn, after.document)
     for holder in sorted(after.attached_to - before.attached_to):
+        policy = replace(policy, attached_to=policy.attached_to | {holder})
+        toward(policy)
         _attach(iam, holder, before.arn)
 
 
-def delete_managed_policy(iam: IAMClient, policy: ManagedPolicy) -> None:
+def delete_managed_policy(iam: IAMClient, policy: ManagedPolicy, toward: Toward) -> None:
     """Detach the policy, delete its older versions, then itself (facts sheet 3.3); what is gone already is no error."""
-    for holder in sorted(policy.attached_to):
-        unless_gone(lambda h=holder: _detach(iam, h, policy.arn))  # type: ignore[misc]
+    arn, holders = policy.arn, sorted(policy.attached_to)
+    for index, holder in enumerate(holders, 1):
+        toward(replace(policy, attached_to=frozenset(holders[index:])))
+        unless_gone(lambda h=holder: _detach(iam, h, arn))  # type: ignore[misc]
+    toward(replace(policy, attached_to=frozenset()))
     versions: list[str] = []
-    unless_gone(lambda: versions.extend(_older_versions(iam, policy.arn)))
+    unless_gone(lambda: versions.extend(_older_versions(iam, arn)))
     for version in versions:
-        unless_gone(lambda v=version: iam.delete_policy_version(PolicyArn=policy.arn, VersionId=v))  # type: ignore[misc]
-    unless_gone(lambda: iam.delete_policy(PolicyArn=policy.arn))
-
-
-def was_repeated(error: ClientError) -> bool:
-    """Return whether something exists already, said to a call that was sent more than once."""
-    return error.response["Error"]["Code"] == "EntityAlreadyExists" and (
-        error.response["ResponseMetadata"].get("RetryAttempts", 0) > 0
-    )
+        unless_gone(lambda v=version: iam.delete_policy_version(PolicyArn=arn, VersionId=v))  # type: ignore[misc]
+    toward(None)
+    unless_gone(lambda: iam.delete_policy(PolicyArn=arn))
 
 
 def _put_version(iam: IAMClient, arn: str, wanted: PolicyDocument) -> None:
@@ -76,13 +69,14 @@ def _put_version(iam: IAMClient, arn: str, wanted: PolicyDocument) -> None:
             if tries == _TRIES or not in_doubt(error):
                 raise
             clock.sleep(delay(tries))
-            if _document(iam, arn) == wanted:
+            if document_in_force(iam, arn) == wanted:
                 return
         else:
             return
 
 
-def _document(iam: IAMClient, arn: str) -> PolicyDocument:
+def document_in_force(iam: IAMClient, arn: str) -> PolicyDocument:
+    """Return what the version of a managed policy says that is in force."""
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     return PolicyDocument.read(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
 

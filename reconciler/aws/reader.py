@@ -73,8 +73,12 @@ class AwsReader:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def read(self, scope: Scope) -> Live:
+    def read(self, scope: Scope, stopped: Callable[[], str] = str) -> Live:
         """Read every managed account; see `ports.Reader`."""
+        with self._connections.retries.until(stopped):
+            return self._read(scope)
+
+    def _read(self, scope: Scope) -> Live:
         managed = [account for account in scope.accounts if account.managed]
         errors = dict(self._connections.open_each(managed))
         reached = {a.name: self._connections.client(a) for a in managed if a.name not in errors}

@@ -69,7 +69,8 @@ SERVER_ERROR = "(server error)"
 IN_DOUBT = frozenset({CUT, SERVER_ERROR, "ServiceFailure", "InternalFailure", "ServiceUnavailable"})
 _NOT_TWICE = "CreatePolicyVersion"
 
-# GetRolePolicy is not among them: that a role has no policy of that name is an answer.
+# GetRolePolicy is not among them: that a role has no policy of that name is an answer, and where a list has just
+# named it, the list is old.
 _ABOUT_THE_NEW = frozenset({
     "AttachRolePolicy", "AttachGroupPolicy", "AttachUserPolicy", "CreatePolicyVersion", "GetPolicy",
     "GetPolicyVersion", "GetRole", "ListAttachedRolePolicies", "ListEntitiesForPolicy",
@@ -100,6 +101,10 @@ RULES = (
     Rule(
         "NoSuchEntity", PROPAGATION, "what is new is not known everywhere at once (4.2)",
         when=When.MADE, operations=_ABOUT_THE_NEW,
+    ),
+    Rule(
+        "NoSuchEntity", PROPAGATION, "what was taken away is still listed for a moment (4.2)",
+        when=When.TAKEN_AWAY, operations=frozenset({"GetRolePolicy"}), look=True,
     ),
     Rule(
         "DeleteConflict", PROPAGATION, "what was taken away is still seen for a moment (3.2, 4.2)",
@@ -148,6 +153,12 @@ class Memory:
             elif (operation, code) == ("CreatePolicy", "EntityAlreadyExists"):
                 self.made.add((account, f"policy{sent.get('Path', '/')}{sent['PolicyName']}"))
             elif operation.startswith(_TAKES) and code == "NoSuchEntity":
+                self.taken |= set(_about(account, sent))
+
+    def note_in_doubt(self, account: str, operation: str, sent: Mapping[str, Any]) -> None:
+        """Note what a call that failed, and may have had its effect, may have taken away."""
+        if operation.startswith(_TAKES) and operation not in ("DeleteRole", "DeletePolicy"):
+            with self.lock:
                 self.taken |= set(_about(account, sent))
 
     def holds(self, when: When, account: str, sent: Mapping[str, Any]) -> bool:
@@ -233,14 +244,19 @@ class _Tries:
 
 @dataclass(slots=True)
 class _Step:
-    """A step under way: until when it may go on, what may forbid it, its calls, and why it has to look anew."""
+    """A step under way: until when it may go on, what may forbid it, its calls, and which of them were in vain.
+
+    `failed` are calls, by operation and name of what they are about, of which an earlier try may have had its effect.
+    `looks` counts by operation how often it was the reason to look again since it last went well.
+    """
 
     until: float
     forbidden: Callable[[], str]
     calls: list[ApiCall] = field(default_factory=list)
-    looks: int = 0
-    tries: _Tries = field(default_factory=_Tries)
-    failed: tuple[Rule, str, str] | None = None
+    failed: set[tuple[str, str]] = field(default_factory=set)
+    looks: dict[str, int] = field(default_factory=dict)
+    tries: dict[str, _Tries] = field(default_factory=dict)
+    passing: tuple[Rule, str, str] | None = None
 
 
 class _UnderWay(threading.local):
@@ -255,6 +271,16 @@ class Retries:
         self._on_event = on_event
         self._thread = _UnderWay()
         self._paces: dict[str, Pace] = {}
+        self._stopped: Callable[[], str] = str
+
+    @contextmanager
+    def until(self, stopped: Callable[[], str]) -> Iterator[None]:
+        """Inside the block wait for nothing, in whatever thread, once `stopped` says why; a step is not concerned."""
+        self._stopped = stopped
+        try:
+            yield
+        finally:
+            self._stopped = str
 
     @contextmanager
     def step(self, forbidden: Callable[[], str]) -> Iterator[list[ApiCall]]:
@@ -269,24 +295,33 @@ class Retries:
         finally:
             self._thread.step = None
 
-    def look_again(self) -> bool:
-        """Return, after a pause, whether the step under way may look anew and go on, for its last call failed so."""
+    def look_again(self, operation: str) -> bool:
+        """Return, after a pause, whether the step under way may look again and go on: its last call failed so."""
         step = self._thread.step
-        if step is None or step.failed is None:
+        if step is None or step.passing is None or step.passing[2] != operation:
             return False
-        rule, account, operation = step.failed
-        step.failed = None
-        step.looks += 1
+        rule, account, _ = step.passing
+        step.passing = None
+        looks = step.looks[operation] = step.looks.get(operation, 0) + 1
         now = clock.monotonic()
-        return self._pause(account, operation, rule.code, step.looks, min(step.tries.left(rule, now), step.until - now))
+        left = min(step.tries.setdefault(operation, _Tries()).left(rule, now), step.until - now)
+        return self._pause(account, operation, rule.code, looks, left)
+
+    def sent_before(self, operation: str, name: str) -> bool:
+        """Return whether an earlier try of such a call, in the step under way, may have had its effect."""
+        step = self._thread.step
+        return step is not None and (operation, name) in step.failed
 
     def watch(self, client: Any, account: str) -> None:
         """Try the calls of a client again; it must not do so itself."""
         service = client.meta.service_model.service_id.hyphenize()
         pace = self._paces.setdefault(f"{account}/{service}", Pace())
 
-        def before(request: Any, **_: Any) -> None:
+        def before(**_: Any) -> None:
             pace.wait()
+
+        def at_last(request: Any, **_: Any) -> None:
+            # After it was signed: for that, credentials may have had to be renewed, and that takes time.
             step = self._thread.step
             if step is not None and (why := step.forbidden()):
                 raise XgrantError(why)
@@ -297,6 +332,7 @@ class Retries:
             return self._after(account, pace, **what)
 
         client.meta.events.register_first(f"request-created.{service}", before)
+        client.meta.events.register_last(f"request-created.{service}", at_last)
         client.meta.events.register_first(f"before-parse.{service}", _readable)
         client.meta.events.register_first(f"needs-retry.{service}", after)
 
@@ -309,23 +345,32 @@ class Retries:
         tries: _Tries = request_dict["context"].setdefault("xgrant", _Tries())
         now = clock.monotonic()
         self._on_event(Called(account, operation.name, now - tries.sent, request_id, code))
+        sent: Mapping[str, Any] = request_dict["body"] if isinstance(request_dict.get("body"), dict) else {}
+        this = (operation.name, str(sent.get("RoleName") or sent.get("PolicyName") or ""))
         step = self._thread.step
         if step is not None:
             step.calls.append(ApiCall(operation.name, request_id, code))
-            step.failed = None
-        sent: Mapping[str, Any] = request_dict["body"] if isinstance(request_dict.get("body"), dict) else {}
+            step.passing = None
         if not code:
             pace.faster()
+            if operation.name == "GetRole" and self.sent_before("CreateRole", this[1]):
+                self.memory.note_repeated(account, "CreateRole", sent, "EntityAlreadyExists")
             self.memory.note(account, operation.name, sent, response[1])
+            if step is not None:
+                step.looks.pop(operation.name, None)
+                step.tries.pop(operation.name, None)
             return None
-        if attempts > 1:
+        if attempts > 1 or self.sent_before(*this):
             self.memory.note_repeated(account, operation.name, sent, code)
         rule = rule_for(operation.name, code, message)
         if rule is None or not self.memory.holds(rule.when, account, sent):
             return None
-        if step is not None and rule.look:
-            step.failed = rule, account, operation.name
-            return None
+        if step is not None:
+            step.failed.add(this)
+            self.memory.note_in_doubt(account, operation.name, sent)
+            if rule.look:
+                step.passing = rule, account, operation.name
+                return None
         if rule.why == _TOO_OFTEN:
             pace.slower()
         left = tries.left(rule, now) if step is None else min(tries.left(rule, now), step.until - now)
@@ -338,21 +383,33 @@ class Retries:
         if seconds <= 0:
             return False
         self._on_event(Retried(account, operation, code, tries, seconds))
-        clock.sleep(seconds)
-        return True
+        if self._thread.step is not None:
+            clock.sleep(seconds)
+            return True
+        clock.wait(seconds, self._stopped)
+        return not self._stopped()
 
 
 def _readable(response_dict: dict[str, Any], **_: Any) -> None:
-    """Take away the body of a 5xx that is no XML, before botocore parses it.
+    """Take away the body of a 5xx that is no error of AWS, before botocore parses it.
 
-    Whatever stands between here and AWS answers with any text; botocore would raise a ResponseParserError outside of
-    its retries, and takes an empty body for what it is.
+    Whatever stands between here and AWS answers with any text; botocore would fail on it, outside of its retries, and
+    takes an empty body for what it is.
     """
-    if response_dict["status_code"] >= 500:
-        try:
-            ElementTree.fromstring(response_dict["body"])  # noqa: S314 - botocore parses it with the same, if it can
-        except ElementTree.ParseError:
-            response_dict["body"] = b""
+    if response_dict["status_code"] >= 500 and not _is_error(response_dict["body"]):
+        response_dict["body"] = b""
+
+
+def _is_error(body: bytes) -> bool:
+    """Return whether a body is XML, read as botocore reads it, with an error that has a code."""
+    parser = ElementTree.XMLParser(encoding="utf-8")  # noqa: S314 - botocore parses with the same
+    try:
+        parser.feed(body)
+        root = parser.close()
+    except (ElementTree.ParseError, ValueError, LookupError):
+        return False
+    errors = (element for element in root.iter() if element.tag.rpartition("}")[2] == "Error")
+    return any(child.tag.rpartition("}")[2] == "Code" for error in errors for child in error)
 
 
 def tell(client: Any, where: str, notify: Callable[[Called], None]) -> None:

@@ -113,6 +113,7 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
         written = outcomes
         outcomes = read_back(ready.current, written, ready.manifest, ready.reader, stopped=stopped)
         turn.read_back(found for found, before in zip(outcomes, written, strict=True) if found != before)
+    turn.settle()
     shown.close()
     say("\n" + summary(outcomes), end="")
     if all(outcome.status is Status.DONE for outcome in outcomes):

@@ -26,7 +26,7 @@ POLL = 1.0
 """Seconds between two looks at a lock that somebody else holds."""
 
 TRUSTED = 0.75
-"""The part of the lease after which a lock that was not renewed counts as lost: what is being written still ends."""
+"""The part of the lease after which a lock that was not renewed counts as lost: a call under way still ends."""
 
 _TRIES = 5
 

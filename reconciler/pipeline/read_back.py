@@ -32,26 +32,23 @@ def read_back(
     # The ids of what this run has made are known once its account was read; its changes may be settled by then.
     arns = arns_by_id(plan.live.facts)
     while errors:
-        errors = _unlike({index: outcomes[index].change for index in errors}, manifest, reader, arns)
+        errors = _unlike({index: outcomes[index].change for index in errors}, manifest, reader, arns, stopped)
         left = until - clock.monotonic()
-        if errors and stopped():
-            errors = dict.fromkeys(errors, f"it was written, but not read back: {stopped()}")
-        if not errors or left <= 0 or stopped():
+        if not errors or left <= 0:
             break
-        _pause(min(next(pauses), left), stopped)
+        clock.wait(min(next(pauses), left), stopped)
+        if stopped():
+            errors = dict.fromkeys(errors, f"it was written, but not read back: {stopped()}")
+            break
     return tuple(
         replace(outcome, status=Status.FAILED, error=errors[index]) if index in errors else outcome
         for index, outcome in enumerate(outcomes)
     )
 
 
-def _pause(seconds: float, stopped: Callable[[], str]) -> None:
-    until = clock.monotonic() + seconds
-    while not stopped() and (left := until - clock.monotonic()) > 0:
-        clock.sleep(min(0.5, left))
-
-
-def _unlike(changes: dict[int, Change], manifest: Manifest, reader: Reader, arns: dict[str, str]) -> dict[int, str]:
+def _unlike(
+    changes: dict[int, Change], manifest: Manifest, reader: Reader, arns: dict[str, str], stopped: Callable[[], str]
+) -> dict[int, str]:
     """Return what is wrong with each change that AWS does not show as it was written; add the ids that were read."""
     names = {change.address.account for change in changes.values()}
     slots = frozenset(
@@ -62,7 +59,7 @@ def _unlike(changes: dict[int, Change], manifest: Manifest, reader: Reader, arns
     )
     accounts = tuple(manifest.accounts[name] for name in sorted(names))
     try:
-        live = reader.read(Scope(manifest.stack, accounts, slots))
+        live = reader.read(Scope(manifest.stack, accounts, slots), stopped)
     except XgrantError as error:
         return dict.fromkeys(changes, f"it was written, but cannot be read back: {error}")
     arns |= arns_by_id(live.facts)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
+from reconciler.errors import AwsError
 from reconciler.events import Notice
 from reconciler.history import Journal
 from reconciler.locking import Held, acquire
 from reconciler.masking import masked
 from reconciler.model import Address, ApiCall, Caller, Event, Manifest, Outcome, Plan, Resource
 from reconciler.pipeline.stores import managed_accounts, open_store
-from reconciler.ports import Clock, Writer
+from reconciler.ports import Clock, Toward, Writer
 
 
 class Turn:
@@ -55,6 +56,11 @@ class Turn:
         for outcome in unlike:
             self._journal.unlike(outcome)
 
+    def settle(self) -> None:
+        """Note that all that was to be done is done or not: whoever interrupts it from now on cuts nothing short."""
+        why = self._interrupted()
+        self._interrupted = lambda: why
+
     def guard(self, writer: Writer) -> Writer:
         """Return a writer that refuses, with an error that says why, once the locks are lost."""
         return _Guarded(writer, self._held.lost)
@@ -78,18 +84,18 @@ class _Guarded:
     def step(self, forbidden: Callable[[], str] = str) -> AbstractContextManager[list[ApiCall]]:
         return self._writer.step(lambda: self._refusal() or forbidden())
 
-    def look_again(self) -> bool:
-        return self._writer.look_again()
+    def look_again(self, error: AwsError) -> bool:
+        return self._writer.look_again(error)
 
-    def write(self, address: Address, before: Resource | None, after: Resource) -> None:
-        self._writer.write(address, before, after)
+    def write(self, address: Address, before: Resource | None, after: Resource, toward: Toward) -> None:
+        self._writer.write(address, before, after, toward)
 
-    def remove(self, address: Address, before: Resource) -> None:
-        self._writer.remove(address, before)
+    def remove(self, address: Address, before: Resource, toward: Toward) -> None:
+        self._writer.remove(address, before, toward)
 
     def _refusal(self) -> str:
         why = self._lost()
-        return f"not brought to its end: {why}, so another run may be at work; plan again" if why else ""
+        return f"stopped before its end: {why}, so another run may be at work; plan again" if why else ""
 
 
 @contextmanager

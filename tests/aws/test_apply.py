@@ -242,7 +242,7 @@ def test_a_run_that_has_lost_its_locks_makes_no_further_call(
     sandbox.recorder.take()
     result = xgrant("apply", EXAMPLE, "--auto-approve", "--no-verify")
     assert result.code == 6
-    assert "failed: storage/role/CrossAccountS3ReadRole: not brought to its end: the lock of account" in result.out
+    assert "failed: storage/role/CrossAccountS3ReadRole: stopped before its end: the lock of account" in result.out
     assert [call.operation for call in writes(sandbox.recorder.take())] == ["CreateRole"]
 
 

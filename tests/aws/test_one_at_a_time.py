@@ -252,8 +252,8 @@ def test_a_run_that_loses_its_locks_writes_nothing_more(
 
     write, elapsed = AwsWriter.write, clock.elapsed
 
-    def slowly(self: AwsWriter, address: Any, before: Any, after: Any) -> None:
-        write(self, address, before, after)
+    def slowly(self: AwsWriter, *what: Any) -> None:
+        write(self, *what)
         for key in KEYS:
             kept.age(key, 62)
         assert held_by(kept.store, clock, "alice").take(DEV) is None

@@ -166,37 +166,6 @@ def test_a_proxy_that_answers_with_no_xml_is_asked_again(scenario: Scenario, wea
     assert xgrant("plan", EXAMPLE, "--detailed-exitcode").code == 0
 
 
-@pytest.mark.parametrize("meanwhile", [True, False])
-def test_where_somebody_writes_the_same_thing_it_is_looked_at_anew_before_the_next_try(
-    scenario: Scenario, weather: Sandbox, xgrant: Run, tmp_path: Path, *, meanwhile: bool
-) -> None:
-    xgrant("apply", stack(tmp_path, {"a": grant()}), "--auto-approve")
-    weather.strict.faults.add(Fault(Kind.CONCURRENT_MODIFICATION, operation="UpdateRole"))
-    role = backend(TARGET).get_role("a")
-    changed_by_hand(weather, "UpdateRole", lambda: role.policies.update({"more": policy()} if meanwhile else {}))
-    result = xgrant("apply", stack(tmp_path, {"a": grant(description="new")}), "--auto-approve")
-    assert "storage: UpdateRole: ConcurrentModification; try 2 in" in result.err
-    assert result.code == (6 if meanwhile else 0)
-    assert ("storage/role/a has changed since the plan was made: other" in result.out) is meanwhile
-    assert (role.description == "new") is not meanwhile
-
-
-def test_a_role_on_which_somebody_hangs_something_while_it_goes_is_left_at_once(
-    scenario: Scenario, weather: Sandbox, xgrant: Run, tmp_path: Path, clock: Clock
-) -> None:
-    xgrant("apply", stack(tmp_path, {"a": grant()}), "--auto-approve")
-    role = backend(TARGET).get_role("a")
-    changed_by_hand(weather, "DeleteRolePolicy", lambda: role.policies.update({"more": policy()}))
-    before = clock.now
-    result = xgrant("apply", stack(tmp_path, {}), "--auto-approve", "--no-verify")
-    assert result.code == 6
-    assert (
-        "failed: storage/role/a: storage/role/a has changed since the plan was made: other inline_policies"
-        in result.out
-    )
-    assert clock.now - before < 2
-
-
 def test_a_change_that_reads_back_differently_is_not_done(
     scenario: Scenario, sandbox: Sandbox, xgrant: Run, clock: Clock
 ) -> None:

@@ -34,6 +34,7 @@ from reconciler.ownership import owns
 from reconciler.planner import plan
 from reconciler.planner.pack import opening, packed
 from reconciler.policy.arn import covers
+from reconciler.ports import Toward
 from tests.support import DEV, STORAGE, MemoryWriter, allow, document
 
 ACCOUNTS = {"dev": Account("dev", DEV), "storage": Account("storage", STORAGE)}
@@ -114,14 +115,14 @@ def carried_by(state: Mapping[Address, Resource], role: Address) -> list[Address
 class Aws(MemoryWriter):
     """Refuses what AWS refuses: to delete a role that still carries a policy."""
 
-    def remove(self, address: Address, before: Resource) -> None:
+    def remove(self, address: Address, before: Resource, toward: Toward) -> None:
         if address.kind is Kind.ROLE:
             assert carried_by(self.state, address) == []
-        super().remove(address, before)
+        super().remove(address, before, toward)
 
-    def write(self, address: Address, before: Resource | None, after: Resource) -> None:
+    def write(self, address: Address, before: Resource | None, after: Resource, toward: Toward) -> None:
         assert not any(other.slot() == address.slot() for other in self.state if other != address)
-        super().write(address, before, after)
+        super().write(address, before, after, toward)
 
 
 def planned(wanted: State, state: State) -> Plan:

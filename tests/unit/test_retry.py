@@ -29,7 +29,7 @@ INVALID = 'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/Ne
         ("CreateRole", "MalformedPolicyDocument", "Syntax errors in policy.", False),
         ("PutRolePolicy", "MalformedPolicyDocument", INVALID, False),
         ("PutRolePolicy", "NoSuchEntity", "", True),
-        ("GetRolePolicy", "NoSuchEntity", "", False),
+        ("GetRolePolicy", "NoSuchEntity", "", True),
         ("GetGroupPolicy", "NoSuchEntity", "", False),
         ("DeleteRole", "DeleteConflict", "", True),
         ("CreateRole", "EntityAlreadyExists", "", False),
@@ -42,6 +42,15 @@ INVALID = 'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/Ne
 )
 def test_what_passes_is_waited_for_and_all_else_is_final(operation: str, code: str, message: str, waits: bool) -> None:
     assert (rule_for(operation, code, message) is not None) is waits
+
+
+def test_that_a_role_lacks_a_policy_is_an_answer_unless_this_run_took_something_from_it() -> None:
+    rule, memory, role = rule_for("GetRolePolicy", "NoSuchEntity", ""), Memory(), {"RoleName": "R"}
+    assert rule is not None
+    assert rule.look
+    assert not memory.holds(rule.when, "a", role)
+    memory.note_in_doubt("a", "DeleteRolePolicy", role)
+    assert memory.holds(rule.when, "a", role)
 
 
 def test_every_rule_says_why() -> None:

@@ -21,12 +21,15 @@ class Kind(StrEnum):
     CUT_BEFORE = "cut before the effect"
     CUT_AFTER = "cut after the effect"
     BAD_GATEWAY = "502 of a proxy, after the effect"
+    CONCURRENT_MODIFICATION_AFTER = "ConcurrentModification after the effect"
+    DELETE_CONFLICT = "DeleteConflict"
 
 
 _MESSAGES = {
     Kind.THROTTLING: "Rate exceeded",
     Kind.SERVICE_FAILURE: "The request processing has failed because of an unknown error.",
     Kind.CONCURRENT_MODIFICATION: "Multiple requests to change this object were submitted simultaneously.",
+    Kind.DELETE_CONFLICT: "Cannot delete entity, must delete policies first.",
 }
 _READS = ("Get", "List", "Simulate", "Assume")
 
@@ -36,7 +39,7 @@ class Fault:
     """One switch: it strikes the next `times` calls that fit, each with the probability `rate`.
 
     `operation` and `account` restrict it; None is any. ConcurrentModification strikes writes only. With `once_each`
-    it spares a call that was struck before: one with equal parameters.
+    it spares a call that was struck before: one with equal parameters. The first `spare` calls that fit are spared.
     """
 
     kind: Kind
@@ -45,6 +48,7 @@ class Fault:
     operation: str | None = None
     account: str | None = None
     once_each: bool = False
+    spare: int = 0
     struck: set[str] = field(default_factory=set)
 
     def fits(self, request: Request) -> bool:
@@ -86,6 +90,8 @@ class Faults:
         """For how long a new role or policy is not found by its name."""
         self.list_delay = 0.0
         """For how long lists and bulk reads show an account as it was before it was last written."""
+        self.proxy_says = b"upstream connect error"
+        """The body of a 502."""
         self.observer: Callable[[Request], None] = lambda _: None
         """Is told of every IAM and STS call when it has had its effect, and before it is answered."""
 
@@ -98,7 +104,9 @@ class Faults:
         """Return what befalls the call."""
         with self._lock:
             for fault in self._faults:
-                if fault.fits(request) and self._random.random() < fault.rate:
+                if fault.fits(request) and fault.spare:
+                    fault.spare -= 1
+                elif fault.fits(request) and self._random.random() < fault.rate:
                     fault.times -= 1
                     fault.struck.add(_key(request))
                     return fault.kind
@@ -148,6 +156,13 @@ def _key(request: Request) -> str:
 
 
 def error_of(kind: Kind) -> RefusedError | None:
-    """Return the error that a fault answers with; None of one that cuts the connection."""
+    """Return the error that a fault answers with in place of the effect; None of one that does otherwise."""
     message = _MESSAGES.get(kind)
     return None if message is None else RefusedError(kind.value, message)
+
+
+def error_after(kind: Kind) -> RefusedError | None:
+    """Return the error that a fault answers with although the call had its effect."""
+    if kind is not Kind.CONCURRENT_MODIFICATION_AFTER:
+        return None
+    return error_of(Kind.CONCURRENT_MODIFICATION)

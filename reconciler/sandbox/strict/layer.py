@@ -14,7 +14,7 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.models import get_account_id_from
 
 from reconciler.sandbox.strict import accounts, assume, documents, limits, names, tags, writes
-from reconciler.sandbox.strict.faults import Faults, Kind, error_of
+from reconciler.sandbox.strict.faults import Faults, Kind, error_after, error_of
 from reconciler.sandbox.strict.leniency import lenient
 from reconciler.sandbox.strict.principals import Trusts, spelt_out
 from reconciler.sandbox.strict.reads import PAGED, Reads
@@ -94,7 +94,9 @@ class Strict:
             if struck is Kind.CUT_AFTER:
                 _cut(environ)
             if struck is Kind.BAD_GATEWAY:
-                reply = Reply("502 Bad Gateway", [("Content-Type", "text/plain")], b"upstream connect error")
+                reply = Reply("502 Bad Gateway", [("Content-Type", "text/html")], self.faults.proxy_says)
+            if struck is not None and reply.succeeded() and (error := error_after(struck)) is not None:
+                reply = refusal(error, request.service)
         return reply.send(start_response)
 
     def _answer(self, environ: Environ, request: Request, struck: Kind | None) -> Reply:
