@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     _only(plan)
     _accept(plan)
     _colour(plan)
+    _expand(plan)
     _format(plan)
     _progress(plan)
     plan.add_argument("--destroy", action="store_true", help="plan to remove all that the stack owns")
@@ -86,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
     show = _command(commands, "show", "show a plan file as plan did")
     show.add_argument("file", metavar="FILE", help="a file that plan -o wrote")
     _colour(show)
+    _expand(show)
     _format(show)
 
     drift = _manifest_command(commands, "drift", "show where AWS is not as the manifests say; changes nothing")
@@ -104,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
         _only(command)
         _accept(command)
         _colour(command)
+        _expand(command)
         command.add_argument(
             "--auto-approve", action="store_true",
             help="do not ask; needed unless input and output are a terminal, since nobody could answer",
@@ -206,6 +209,10 @@ def _accept(command: _Parser) -> None:
         "--accept", action="append", default=[], metavar="RULE",
         help="go on in spite of this rule's finding, like XG206; may be repeated",
     )  # fmt: skip
+
+
+def _expand(command: _Parser) -> None:
+    command.add_argument("--expand", action="store_true", help="show equal changes of several accounts each by itself")
 
 
 def _format(command: _Parser) -> None:

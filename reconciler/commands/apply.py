@@ -68,7 +68,7 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
         tell_of_locks(manifest)
 
     plan = make_plan(request, reader)
-    say(text(plan, brush), end="")
+    say(text(plan, brush, expand=arguments.expand), end="")
     if code := conclude(plan):
         return code
     if not plan.changes:
@@ -82,7 +82,8 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
     current = make_plan(request, reader)
     if current.refused() or current.fingerprint != plan.fingerprint:
-        say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{text(current, brush)}", end="")
+        shown_now = text(current, brush, expand=arguments.expand)
+        say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{shown_now}", end="")
         if code := conclude(current):
             return code
     return Ready(plan, current, manifest, reader, writer, turn)

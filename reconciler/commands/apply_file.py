@@ -44,7 +44,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) ->
     current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)
     brush = painter(arguments.color)
     if not current.complete():
-        say(text(current, brush), end="")
+        say(text(current, brush, expand=arguments.expand), end="")
         return conclude(current)
     if not binding.holds():
         _explain(binding, reviewed, same_manifests=manifest.digest == reviewed.digest)
@@ -55,7 +55,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) ->
     if binding.done and not current.changes:
         say(f"Nothing is left to do: AWS is as {escape(file)} wants it.")
         return 0
-    say(text(current, brush), end="")
+    say(text(current, brush, expand=arguments.expand), end="")
     if not current.changes or current.refused():
         return conclude(current)
     return Ready(current, current, manifest, reader, writer, turn)

@@ -24,7 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         plan = found.plan
         brush = painter(arguments.color)
-        sys.stdout.write(text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=brush))
+        ids = {} if arguments.expand else plan.account_ids()
+        sys.stdout.write(text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=brush, ids=ids))
     said = outlook(found.plan, expires_at=found.expires_at, now=clock.now())
     warn(f"The plan was made at {moment(found.created_at)}; {said}.")
     return 0

@@ -117,6 +117,10 @@ class Plan:
         """Return how many changes have this action."""
         return sum(change.action is action for change in self.changes)
 
+    def account_ids(self) -> dict[str, str]:
+        """Return the ids of all accounts, by their names."""
+        return {name: facts.account.id for name, facts in self.live.facts.items()}
+
     def refused(self) -> bool:
         """Return whether a finding forbids to apply the plan."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)

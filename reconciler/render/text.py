@@ -9,12 +9,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from reconciler.model import Action, Change, Finding, Plan, Severity
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.differences import MISSING, Difference, differences
 from reconciler.render.escape import HIDDEN, escape
+from reconciler.render.fold import folded, named, shortened
 from reconciler.render.statements import Rows, head_changes, masked, paired, shown, statement_rows
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-", Action.ADOPT: ">"}
@@ -47,16 +49,31 @@ class Painter:
 _PLAIN = Painter()
 
 
-def text(plan: Plan, painter: Painter = _PLAIN) -> str:
-    """Return the plan as text with a closing line that counts the changes; ends with a line break."""
-    return text_of(plan.changes, plan.findings, wanted=bool(plan.desired), painter=painter)
+def text(plan: Plan, painter: Painter = _PLAIN, *, expand: bool = False) -> str:
+    """Return the plan as text with a closing line that counts the changes; ends with a line break.
+
+    Equal changes of several accounts are one, unless it is to `expand`.
+    """
+    ids = {} if expand else plan.account_ids()
+    return text_of(plan.changes, plan.findings, wanted=bool(plan.desired), painter=painter, ids=ids)
 
 
-def text_of(changes: Sequence[Change], findings: Iterable[Finding], *, wanted: bool, painter: Painter = _PLAIN) -> str:
-    """Return changes and findings as text, as of a plan; `wanted` says whether anything is to be there."""
+def text_of(
+    changes: Sequence[Change], findings: Iterable[Finding], *, wanted: bool, painter: Painter = _PLAIN,
+    ids: Mapping[str, str] | None = None,
+) -> str:  # fmt: skip
+    """Return changes and findings as text, as of a plan; `wanted` says whether anything is to be there.
+
+    `ids` are those of the accounts by their names; without them every change is shown by itself.
+    """
     lines: list[str] = []
-    for change in changes:
-        lines += [*change_lines(change, painter), ""]
+    if ids:
+        bodies = ((change, tuple(change_lines(change, painter, shorten=True))[1:]) for change in changes)
+        for found in folded(bodies, ids):
+            lines += [*_titles(found.change, found.accounts, painter), *found.body, ""]
+    else:
+        for change in changes:
+            lines += [*change_lines(change, painter), ""]
     changed = {change.grant for change in changes}
     ordered = sorted(findings, key=lambda found: found.severity is not Severity.NOTE)
     for finding in ordered:
@@ -82,11 +99,20 @@ def counts(changes: Iterable[Change]) -> str:
     return f"Plan: {', '.join(numbers)}."
 
 
-def change_lines(change: Change, painter: Painter = _PLAIN) -> Iterator[str]:
-    """Yield the lines of one change, without a line break."""
+def _titles(change: Change, accounts: tuple[str, ...], painter: Painter) -> Iterator[str]:
     symbol = SYMBOLS[change.action]
-    title = f"{symbol} {escape(str(change.address))}"
-    yield painter.paint(symbol, title) + (f"  (grant {escape(change.grant)})" if change.grant else "")
+    where = str(change.address)
+    if len(accounts) > 1:
+        where = f"{where.removeprefix(change.address.account + '/')} in {len(accounts)} accounts"
+    grant = f"  (grant {escape(change.grant)})" if change.grant else ""
+    yield painter.paint(symbol, f"{symbol} {escape(where)}") + grant
+    if len(accounts) > 1:
+        yield f"      {escape(named(accounts))}"
+
+
+def change_lines(change: Change, painter: Painter = _PLAIN, *, shorten: bool = False) -> Iterator[str]:
+    """Yield the lines of one change, without a line break; `shorten` folds values that differ in the account only."""
+    yield from _titles(change, (change.address.account,), painter)
     if change.replaces is not None:
         yield f"      in place of {escape(str(change.replaces))}"
     if change.reason:
@@ -97,12 +123,20 @@ def change_lines(change: Change, painter: Painter = _PLAIN) -> Iterator[str]:
         old, new = before.get(name, MISSING), after.get(name, MISSING)
         if old == new:
             continue
-        for mark, depth, words in _attribute(name, old, new):
+        lines = list(_attribute(name, old, new))
+        for mark, depth, words in _shortened(lines) if shorten else lines:
             yield "    " + "  " * depth + painter.paint(mark, f"{mark} {words}")
 
 
 _Line = tuple[str, int, str]
 """Mark, depth and text."""
+
+
+def _shortened(lines: list[_Line]) -> Iterator[_Line]:
+    """Yield the lines with those as one that stand together and differ in an account's id only, where they are many."""
+    for (mark, depth), together in groupby(lines, key=lambda line: line[:2]):
+        for words in shortened([line[2] for line in together]):
+            yield mark, depth, words
 
 
 def _attribute(name: str, old: Any, new: Any) -> Iterator[_Line]:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ManifestError
-from reconciler.model import CallerPolicy, Manifest, Role
-from tests.support import desired_of, load_text
+from reconciler.model import Action, CallerPolicy, Change, Manifest, Role
+from reconciler.render.text import text, text_of
+from tests.support import allow, desired_of, document, load_text, plan_for, role_at
 
 HEAD = """\
 version: 1
@@ -211,6 +212,48 @@ def test_a_group_that_cannot_be_is_refused(tmp_path: Path, groups: str, says: st
     with pytest.raises(ManifestError) as caught:
         load_text(tmp_path, text)
     assert says in str(caught.value)
+
+
+def shown_of(folder: Path, to: str, *, expand: bool = False) -> list[str]:
+    manifest = declared(folder, f"from: {{account: ci, users: [bot]}}\nto: {{account: [shop, pay, lab], {to}}}")
+    return text(plan_for(manifest, {}), expand=expand).splitlines()
+
+
+def test_equal_changes_of_several_accounts_are_shown_once_unless_each_is_asked_for(tmp_path: Path) -> None:
+    caller = "+ ci/user/bot/caller-policy/reader  (grant reader)"
+    assert [line for line in shown_of(tmp_path, 'role: "R-${account.id}"') if line.startswith("+")] == [
+        caller, "+ lab/role/R-555555555555  (grant reader)", "+ pay/role/R-444444444444  (grant reader)",
+        "+ shop/role/R-333333333333  (grant reader)",
+    ]  # fmt: skip
+    shown = shown_of(tmp_path, "path: /x/")
+    at = shown.index("+ role/reader in 3 accounts  (grant reader)")
+    assert shown[at + 1] == "      lab, pay, shop"
+    assert [line for line in shown_of(tmp_path, "path: /x/", expand=True) if line.startswith("+")] == [
+        caller, "+ lab/role/reader  (grant reader)", "+ pay/role/reader  (grant reader)",
+        "+ shop/role/reader  (grant reader)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "accounts"),
+    [
+        ("arn:aws:s3:::x", "arn:aws:s3:::x", 2),
+        ("arn:aws:s3:::shop-data", "arn:aws:s3:::pay-data", 2),
+        ("arn:aws:iam::333333333333:role/R", "arn:aws:iam::444444444444:role/R", 2),
+        ("arn:aws:iam::333333333333:role/R", "arn:aws:iam::333333333333:role/R", 1),
+        ("arn:aws:s3:::shopping", "arn:aws:s3:::paying", 1),
+        ("arn:aws:s3:::${account.name}", "arn:aws:s3:::pay", 1),
+        ("arn:aws:s3:::pay", "arn:aws:s3:::shop", 1),
+    ],
+)
+def test_changes_are_equal_that_differ_in_nothing_but_their_own_account(left: str, right: str, accounts: int) -> None:
+    def change(account: str, resource: str) -> Change:
+        role = Role("g", "arn:r", "/", document(allow("s3:GetObject", resource)))
+        return Change(role_at(account, "R"), Action.CREATE, "g", None, role)
+
+    changes = [change("shop", left), change("pay", right)]
+    shown = text_of(changes, (), wanted=True, ids={"shop": "333333333333", "pay": "444444444444"})
+    assert ("in 2 accounts" in shown) is (accounts == 2)
 
 
 def test_two_grants_that_want_one_role_in_many_accounts_are_told_once(tmp_path: Path) -> None:

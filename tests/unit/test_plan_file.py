@@ -73,7 +73,8 @@ def test_a_file_is_shown_as_its_plan_was(case: Path, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(content)
     found = read_plan_file(str(tmp_path / "plan.json"))
     plan = found.plan
-    assert text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=Painter(colour=True)) == shown
+    brush, ids = Painter(colour=True), plan.account_ids()
+    assert text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=brush, ids=ids) == shown
 
 
 IDS = ["*", "a*", "a**", "x", "", "(hidden)", "(hidden 2)", "${aws:username}", "b ${x}", 1, True, "b"]
@@ -121,7 +122,7 @@ def test_whatever_external_ids_there_are_the_file_that_is_written_is_read_and_sh
     file = str(tmp_path / "plan.json")
     write_plan_file(found, Request(manifest), file, paths=["m.yaml"], created_at=NOW, expires_at=LATER)
     again = read_plan_file(file)
-    assert text_of(again.plan.changes, again.plan.findings, wanted=again.wanted()) == text(found)
+    assert text_of(again.plan.changes, again.plan.findings, wanted=again.wanted()) == text(found, expand=True)
 
 
 def test_a_file_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
