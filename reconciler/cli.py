@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
 import sys
-from os import devnull
 
 from reconciler import __version__
 from reconciler.commands import DEFAULT_PATH
@@ -27,6 +27,8 @@ exit codes:
   6   applied in part: a change failed, was skipped, or was interrupted
   64  wrong usage
   130 interrupted before anything was changed, or left at once"""
+
+INTERRUPTED = 130
 
 MAX_DAYS = 365
 """The longest time that a plan file may be good for."""
@@ -244,8 +246,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     arguments.command_line = ["xgrant", *(sys.argv[1:] if argv is None else argv)]
     # A stream that the caller has closed leads nowhere.
-    sys.stdout = sys.stdout or open(devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - no pathlib for --help
-    sys.stderr = sys.stderr or open(devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - likewise
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - no pathlib for --help
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - likewise
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that cannot show a character gets its code, not an error.
@@ -265,8 +267,10 @@ def main(argv: list[str] | None = None) -> int:
         print_error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
+        # Once changes have begun, a signal is no exception any more.
+        start = "\n" if sys.stderr.isatty() else ""  # Where the terminal has just written ^C.
+        print(f"{start}interrupted: nothing in AWS was changed", file=sys.stderr)
+        return INTERRUPTED
     except OSError as error:
         from reconciler.commands.output import silence
 
@@ -283,3 +287,14 @@ def main(argv: list[str] | None = None) -> int:
         print_internal_error(error)
         return 1
     return code
+
+
+def run() -> NoReturn:
+    """Run the command line of this process, and end it."""
+    code = main()
+    if code == INTERRUPTED:
+        # Threads that still read would be waited for.
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    sys.exit(code)

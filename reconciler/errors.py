@@ -88,29 +88,39 @@ class StoreError(XgrantError):
 
 
 class LockError(XgrantError):
-    """Another run holds the lock of an account.
+    """Another run holds the locks of accounts.
 
-    `account` is the manifest's name for the account, `lock_id` what `xgrant unlock` takes, `holder` says who and where
-    in words, `command` what they run, `since` and `until` are times in words, `left` the seconds of the lease.
+    `accounts` are the manifest's names, `lock_id` is what `xgrant unlock` takes, `holder` says who and where in words,
+    `command` what they run, `since` is a time in words, `left` the seconds of the lease. `waited` says how long this
+    run has waited in vain, in seconds.
     """
 
     exit_code = 5
 
     def __init__(
-        self, account: str, lock_id: str, *, holder: str, command: str, since: str, until: str, left: float
-    ) -> None:
-        self.account = account
+        self, accounts: tuple[str, ...], lock_id: str, *, holder: str, command: str, since: str, left: float,
+        waited: float = 0,
+    ) -> None:  # fmt: skip
+        self.accounts = accounts
         self.lock_id = lock_id
         self.holder = holder
         self.command = command
         self.since = since
-        self.until = until
         self.left = left
+        self.waited = waited
+        wait = f"this run has waited {waited:.0f} s in vain" if round(waited) else "wait with --lock-timeout"
         super().__init__(
-            f"account {account} is locked by {holder}: `{command}`, since {since}. The lease runs until {until}, "
-            f"for {max(left, 0):.0f} s from now, unless it is renewed. Wait with --lock-timeout; if that process is "
-            f"gone for certain, release it: xgrant unlock --id {lock_id}"
+            f"{self.situation()}. What to do: {wait}; or, if that process is gone for certain, "
+            f"`xgrant unlock --id {lock_id}`, with the manifests that this command names"
         )
+
+    def situation(self) -> str:
+        """Return who holds what, without what to do about it."""
+        which = (
+            f"account {self.accounts[0]} is" if len(self.accounts) == 1 else f"accounts {', '.join(self.accounts)} are"
+        )
+        ends = f"unless it is renewed, the lock ends in {max(self.left, 0):.0f} s"
+        return f"{which} locked by {self.holder}: `{self.command}`, since {self.since}; {ends}"
 
 
 class UnreadablePlanError(XgrantError):

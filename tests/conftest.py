@@ -94,7 +94,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def kept(request: pytest.FixtureRequest, scenario: Scenario, sandbox: Sandbox, tmp_path: Path) -> Kept:
     """Each of the two stores, empty."""
     if request.param == "files":
-        return Kept(FileStore(Path(".xgrant")), age_file(tmp_path / ".xgrant"))
+        return Kept(FileStore(tmp_path / ".xgrant"), age_file(tmp_path / ".xgrant"))
     root_client(sandbox, "s3", SOURCE).create_bucket(Bucket=BUCKET)
     sandbox.recorder.take()
     return Kept(S3Store(f"s3://{BUCKET}/xgrant/"), age_object, f"store: s3://{BUCKET}/xgrant\n")
@@ -108,6 +108,7 @@ def _no_user_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("XGRANT_FOLDER", str(tmp_path / ".xgrant"))
 
 
 @pytest.fixture

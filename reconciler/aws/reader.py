@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from reconciler.aws.apart import (
 )
 from reconciler.aws.errors import aws_errors
 from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections, attempt, gather
+from reconciler.aws.threads import threads
 from reconciler.errors import XgrantError
 from reconciler.events import AccountRead, Notice
 from reconciler.model import (
@@ -92,7 +92,7 @@ class AwsReader:
 
         for name in errors:
             progress.count(name)
-        with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "read") as pool:
+        with threads(PARALLEL_ACCOUNTS, "read") as pool:
             read = list(pool.map(read_one, open_ones))
         state: dict[Address, Resource] = {}
         facts = {account.name: AccountFacts(account) for account in scope.accounts}

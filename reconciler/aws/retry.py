@@ -37,6 +37,8 @@ class When(Enum):
     """The trust policy names a user or role that this run made."""
     MADE = auto()
     """This run made the role or the policy that the call is about."""
+    ANSWERED = auto()
+    """The account has answered in this run before."""
     TAKEN_AWAY = auto()
     """This run took something away from the role or policy that is to be deleted."""
 
@@ -92,6 +94,7 @@ RULES = (
     Rule("ConcurrentModification", PROPAGATION, _AT_WORK, look=True),
     Rule("EntityTemporarilyUnmodifiable", PROPAGATION, _AT_WORK, look=True),
     Rule(CUT, PROPAGATION, "the connection ended before the answer came (3.1)"),
+    Rule(UNREACHABLE, PROPAGATION, "the network is down for a while (nothing was sent)", when=When.ANSWERED),
     Rule(UNREACHABLE, 15.0, "the network is down, or the endpoint is none: not for long"),
     Rule(
         "MalformedPolicyDocument", PROPAGATION, "a new principal is not known everywhere at once (4.2, 4.3)",
@@ -124,6 +127,7 @@ class Memory:
     A policy that was made by a call whose answer was lost is known by (account, `policy/path/name`).
     """
 
+    answered: set[str] = field(default_factory=set)
     made: set[object] = field(default_factory=set)
     taken: set[object] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -131,6 +135,7 @@ class Memory:
     def note(self, account: str, operation: str, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """Note what a call that was answered has done."""
         with self.lock:
+            self.answered.add(account)
             if operation == "CreateRole":
                 self.made |= {(account, sent["RoleName"]), answer["Role"]["Arn"]}
             elif operation in ("DeleteRole", "DeletePolicy"):
@@ -166,6 +171,8 @@ class Memory:
         if when is When.ALWAYS:
             return True
         with self.lock:
+            if when is When.ANSWERED:
+                return account in self.answered
             if when is When.MADE_PRINCIPAL:
                 text = str(sent.get("AssumeRolePolicyDocument") or sent.get("PolicyDocument") or "")
                 return any(f'"{arn}"' in text for arn in self.made if isinstance(arn, str))
@@ -181,17 +188,14 @@ def _about(account: str, sent: Mapping[str, Any]) -> Iterator[object]:
         yield account, sent["PolicyArn"].rpartition(":")[2]
 
 
-def rule_for(operation: str, code: str, message: str) -> Rule | None:
-    """Return the rule for a failed call, or None if the failure is final."""
+def rules_for(operation: str, code: str, message: str) -> Iterator[Rule]:
+    """Yield the rules for a failed call, the first one first whose condition may hold; none if the failure is final."""
     code = code.removesuffix("Exception")
     if code in IN_DOUBT and operation == _NOT_TWICE:
-        return None
-    fitting = (
-        rule
-        for rule in RULES
-        if rule.code == code and rule.message in message and (not rule.operations or operation in rule.operations)
-    )
-    return next(fitting, None)
+        return
+    for rule in RULES:
+        if rule.code == code and rule.message in message and (not rule.operations or operation in rule.operations):
+            yield rule
 
 
 def delay(tries: int, dice: Callable[[], float] = random.random) -> float:
@@ -279,8 +283,11 @@ class Retries:
         self._stopped = stopped
         try:
             yield
-        finally:
-            self._stopped = str
+        except BaseException:
+            # Threads that still wait have nobody who waits for them.
+            self._stopped = lambda: "given up"
+            raise
+        self._stopped = str
 
     @contextmanager
     def step(self, forbidden: Callable[[], str]) -> Iterator[list[ApiCall]]:
@@ -362,8 +369,9 @@ class Retries:
             return None
         if attempts > 1 or self.sent_before(*this):
             self.memory.note_repeated(account, operation.name, sent, code)
-        rule = rule_for(operation.name, code, message)
-        if rule is None or not self.memory.holds(rule.when, account, sent):
+        rules = rules_for(operation.name, code, message)
+        rule = next((rule for rule in rules if self.memory.holds(rule.when, account, sent)), None)
+        if rule is None:
             return None
         if step is not None:
             step.failed.add(this)
@@ -449,6 +457,6 @@ def _failure(response: Any, caught: Exception | None) -> tuple[str, str, str]:
         return "", "", request_id
     error = parsed.get("Error", {})
     code = str(error.get("Code", "")) or str(http.status_code)
-    if http.status_code >= 500 and rule_for("", code, "") is None:
+    if http.status_code >= 500 and not any(rules_for("", code, "")):
         code = SERVER_ERROR
     return code, str(error.get("Message", "")), request_id

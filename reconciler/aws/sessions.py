@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,6 +20,7 @@ from botocore.handlers import json_decode_policies
 from reconciler import __version__
 from reconciler.aws.errors import aws_errors, endpoint_errors
 from reconciler.aws.retry import Retries
+from reconciler.aws.threads import threads
 from reconciler.errors import AwsError, SeveralAccountsError, XgrantError
 from reconciler.events import Notice
 from reconciler.model import Account
@@ -94,7 +94,7 @@ class Connections:
             _sort(account, attempt(lambda a=account: self._sts(a)), stses, errors)  # type: ignore[misc]
         reached = [account for account in missing if account.name in stses]
         keys: dict[str, Keys] = {}
-        with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "connect") as pool:
+        with threads(PARALLEL_ACCOUNTS, "connect") as pool:
             found = pool.map(lambda a: attempt(lambda: self._keys(a, stses[a.name])), reached)
             for account, result in zip(reached, found, strict=True):
                 _sort(account, result, keys, errors)
@@ -102,7 +102,7 @@ class Connections:
             account: self._client("sts", account, keys[account.name]) for account in reached if account.name in keys
         }
         checked: dict[str, None] = {}
-        with ThreadPoolExecutor(PARALLEL_ACCOUNTS, "check") as pool:
+        with threads(PARALLEL_ACCOUNTS, "check") as pool:
             answers = pool.map(lambda pair: attempt(lambda: _check(*pair)), checks.items())
             for account, answer in zip(checks, answers, strict=True):
                 _sort(account, answer, checked, errors)

@@ -13,6 +13,7 @@ from reconciler.commands.progress import Progress, progress
 from reconciler.commands.stopping import stopping, terminating
 from reconciler.commands.turns import own_turn, tell_of_locks
 from reconciler.errors import UsageError
+from reconciler.locking import LEASE
 from reconciler.model import Event, Manifest, Outcome, Plan, Status, StepStarted
 from reconciler.pipeline import Request, Turn, apply_plan, aws_ports, check_accepted, load, make_plan, read_back
 from reconciler.ports import Reader, Writer
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
                 ready = prepare(arguments, shown, turns)
             else:
                 ready = _prepare(arguments, shown, turns, destroy=destroy)
-            return ready if isinstance(ready, int) else _execute(ready, arguments, shown, signals)
+            return ready if isinstance(ready, int) else _execute(ready, arguments, shown, signals, destroy=destroy)
     finally:
         shown.close()
 
@@ -57,7 +58,10 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
 def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *, destroy: bool) -> Ready | int:
     """Return what was approved, or an exit code if nothing is to be done."""
     if not arguments.auto_approve and not interactive():
-        raise UsageError("nobody is here to approve the plan; review `xgrant plan`, then use --auto-approve")
+        raise UsageError(
+            "nobody can approve the plan here: input or output is no terminal. Review `xgrant plan`, then use "
+            "--auto-approve"
+        )
     accepted = check_accepted(arguments.accept)
     manifest = load(arguments.paths)
     reader, writer = aws_ports(manifest, shown.notice)
@@ -65,7 +69,7 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
     brush = painter(arguments.color)
     turn = turns.enter_context(own_turn(manifest, arguments, shown)) if arguments.auto_approve else None
     if turn is None:
-        tell_of_locks(manifest)
+        tell_of_locks(manifest, shown)
 
     plan = make_plan(request, reader)
     say(text(plan, brush, expand=arguments.expand), end="")
@@ -94,7 +98,7 @@ def _is_plan_file(paths: list[str]) -> bool:
     return paths[0].endswith(".json") and not Path(paths[0]).is_dir()
 
 
-def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signals: ExitStack) -> int:
+def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signals: ExitStack, *, destroy: bool) -> int:
     begun, turn = False, ready.turn
 
     def on_event(event: Event) -> None:
@@ -105,7 +109,8 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
 
     if ready.current.fingerprint == ready.approved.fingerprint:  # Else it is stale, and apply_plan says so.
         turn.begin(ready.current)
-    stopped = turn.stopped(signals.enter_context(stopping()))
+    locks = f"The locks end by themselves within {LEASE:.0f} s, or by xgrant unlock --id {turn.lock_id}"
+    stopped = turn.stopped(signals.enter_context(stopping(locks)))
     outcomes: tuple[Outcome, ...] = apply_plan(
         ready.approved, turn.guard(ready.writer), current=ready.current, on_event=on_event,
         parallelism=arguments.parallelism, stopped=stopped,
@@ -116,7 +121,7 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
         turn.read_back(found for found, before in zip(outcomes, written, strict=True) if found != before)
     turn.settle()
     shown.close()
-    say("\n" + summary(outcomes), end="")
+    say("\n" + summary(outcomes, "destroy" if destroy else "apply", interrupted=bool(stopped())), end="")
     if all(outcome.status is Status.DONE for outcome in outcomes):
         return 0
     return 6 if begun else 130
@@ -124,4 +129,7 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
 
 def _approved(verb: str) -> bool:
     say(f"\nOnly `yes` approves. Do you want to {verb} this plan? ", end="")
-    return sys.stdin.readline().strip() == "yes"
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        say("")
+    return answer.strip() == "yes"

@@ -41,23 +41,24 @@ def _user() -> str:
 
 
 def _commit(path: str) -> str:
-    """Return the git commit of the manifests; empty where nobody knows it."""
-    for name in _COMMITS:
-        if _COMMIT.fullmatch(os.environ.get(name, "")):
-            return os.environ[name]
+    """Return the git commit of the manifests, and whether they are changed since; empty where nobody knows it."""
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
+    stated = next(filter(_COMMIT.fullmatch, (os.environ.get(name, "") for name in _COMMITS)), "")
+    commit = stated or _git(folder, "rev-parse", "--verify", "HEAD")
+    if not _COMMIT.fullmatch(commit):
+        return ""
+    changed = _git(folder, "status", "--porcelain", "--untracked-files=all", "--", ".")
+    return f"{commit} and changes that are not committed" if changed else commit
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """Return what git says in a folder; nothing where it fails."""
     git = shutil.which("git")
     if git is None or not folder.is_dir():
         return ""
     try:
-        found = subprocess.run(  # noqa: S603 - no argument is the user's
-            [git, "rev-parse", "--verify", "HEAD"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            check=False,
+        return subprocess.run(  # noqa: S603 - no argument is the user's
+            [git, *arguments], cwd=folder, capture_output=True, text=True, timeout=_PATIENCE, check=False
         ).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return found if _COMMIT.fullmatch(found) else ""

@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = load(arguments.paths)
     shown = progress(arguments)
     reader, _ = aws_ports(manifest, shown.notice)
-    tell_of_locks(manifest)
+    tell_of_locks(manifest, shown)
     plan = make_plan(Request(manifest, frozenset(arguments.only)), reader)
     sys.stdout.write(drift_json(plan) if arguments.format == "json" else drift_text(plan, painter(arguments.color)))
     if not plan.complete():

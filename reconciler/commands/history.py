@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from reconciler.commands import DEFAULT_PATH
-from reconciler.history import is_id
+from reconciler.history import may_begin_id
 from reconciler.pipeline import load, read_history, read_one_record
 from reconciler.render.history import history_json, history_text, record_json, record_text
 
@@ -16,10 +16,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the newest records of the stack, or the one whose id is given; XgrantError (exit 1) if there is none."""
     first, *others = arguments.paths
     as_json = arguments.format == "json"
-    if is_id(first) and not Path(first).exists():
+    if may_begin_id(first) and not Path(first).exists():
         record = read_one_record(load(others or [DEFAULT_PATH]), first)
         sys.stdout.write(record_json(record) if as_json else record_text(record))
         return 0
-    records, older = read_history(load(arguments.paths), arguments.limit)
-    sys.stdout.write(history_json(records, older) if as_json else history_text(records, older))
+    records, older, place = read_history(load(arguments.paths), arguments.limit)
+    sys.stdout.write(history_json(records, older) if as_json else history_text(records, older, place))
     return 0

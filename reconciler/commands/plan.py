@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     manifest = load(arguments.paths)
     shown = progress(arguments)
     reader, _ = aws_ports(manifest, shown.notice)
-    tell_of_locks(manifest)
+    tell_of_locks(manifest, shown)
     request = Request(manifest, frozenset(arguments.only), arguments.destroy, accepted)
     plan = make_plan(request, reader)
     brush = painter(arguments.color)

@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 import threading
+from datetime import UTC, datetime
 
 from reconciler.commands.output import painter, warn
 from reconciler.events import AccountRead, Called, Notice, Retried
@@ -45,7 +46,8 @@ class Progress:
             case Called() if self._tells("debug"):
                 code = f" {escape(notice.code)}" if notice.code else ""
                 request = f" request {escape(notice.request_id)}" if notice.request_id else ""
-                self._line(f"{escape(notice.account)}: {notice.operation}: {notice.seconds:.3f} s{code}{request}")
+                at = f"{datetime.now(UTC):%H:%M:%S.%f}"[:-3] + "Z"
+                self._line(f"{at} {escape(notice.account)}: {notice.operation}: {notice.seconds:.3f} s{code}{request}")
 
     def event(self, event: Event) -> None:
         """Tell a step of an apply."""
@@ -56,7 +58,7 @@ class Progress:
             case StepEnded():
                 self._ended += 1
                 if self._tells("info"):
-                    self._line(event_line(event, self._painter))
+                    self._line(event_line(event, self._painter, self._ended))
 
     def close(self) -> None:
         """Leave no line in place behind."""

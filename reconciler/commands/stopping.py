@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: nothing new begins, what is under way ends; a second one leaves at once."""
+"""Ctrl-C, SIGTERM and SIGHUP: nothing new begins, what is under way ends; a second one leaves at once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A terminal that is closed hangs up; not every system has that.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 _FIRST = b"\ninterrupted: what is under way is brought to its end; once more leaves at once\n"
-_SECOND = b"\nleft at once: what was under way may be done or not; `xgrant plan` shows it\n"
+_SECOND = "\nleft at once: what was under way may be done or not; `xgrant plan` shows it. {locks}\n"
 
 
 class Stop:
@@ -26,14 +27,18 @@ class Stop:
 
 
 @contextmanager
-def stopping() -> Iterator[Stop]:
-    """Let the first signal inside the block set the Stop that it yields, and the second end the process."""
+def stopping(locks: str) -> Iterator[Stop]:
+    """Let the first signal inside the block set the Stop that it yields, and the second end the process.
+
+    `locks` says what then becomes of the locks.
+    """
     stop = Stop()
+    second = _SECOND.format(locks=locks).encode()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         # Not by print: the signal may have come in the middle of one.
         if stop.why:
-            os.write(2, _SECOND)
+            os.write(2, second)
             os._exit(130)
         stop.why = "interrupted"
         os.write(2, _FIRST)
@@ -44,7 +49,7 @@ def stopping() -> Iterator[Stop]:
 
 @contextmanager
 def terminating() -> Iterator[None]:
-    """Let SIGTERM inside the block end it as Ctrl-C does, so that what is held is given back."""
+    """Let SIGTERM and SIGHUP inside the block end it as Ctrl-C does, so that what is held is given back."""
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -55,7 +60,9 @@ def terminating() -> Iterator[None]:
 
 @contextmanager
 def _handled(handler: Any) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    # Who started xgrant may want it to hear none, as nohup does.
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in heard}
     try:
         yield
     finally:

@@ -31,12 +31,12 @@ def own_turn(manifest: Manifest, arguments: argparse.Namespace, shown: Progress)
     )
 
 
-def tell_of_locks(manifest: Manifest) -> None:
+def tell_of_locks(manifest: Manifest, shown: Progress) -> None:
     """Say on stderr which accounts a run has now: what is read of them may soon be old. Stops nothing."""
     try:
-        found = locks_held(manifest)
+        found = locks_held(manifest, shown.notice)
     except StoreError as error:
         warn(escape(f"xgrant: it is not known whether a run is at work: {error}"))
         return
     for one in found:
-        warn(escape(f"xgrant: a run is at work: {one}"))
+        warn(escape(f"xgrant: a run is at work: {one.situation()}"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from reconciler.commands.output import warn
+from reconciler.locking import LEASE
 from reconciler.pipeline import load, release_locks
 from reconciler.render.escape import escape
 
@@ -12,4 +14,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Return 0 when the locks are released; XgrantError (exit 1) if there is none with this id."""
     released = release_locks(load(arguments.paths), arguments.id)
     print(f"released: {escape(', '.join(released))}")
+    warn(f"xgrant: should that run live still, it stops within {LEASE / 3:.0f} s, when it would renew its locks")
     return 0

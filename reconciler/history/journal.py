@@ -87,7 +87,7 @@ class Journal:
             done = self._ended[Status.DONE] == self._total and not self._unlike
             stopped = interrupted or self._ended.total() < self._total
             outcome = "done" if done else "lock lost" if lost else "interrupted" if stopped else "in part"
-            counts = {status: self._ended[status] for status in Status}
+            counts = {status: self._ended[status] for status in (Status.DONE, Status.FAILED, Status.SKIPPED)}
             self._append("end", self._clock.instant(), {"outcome": outcome, "counts": counts})
 
     def _append(self, kind: str, instant: datetime, data: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -67,13 +68,34 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def may_begin_id(text: str) -> bool:
+    """Return whether a text may be the beginning of a record's id, the day at least."""
+    return re.fullmatch(r"[0-9]{8}(T[0-9]{0,9}|T[0-9]{9}Z(-[0-9a-f]{0,8})?)?", text) is not None
+
+
 def newest(store: Store, stack: str, number: int) -> tuple[tuple[Record, ...], int]:
     """Return the newest records of a stack, the newest first and without their steps, and how many older ones are."""
     prefix = log_of(stack, "")
     ids = [name for log in store.logs(prefix) if is_id(name := log.removeprefix(prefix))]
     chosen = sorted(ids, reverse=True)[:number]
-    records = tuple(_record(record_id, stack, store.lines(log_of(stack, record_id), ends=True)) for record_id in chosen)
-    return records, len(ids) - len(chosen)
+    return tuple(_brief(store, stack, record_id) for record_id in chosen), len(ids) - len(chosen)
+
+
+def with_prefix(store: Store, stack: str, text: str) -> tuple[str, ...]:
+    """Return the ids of the records of a stack that begin so."""
+    prefix = log_of(stack, "")
+    names = (log.removeprefix(prefix) for log in store.logs(prefix))
+    return tuple(name for name in names if is_id(name) and name.startswith(text))
+
+
+def _brief(store: Store, stack: str, record_id: str) -> Record:
+    """Return a record without its steps: by its ends, or where it has none, by all of it, counting what was done."""
+    found = _record(record_id, stack, store.lines(log_of(stack, record_id), ends=True))
+    if found.outcome:
+        return found
+    whole = _record(record_id, stack, store.lines(log_of(stack, record_id)))
+    counts = Counter(step.status for step in whole.steps if step.status)
+    return replace(whole, steps=(), counts=whole.counts or counts)
 
 
 def read_record(store: Store, stack: str, record_id: str) -> Record | None:

@@ -43,11 +43,14 @@ class _Taken:
 class Held:
     """The locks that a run holds, from the first one taken to their release."""
 
-    def __init__(self, store: Store, lock: Lock, clock: Clock, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Store, lock: Lock, clock: Clock, warn: Callable[[str], None], *, waited: float = 0
+    ) -> None:
         self._store = store
         self._lock = lock
         self._clock = clock
         self._warn = warn
+        self._waited = waited
         self._taken: Mapping[str, _Taken] = {}
         self._lost = ""
         self._mutex = threading.Lock()  # For the two above, and never while the store is asked.
@@ -81,7 +84,7 @@ class Held:
             else:
                 found = read_lock(entry.content, f"{self._store.place}: {key}")
                 if holds(found, entry):
-                    return describe(found, account.name, entry.age)
+                    return describe(found, (account.name,), entry.age, waited=self._waited)
                 etag = self._store.replace(key, content, entry.etag)
                 if etag is not None and not found.released:
                     self._warn(
@@ -203,7 +206,8 @@ def acquire(
     end = clock.elapsed() + wait
     told = False
     while True:
-        held = Held(store, new_lock(stack, caller, clock), clock, warn)
+        waited = wait - (end - clock.elapsed())
+        held = Held(store, new_lock(stack, caller, clock), clock, warn, waited=waited)
         try:
             held.start()
             obstacle = next(filter(None, map(held.take, ordered)), None)
@@ -216,6 +220,6 @@ def acquire(
         if (left := end - clock.elapsed()) <= 0:
             raise obstacle
         if not told:
-            warn(f"xgrant: waiting: {obstacle}")
+            warn(f"xgrant: waiting up to {wait:.0f} s: {obstacle.situation()}")
         told = True
         clock.sleep(min(POLL, left))

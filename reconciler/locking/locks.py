@@ -63,31 +63,40 @@ def read_lock(content: bytes, where: str) -> Lock:
     except (ValueError, KeyError, TypeError):
         understood = False
     if not understood:
-        raise StoreError(f"{where}: this is no lock that this version of xgrant understands; look who wrote it")
+        raise StoreError(
+            f"{where}: this is no lock that this version of xgrant understands; if no run is at work, delete it by hand"
+        )
     return Lock(**values)
 
 
-def describe(lock: Lock, account: str, age: float) -> LockError:
-    """Return what is to be said of a lock that another run holds."""
+def describe(lock: Lock, accounts: tuple[str, ...], age: float, *, waited: float = 0) -> LockError:
+    """Return what is to be said of locks that another run holds."""
     holder = f"{lock.user} on {lock.host} (process {lock.process})"
     return LockError(
-        account, lock.id, holder=holder, command=lock.command, since=lock.since, until=lock.until, left=lock.lease - age
+        accounts, lock.id, holder=holder, command=lock.command, since=lock.since, left=lock.lease - age, waited=waited
     )
 
 
 def holders(store: Store, stack: str, accounts: Iterable[Account]) -> tuple[LockError, ...]:
-    """Return for each account that a run holds now what is to be said of it. Takes and changes nothing."""
+    """Return for each run that holds accounts now what is to be said of it. Takes and changes nothing."""
 
-    def look(account: Account) -> LockError | None:
+    def look(account: Account) -> tuple[str, Lock, float] | None:
         key = key_of(stack, account)
         entry = store.read(key)
         if entry is None:
             return None
         lock = read_lock(entry.content, f"{store.place}: {key}")
-        return describe(lock, account.name, entry.age) if holds(lock, entry) else None
+        return (account.name, lock, entry.age) if holds(lock, entry) else None
 
     with ThreadPoolExecutor(PARALLEL, "look") as pool:
-        return tuple(filter(None, pool.map(look, accounts)))
+        found = list(filter(None, pool.map(look, accounts)))
+    runs: dict[str, list[tuple[str, Lock, float]]] = {}
+    for one in found:
+        runs.setdefault(one[1].id, []).append(one)
+    return tuple(
+        describe(several[0][1], tuple(name for name, _, _ in several), max(age for _, _, age in several))
+        for several in runs.values()
+    )
 
 
 def holds(lock: Lock, entry: Entry) -> bool:

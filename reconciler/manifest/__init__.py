@@ -27,6 +27,7 @@ def load(paths: Iterable[str], *, more: Mapping[str, str] | None = None) -> Mani
         ManifestError: with every problem of every file.
 
     """
+    paths = list(paths)
     problems: list[Problem] = []
     sources: list[tuple[Source, Path]] = []
     for path, root in manifest_files(paths, problems):
@@ -44,7 +45,7 @@ def load(paths: Iterable[str], *, more: Mapping[str, str] | None = None) -> Mani
     manifest = merge([*sources, *texts], problems)
     if manifest is None or problems:
         raise ManifestError(tuple(problems))
-    return replace(manifest, digest=_digest(sources, more or {}))
+    return replace(manifest, digest=_digest(sources, more or {}), path=next(iter(paths), ""))
 
 
 def _digest(sources: Iterable[tuple[Source, Path]], texts: Mapping[str, str]) -> str:

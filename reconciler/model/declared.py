@@ -139,7 +139,8 @@ class Manifest:
     """All manifest files together: the stack, its accounts by name, and its grants in order of name and target.
 
     `digest` is the SHA-256, in hexadecimal, over the content of all files that were read, policy files included.
-    `store` is where locks and history are kept, like `s3://bucket/prefix`; empty for this machine.
+    `store` is where locks and history are kept, like `s3://bucket/prefix`; empty for this machine. `path` is the first
+    one that was named to read them.
     `inherits_mfa` says whether a grant demands MFA unless it declines.
     """
 
@@ -149,4 +150,5 @@ class Manifest:
     limits: Limits = Limits()
     digest: str = ""
     store: str = ""
+    path: str = ""
     inherits_mfa: bool = False

@@ -12,6 +12,8 @@ class Status(StrEnum):
     """What became of a change."""
 
     DONE = "done"
+    UNVERIFIED = "unverified"
+    """It was written, and not read back: whether AWS has it so is not known."""
     FAILED = "failed"
     SKIPPED = "skipped"
 

@@ -15,6 +15,8 @@ from reconciler.principals import arns_by_id, in_arns
 PATIENCE = 120.0
 """Seconds after which AWS has to show what was written: it spreads a little later (facts sheet 4.1, 4.2)."""
 
+_Error = tuple[Status, str]
+
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
@@ -23,10 +25,11 @@ def read_back(
 ) -> tuple[Outcome, ...]:
     """Read the accounts that were written, in bulk; return the outcomes, with those failed that read back differently.
 
-    What differs is read again for `PATIENCE` seconds, until `stopped` says why not. An account that cannot be read
-    lets its changes fail: whether they are done is not known.
+    What differs is read again for `PATIENCE` seconds, until `stopped` says why not. Changes of an account that cannot
+    be read are unverified.
     """
-    errors = dict.fromkeys((index for index, outcome in enumerate(outcomes) if outcome.status is Status.DONE), "")
+    done = (index for index, outcome in enumerate(outcomes) if outcome.status is Status.DONE)
+    errors = dict.fromkeys(done, (Status.UNVERIFIED, ""))
     until = clock.monotonic() + PATIENCE
     pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
     # The ids of what this run has made are known once its account was read; its changes may be settled by then.
@@ -38,17 +41,17 @@ def read_back(
             break
         clock.wait(min(next(pauses), left), stopped)
         if stopped():
-            errors = dict.fromkeys(errors, f"it was written, but not read back: {stopped()}")
+            errors = dict.fromkeys(errors, (Status.UNVERIFIED, f"it was written, but not read back: {stopped()}"))
             break
     return tuple(
-        replace(outcome, status=Status.FAILED, error=errors[index]) if index in errors else outcome
+        replace(outcome, status=errors[index][0], error=errors[index][1]) if index in errors else outcome
         for index, outcome in enumerate(outcomes)
     )
 
 
 def _unlike(
     changes: dict[int, Change], manifest: Manifest, reader: Reader, arns: dict[str, str], stopped: Callable[[], str]
-) -> dict[int, str]:
+) -> dict[int, _Error]:
     """Return what is wrong with each change that AWS does not show as it was written; add the ids that were read."""
     names = {change.address.account for change in changes.values()}
     slots = frozenset(
@@ -61,15 +64,22 @@ def _unlike(
     try:
         live = reader.read(Scope(manifest.stack, accounts, slots), stopped)
     except XgrantError as error:
-        return dict.fromkeys(changes, f"it was written, but cannot be read back: {error}")
+        return dict.fromkeys(changes, _unknown(str(error)))
     arns |= arns_by_id(live.facts)
     found = {index: _wrong(change, live, arns) for index, change in changes.items()}
-    return {index: why for index, why in found.items() if why}
+    unlike = {index: (Status.FAILED, why) for index, why in found.items() if why}
+    errors = {index: live.facts[change.address.account].error for index, change in changes.items()}
+    unread = {index: _unknown(error) for index, error in errors.items() if error}
+    return unlike | unread
+
+
+def _unknown(why: str) -> _Error:
+    return Status.UNVERIFIED, f"it was written, but cannot be read back: {why}"
 
 
 def _wrong(change: Change, live: Live, arns: dict[str, str]) -> str:
-    if error := live.facts[change.address.account].error:
-        return f"it was written, but cannot be read back: {error}"
+    if live.facts[change.address.account].error:
+        return ""
     gone = change.removed_address()
     if (change.after is None or gone.slot() != change.address.slot()) and gone in live.state:
         return f"{gone} was deleted, and AWS still shows it"

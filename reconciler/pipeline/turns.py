@@ -31,6 +31,11 @@ class Turn:
         self._notify = notify
         self._interrupted: Callable[[], str] = str
 
+    @property
+    def lock_id(self) -> str:
+        """Return the id that `xgrant unlock` takes."""
+        return self._held.id
+
     def stopped(self, also: Callable[[], str] = str) -> Callable[[], str]:
         """Return what says why nothing further may be written; it says nothing while it may.
 

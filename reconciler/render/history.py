@@ -14,9 +14,9 @@ from reconciler.render.escape import escape
 _NOT_ENDED = "not ended"
 
 
-def history_text(records: Sequence[Record], older: int) -> str:
-    """Return a line for each record, and how many older ones there are."""
-    lines = [_row(record) for record in records] or ["Nothing has been applied yet, as far as this store knows."]
+def history_text(records: Sequence[Record], older: int, place: str) -> str:
+    """Return a line for each record, and how many older ones there are; `place` is what the store is called."""
+    lines = [_row(record) for record in records] or [f"Nothing has been applied yet, as far as {escape(place)} knows."]
     if older:
         lines.append(f"{older} older: see them with --limit")
     return "\n".join(lines) + "\n"

@@ -17,24 +17,27 @@ _DOING = {
     (Action.DELETE, Verb.REMOVE): ("deleting", "deleted"),
     (Action.ADOPT, Verb.WRITE): ("adopting", "adopted"),
 }
-_MARKS = {Status.DONE: "+", Status.FAILED: "error", Status.SKIPPED: "warning"}
+_MARKS = {Status.DONE: "+", Status.UNVERIFIED: "warning", Status.FAILED: "error", Status.SKIPPED: "warning"}
 
 
-def event_line(event: Event, painter: Painter) -> str:
-    """Return the line that says what has just begun or ended."""
+def event_line(event: Event, painter: Painter, ended: int | None = None) -> str:
+    """Return the line that says what has just begun or ended; `ended` is how many steps have, with this one."""
     change, verb = event.step.change, event.step.verb
     address = escape(str(change.removed_address() if verb is Verb.REMOVE else change.address))
     doing, done = _DOING[change.action, verb]
-    head = f"[{event.number}/{event.total}] {address}:"
     if isinstance(event, StepStarted):
-        return f"{head} {doing} ..."
+        return f"{address}: {doing} ..."
+    head = f"[{event.number if ended is None else ended}/{event.total}] {address}:"
     if event.status is Status.DONE:
         return f"{head} {painter.paint('+', done)}"
     return f"{head} {painter.paint(_MARKS[event.status], event.status)}: {escape(event.error)}"
 
 
-def summary(outcomes: Iterable[Outcome]) -> str:
-    """Return the closing lines: what failed and what was skipped by address, then the counts."""
+def summary(outcomes: Iterable[Outcome], verb: str = "apply", *, interrupted: bool = False) -> str:
+    """Return the closing lines: what failed, was skipped or not read back, by address, then the counts.
+
+    `verb` is `apply` or `destroy`; `interrupted` says that the run was told to stop.
+    """
     listed = tuple(outcomes)
     lines = [
         f"{outcome.status}: {escape(str(outcome.change.address))}: {escape(outcome.error)}"
@@ -47,13 +50,14 @@ def summary(outcomes: Iterable[Outcome]) -> str:
         counts.insert(2, f"{_count(done, Action.REPLACE)} replaced")
     if _count(done, Action.ADOPT):
         counts.insert(0, f"{_count(done, Action.ADOPT)} adopted")
-    for status in (Status.FAILED, Status.SKIPPED):
+    for status in (Status.UNVERIFIED, Status.FAILED, Status.SKIPPED):
         number = sum(outcome.status is status for outcome in listed)
         if number:
             counts.append(f"{number} {status}")
     if lines:
-        lines.append("What was not done stays in the plan: mend the cause and apply again.")
-    return "\n".join([*lines, f"Apply: {', '.join(counts)}."]) + "\n"
+        cause = "" if interrupted else "mend the cause and "
+        lines.append(f"What was not done stays in the plan: {cause}run the same command again.")
+    return "\n".join([*lines, f"{verb.capitalize()}: {', '.join(counts)}."]) + "\n"
 
 
 def _count(changes: list[Change], action: Action) -> int:

@@ -26,6 +26,10 @@ def stale_lines(
         yield f"gone: {_named(entry)}; it was reviewed, is no longer planned, and AWS is not as it wanted"
     for reviewed, current in different:
         yield f"different: {_named(current)}"
+        if reviewed["change"]["action"] != current["change"]["action"]:
+            # What stands there differs as a whole, and the plan that is made anew shows it.
+            yield f"    reviewed as {_what(reviewed)}, now {_what(current)}"
+            continue
         rows = differences(_comparable(reviewed), _comparable(current))
         # A fingerprint follows from the rest; alone it tells of what is hidden.
         telling = [row for row in rows if row.path not in _FINGERPRINTS]
@@ -39,6 +43,11 @@ def stale_lines(
 def value_text(value: Any) -> str:
     """Return a value of plain data as JSON on one line."""
     return "(none)" if value is MISSING else escape(json.dumps(value, sort_keys=True))
+
+
+def _what(entry: _Entry) -> str:
+    attributes = ", ".join(map(escape, entry["change"]["attributes"]))
+    return f"{entry['change']['action']}{f' ({attributes})' if attributes else ''}"
 
 
 def _named(entry: _Entry) -> str:

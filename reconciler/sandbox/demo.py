@@ -88,6 +88,7 @@ class _Steps:
         self._environment = {k: v for k, v in os.environ.items() if k not in CLEARED} | scenario.environment()
         # A proxy of this machine has nothing to do with loopback.
         self._environment["NO_PROXY"] = "127.0.0.1"
+        self._environment["XGRANT_FOLDER"] = os.path.join(folder, ".xgrant")  # noqa: PTH118 - as str
 
     def title(self, text: str) -> None:
         self._number += 1

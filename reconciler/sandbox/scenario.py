@@ -73,6 +73,19 @@ PERMISSIONS = {
 """What xgrant needs in an account; the README shows the same document."""
 
 
+STORE = "xgrant-store"
+"""A bucket of the source account for locks and history."""
+
+STORE_PERMISSIONS = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"arn:aws:s3:::{STORE}/*"},
+        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{STORE}"},
+    ],
+}
+"""What xgrant needs there, as the README has it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """Somebody's access key; of a role's session with its token. The sandbox takes no real ones."""
@@ -159,6 +172,8 @@ def seed(sandbox: Sandbox) -> Scenario:
     storage = root_client(sandbox, "s3", TARGET)
     storage.create_bucket(Bucket=BUCKET)
     storage.put_object(Bucket=BUCKET, Key=OBJECT, Body=b"month,total\n2026-10,42\n")
+    root_client(sandbox, "s3", SOURCE).create_bucket(Bucket=STORE)
+    source.put_user_policy(UserName="operator", PolicyName="store", PolicyDocument=json.dumps(STORE_PERMISSIONS))
     sandbox.recorder.take()
     return Scenario(sandbox.url, users)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -87,6 +88,8 @@ class FileStore:
 
     def _files(self, prefix: str) -> list[str]:
         with self._errors():
+            if self._folder.exists() and not self._folder.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             folder = self._path(prefix.rstrip("/"))
             # A temporary file that a killed process left behind begins with a dot.
             found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]

@@ -168,11 +168,43 @@ def test_a_last_line_that_was_cut_off_is_tolerated_and_said(scenario: Scenario, 
     (log,) = (tmp_path / ".xgrant" / "history" / "platform").iterdir()
     log.write_bytes(log.read_bytes()[:-20])
     listed = xgrant("history", EXAMPLE).out
-    assert "not ended (of 2 steps); by " in listed
+    assert "not ended (2 done of 2 steps); by " in listed
     assert "(1 line is damaged, as where the process was killed while it wrote)" in listed
     shown = xgrant("history", log.stem, EXAMPLE).out
     assert shown.endswith("1 line is damaged, as where the process was killed while it wrote\n")
     assert "[2/2]" in shown
+
+
+def test_a_finished_record_with_rubbish_at_its_end_is_listed_as_it_is_shown(
+    scenario: Scenario, xgrant: Run, tmp_path: Path
+) -> None:
+    xgrant("apply", EXAMPLE, "--auto-approve")
+    (log,) = (tmp_path / ".xgrant" / "history" / "platform").iterdir()
+    log.write_bytes(log.read_bytes() + b"rubbish\n")
+    outcome = "done (2 done of 2 steps)"
+    assert outcome in xgrant("history", EXAMPLE).out
+    assert outcome in xgrant("history", log.stem, EXAMPLE).out
+
+
+def test_a_record_is_found_by_the_beginning_of_its_id(scenario: Scenario, xgrant: Run, tmp_path: Path) -> None:
+    xgrant("apply", EXAMPLE, "--auto-approve")
+    (log,) = (tmp_path / ".xgrant" / "history" / "platform").iterdir()
+    for beginning in (log.stem[:9], log.stem[:15], log.stem[:-1]):
+        assert xgrant("history", beginning, EXAMPLE).out.startswith(f"id:       {log.stem}\n")
+    missing = xgrant("history", "20200101T", EXAMPLE)
+    assert (missing.code, "has no 20200101T" in missing.err) == (1, True)
+    shutil.copy(log, log.with_name(f"{log.stem[:-1]}x.jsonl".replace("x", "0" if log.stem[-1] != "0" else "1")))
+    several = xgrant("history", log.stem[:-1], EXAMPLE)
+    assert (several.code, "2 records that begin with" in several.err) == (1, True)
+
+
+def test_a_store_that_is_no_folder_is_an_error_for_every_command(
+    scenario: Scenario, xgrant: Run, tmp_path: Path
+) -> None:
+    (tmp_path / ".xgrant").touch()
+    for command in (["history"], ["unlock", "--id", "x"], ["apply", "--auto-approve"]):
+        result = xgrant(command[0], EXAMPLE, *command[1:])
+        assert (result.code, "cannot be used: Not a directory" in result.err) == (5, True), command
 
 
 def test_what_is_no_record_at_all_is_shown_as_far_as_it_goes(scenario: Scenario, xgrant: Run, tmp_path: Path) -> None:

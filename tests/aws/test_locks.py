@@ -39,10 +39,13 @@ def test_who_comes_second_is_told_who_has_the_account(kept: Kept, clock: FakeClo
     obstacle = held_by(kept.store, clock, "bob").take(DEV)
     assert obstacle is not None
     assert str(obstacle).startswith(
-        "account dev is locked by alice on host-1 (process 123): `xgrant apply`, since 2026-01-31 12:00:00 UTC. "
-        "The lease runs until 2026-01-31 12:01:00 UTC, for "
+        "account dev is locked by alice on host-1 (process 123): `xgrant apply`, since 2026-01-31 12:00:00 UTC; unless "
+        "it is renewed, the lock ends in "
     )
-    assert str(obstacle).endswith(f"release it: xgrant unlock --id {first.id}")
+    assert str(obstacle).endswith(
+        "s. What to do: wait with --lock-timeout; or, if that process is gone for certain, "
+        f"`xgrant unlock --id {first.id}`, with the manifests that this command names"
+    )
     assert 0 < obstacle.left <= 60
 
 
@@ -148,14 +151,25 @@ def test_who_waits_gets_the_lock_when_it_is_released(kept: Kept, clock: FakeCloc
     held = acquire(kept.store, "platform", [DEV], BOB, busy, wait=10, warn=warnings.append)
     held.release()
     assert busy.seconds == 3
-    assert [text.split(":")[:2] for text in warnings] == [["xgrant", " waiting"]]
+    assert [text.split(":")[:2] for text in warnings] == [["xgrant", " waiting up to 10 s"]]
 
 
 def test_who_has_waited_long_enough_gives_up(kept: Kept, clock: FakeClock) -> None:
     held_by(kept.store, clock, "alice").take(DEV)
-    with pytest.raises(LockError):
-        acquire(kept.store, "platform", [DEV], BOB, clock, wait=2.5, warn=lambda _: None)
-    assert clock.seconds == 2.5
+    with pytest.raises(LockError, match="this run has waited 7 s in vain; or, if that process"):
+        acquire(kept.store, "platform", [DEV], BOB, clock, wait=7, warn=lambda _: None)
+    assert clock.seconds == 7
+
+
+def test_the_locks_of_one_run_are_told_as_one(kept: Kept, clock: FakeClock) -> None:
+    alice, bob = held_by(kept.store, clock, "alice"), held_by(kept.store, clock, "bob")
+    alice.take(DEV)
+    alice.take(STORAGE)
+    (told,) = holders(kept.store, "platform", [DEV, STORAGE])
+    assert told.situation().startswith("accounts dev, storage are locked by alice on host-1")
+    alice.release()
+    bob.take(STORAGE)
+    assert [told.accounts for told in holders(kept.store, "platform", [DEV, STORAGE])] == [("storage",)]
 
 
 def test_the_lease_is_renewed_in_the_background(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +196,7 @@ def test_a_lock_with_an_id_is_released_and_no_other(kept: Kept, clock: FakeClock
     alice.take(DEV)
     bob.take(STORAGE)
     assert [lock.account for lock in unlock(kept.store, "platform", alice.id)] == ["dev"]
-    assert [held.account for held in holders(kept.store, "platform", [DEV, STORAGE])] == ["storage"]
+    assert [held.accounts for held in holders(kept.store, "platform", [DEV, STORAGE])] == [("storage",)]
     alice.renew()
     assert alice.lost()
     with pytest.raises(XgrantError, match=f"no lock with the id {alice.id}.* held are {bob.id}"):

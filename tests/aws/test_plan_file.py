@@ -314,7 +314,7 @@ def another_change(sandbox: Sandbox) -> None:
     ("meanwhile", "words"),
     [
         (a_new_change, "new: delete dev/user/alice/caller-policy/old; it was not reviewed"),
-        (another_change, '    action: "create" when reviewed, "update" now'),
+        (another_change, "    reviewed as create, now update (document)"),
     ],
 )
 def test_a_change_in_aws_since_the_review_makes_the_plan_stale(

@@ -199,7 +199,7 @@ def test_debug_tells_every_call_with_its_time_and_no_secret(scenario: Scenario, 
     sandbox.recorder.take()
     result = xgrant("apply", EXAMPLE, "--auto-approve", "--debug")
     calls = Counter(call.operation for call in sandbox.recorder.take())
-    told = re.findall(r"^[\w ]+: (\w+): \d+\.\d{3} s", result.err, re.MULTILINE)
+    told = re.findall(r"^\d\d:\d\d:\d\d\.\d{3}Z [\w ]+: (\w+): \d+\.\d{3} s", result.err, re.MULTILINE)
     assert Counter(told) == calls
     assert scenario.users["operator"].secret_key not in result.out + result.err
 

@@ -37,6 +37,22 @@ def test_the_commit_is_that_of_the_manifests(tmp_path: Path, monkeypatch: pytest
     assert found(tmp_path / "none" / "m.yaml").commit == ""
 
 
+def test_a_commit_that_is_not_all_that_was_applied_says_so(tmp_path: Path) -> None:
+    manifest = tmp_path / "manifests" / "m.yaml"
+    manifest.parent.mkdir()
+    manifest.write_text("a")
+    subprocess.run([*GIT, "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run([*GIT, "add", "."], cwd=tmp_path, check=True)
+    subprocess.run([*GIT, "commit", "-q", "-m", "x"], cwd=tmp_path, check=True)
+    (tmp_path / "elsewhere").touch()
+    clean = found(manifest).commit
+    assert len(clean) == 40
+    for path, text in ((manifest, "b"), (manifest.parent / "new.yaml", "c")):
+        path.write_text(text)
+        assert found(manifest).commit == f"{clean} and changes that are not committed"
+        subprocess.run([*GIT, "stash", "-q", "-u"], cwd=tmp_path, check=True)
+
+
 def test_a_pipeline_knows_the_commit_and_the_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_SHA", "no commit")
     monkeypatch.setenv("CI_COMMIT_SHA", "b" * 40)

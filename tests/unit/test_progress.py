@@ -58,7 +58,7 @@ def test_on_a_terminal_counts_stand_in_place_and_leave_nothing_behind(capsys: py
         "",
     ]
     assert "\r\x1b[K39 of 40 accounts read" in text
-    assert "\r\x1b[K0 of 2 steps done; [1/2] dev/user/alice/caller-policy/g: creating ..." in text
+    assert "\r\x1b[K0 of 2 steps done; dev/user/alice/caller-policy/g: creating ..." in text
 
 
 @pytest.mark.parametrize(("level", "lines"), [("error", 0), ("warning", 0), ("info", 12), ("debug", 14)])

@@ -293,17 +293,28 @@ def test_progress_and_summary_say_what_was_done_and_what_was_not(tmp_path: Path)
         on_event=lambda event: lines.append(event_line(event, Painter())),
     )
     assert lines == [
-        "[1/4] storage/role/a: creating ...",
+        "storage/role/a: creating ...",
         "[1/4] storage/role/a: failed: account storage: Write: ServiceFailure: refused by the test",
         "[3/4] dev/group/developers/caller-policy/a: skipped: it needs storage/role/a, which was not done",
-        "[2/4] storage/role/b: creating ...",
+        "storage/role/b: creating ...",
         "[2/4] storage/role/b: created",
-        "[4/4] dev/group/developers/caller-policy/b: creating ...",
+        "dev/group/developers/caller-policy/b: creating ...",
         "[4/4] dev/group/developers/caller-policy/b: created",
     ]
     assert summary(outcomes) == (
         "skipped: dev/group/developers/caller-policy/a: it needs storage/role/a, which was not done\n"
         "failed: storage/role/a: account storage: Write: ServiceFailure: refused by the test\n"
-        "What was not done stays in the plan: mend the cause and apply again.\n"
+        "What was not done stays in the plan: mend the cause and run the same command again.\n"
         "Apply: 2 created, 0 updated, 0 deleted, 1 failed, 1 skipped.\n"
+    )
+
+
+def test_the_summary_tells_what_was_not_read_back_from_what_failed_and_names_the_command() -> None:
+    policy = CallerPolicy("g", document(allow()))
+    change = Change(role_at("storage", "R"), Action.DELETE, "g", policy, None)
+    outcomes = [Outcome(change, Status.UNVERIFIED, "it was written"), Outcome(change, Status.DONE)]
+    assert summary(outcomes, "destroy", interrupted=True) == (
+        "unverified: storage/role/R: it was written\n"
+        "What was not done stays in the plan: run the same command again.\n"
+        "Destroy: 0 created, 0 updated, 1 deleted, 1 unverified.\n"
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.aws.retry import RULES, Memory, Pace, When, delay, rule_for
+from reconciler.aws.retry import RULES, Memory, Pace, When, delay, rules_for
 from tests.conftest import Clock
 
 INVALID = 'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/New"'
@@ -41,12 +41,11 @@ INVALID = 'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/Ne
     ],
 )
 def test_what_passes_is_waited_for_and_all_else_is_final(operation: str, code: str, message: str, waits: bool) -> None:
-    assert (rule_for(operation, code, message) is not None) is waits
+    assert any(rules_for(operation, code, message)) is waits
 
 
 def test_that_a_role_lacks_a_policy_is_an_answer_unless_this_run_took_something_from_it() -> None:
-    rule, memory, role = rule_for("GetRolePolicy", "NoSuchEntity", ""), Memory(), {"RoleName": "R"}
-    assert rule is not None
+    (rule,), memory, role = rules_for("GetRolePolicy", "NoSuchEntity", ""), Memory(), {"RoleName": "R"}
     assert rule.look
     assert not memory.holds(rule.when, "a", role)
     memory.note_in_doubt("a", "DeleteRolePolicy", role)
@@ -89,6 +88,19 @@ def test_a_run_remembers_what_it_made_and_took_away(
     assert not memory.holds(when, "a", asked)
     memory.note("a", operation, sent, answer)
     assert memory.holds(when, "a", asked) is holds
+
+
+def test_an_account_that_has_answered_is_waited_for_longer_when_the_network_goes() -> None:
+    memory = Memory()
+
+    def waits(account: str) -> float:
+        return next(
+            r.seconds for r in rules_for("GetRole", "(nothing was sent)", "") if memory.holds(r.when, account, {})
+        )
+
+    assert waits("a") == 15
+    memory.note("a", "GetCallerIdentity", {}, {})
+    assert (waits("a"), waits("b")) == (120, 15)
 
 
 def test_what_was_made_in_one_account_is_not_made_in_another() -> None:
