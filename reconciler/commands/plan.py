@@ -38,19 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     brush = painter(arguments.color)
     sys.stdout.write(to_json(plan) if arguments.format == "json" else text(plan, brush, expand=arguments.expand))
     if arguments.out is not None:
-        check_target(arguments.out)
-        check_folder("-o", arguments.out)
-    accepted = check_accepted(arguments.accept)
-    manifest = load(arguments.paths)
-    shown = progress(arguments)
-    reader, _ = aws_ports(manifest, shown.notice)
-    tell_of_locks(manifest)
-    request = Request(manifest, frozenset(arguments.only), arguments.destroy, accepted)
-    plan = make_plan(request, reader)
-    sys.stdout.write(
-        to_json(plan) if arguments.format == "json" else text(plan, painter(arguments.color), expand=arguments.expand)
-    )
-    if arguments.out is not None:
         created = clock.now()
         expires = created + timedelta(seconds=arguments.expires or A_DAY)
         try:
