@@ -1,0 +1,137 @@
+"""A grant over many accounts, against the strict AWS: planned, applied, changed and taken back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.sandbox.scenario import SOURCE, Scenario, add_reconciler, root_client
+from reconciler.sandbox.server import Sandbox, writes
+from reconciler.sandbox.strict.accounts import backend
+from tests.conftest import Run
+
+NUMBER = 9
+ACCOUNTS = {f"w{index}": f"70000000000{index}" for index in range(1, NUMBER + 1)}
+
+
+@pytest.fixture
+def workloads(scenario: Scenario, sandbox: Sandbox) -> None:
+    """Accounts that have nothing but the role that xgrant works with."""
+    for account in ACCOUNTS.values():
+        add_reconciler(sandbox, account)
+    # The operator may assume it in each of them.
+    policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}
+    iam = root_client(sandbox, "iam", SOURCE)
+    iam.put_user_policy(UserName="operator", PolicyName="operate", PolicyDocument=json.dumps(policy))
+    iam.create_group(GroupName="auditors")
+    sandbox.recorder.take()
+
+
+def manifest(folder: Path, **more: Any) -> Path:
+    grant = {
+        "from": {"account": "dev", "groups": ["auditors"]},
+        "to": {"account": "workloads", "role": "Audit", "path": "/audit/"},
+        "permissions": [{"actions": ["s3:ListBucket"], "resources": ["arn:aws:s3:::logs-${account.id}"]}],
+        **more,
+    }
+    data = {
+        "version": 1,
+        "stack": "platform",
+        "accounts": {
+            "dev": {"id": SOURCE},
+            **{name: {"id": account, "tags": {"tier": "workload"}} for name, account in ACCOUNTS.items()},
+        },
+        "account_groups": {"workloads": {"tags": {"tier": "workload"}}},
+        "defaults": {"access": {"assume_role": {"name": "xgrant-reconciler"}}},
+        "limits": {"delete": 100, "delete_percent": 100},
+        "grants": {"audit": grant},
+    }
+    path = folder / "m.yaml"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+def roles() -> set[str]:
+    return {
+        name for name, account in ACCOUNTS.items() for role in backend(account).roles.values() if role.name == "Audit"
+    }
+
+
+def opened() -> set[str]:
+    """Return the accounts whose role the group may assume."""
+    text = backend(SOURCE).get_group("auditors").policies["xgrant.platform.audit"]
+    (statement,) = json.loads(text)["Statement"]
+    arns = statement["Resource"]
+    ids = {arn.split(":")[4] for arn in ([arns] if isinstance(arns, str) else arns)}
+    return {name for name, account in ACCOUNTS.items() if account in ids}
+
+
+@pytest.mark.usefixtures("workloads")
+def test_one_grant_makes_a_role_in_each_account_and_one_policy_for_all_and_nothing_more(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    path = manifest(tmp_path)
+    planned = xgrant("plan", path)
+    assert planned.code == 0, planned.err
+    assert (
+        f"+ role/audit/Audit in {NUMBER} accounts" in planned.out or f"+ role/Audit in {NUMBER} accounts" in planned.out
+    )
+    assert "Resource: arn:aws:s3:::logs-${account.id}" in planned.out
+    assert f"Resource: arn:aws:iam::({NUMBER} accounts):role/audit/Audit" in planned.out
+    assert xgrant("plan", path, "--expand").out.count("/role/Audit  (grant audit)") == NUMBER
+    sandbox.recorder.take()
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    called = [call.operation for call in writes(sandbox.recorder.take())]
+    assert sorted(called) == [*["CreateRole"] * NUMBER, "PutGroupPolicy", *["PutRolePolicy"] * NUMBER]
+    assert called[-1] == "PutGroupPolicy"
+    assert roles() == opened() == set(ACCOUNTS)
+    assert xgrant("plan", path, "--detailed-exitcode").code == 0
+
+
+@pytest.mark.usefixtures("workloads")
+def test_an_account_that_is_left_out_loses_its_role_after_nobody_may_assume_it_any_more(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    xgrant("apply", manifest(tmp_path), "--auto-approve")
+    without = {"to": {"account": "workloads", "exclude": ["w1", "w2"], "role": "Audit", "path": "/audit/"}}
+    path = manifest(tmp_path, **without)
+    planned = xgrant("plan", path).out
+    assert "- role/Audit in 2 accounts  (grant audit)\n      w1, w2\n" in planned
+    sandbox.recorder.take()
+    assert xgrant("apply", path, "--auto-approve", "--parallelism", "1").code == 0
+    called = [call.operation for call in writes(sandbox.recorder.take())]
+    assert called[0] == "PutGroupPolicy"
+    assert roles() == opened() == set(ACCOUNTS) - {"w1", "w2"}
+    sandbox.recorder.take()
+    # And back again: first the roles, then the policy that opens them.
+    assert xgrant("apply", manifest(tmp_path), "--auto-approve").code == 0
+    assert [call.operation for call in writes(sandbox.recorder.take())][-1] == "PutGroupPolicy"
+    assert roles() == opened() == set(ACCOUNTS)
+    assert xgrant("destroy", path, "--auto-approve").code == 0
+    assert roles() == set()
+
+
+@pytest.mark.usefixtures("workloads")
+def test_a_failure_in_one_account_keeps_its_door_shut_and_leaves_the_others_their_roles(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    xgrant(
+        "apply", manifest(tmp_path, to={"account": ["w1", "w2"], "role": "Audit", "path": "/audit/"}), "--auto-approve"
+    )
+    for name in ("w5", "w6"):
+        iam = root_client(sandbox, "iam", ACCOUNTS[name])
+        iam.put_role_policy(
+            RoleName="xgrant-reconciler", PolicyName="deny",
+            PolicyDocument='{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "iam:CreateRole", "Resource": "*"}}',
+        )  # fmt: skip
+    sandbox.enforce(on=True)
+    result = xgrant("apply", manifest(tmp_path), "--auto-approve")
+    sandbox.enforce(on=False)
+    assert result.code == 6
+    assert roles() == set(ACCOUNTS) - {"w5", "w6"}
+    # Its document would open the roles that are not there.
+    assert opened() == {"w1", "w2"}
+    assert result.out.count("failed: w") == 2
