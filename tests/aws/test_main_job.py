@@ -58,7 +58,7 @@ def test_destroy_leaves_nothing_of_the_stack(scenario: Scenario, sandbox: Sandbo
     xgrant("apply", EXAMPLE, "--auto-approve")
     destroyed = xgrant("destroy", EXAMPLE, "--auto-approve")
     assert destroyed.code == 0
-    assert destroyed.out.endswith("Apply: 0 created, 0 updated, 2 deleted.\n")
+    assert destroyed.out.endswith("Destroy: 0 created, 0 updated, 2 deleted.\n")
     roles = root_client(sandbox, "iam", TARGET).list_roles()["Roles"]
     assert [role["RoleName"] for role in roles] == ["xgrant-reconciler"]
     assert xgrant("destroy", EXAMPLE, "--auto-approve").out.startswith("No changes")

@@ -34,7 +34,7 @@ def test_the_demo_shows_every_step_and_ends_well() -> None:
         "- Action: s3:PutObject",
         "Apply: 0 created, 1 updated, 0 deleted.",
         "No changes. AWS is as the manifests say.",
-        "Apply: 0 created, 0 updated, 2 deleted.",
+        "Destroy: 0 created, 0 updated, 2 deleted.",
         "The demo is done; every step did what it should.",
     ]
     position = 0
