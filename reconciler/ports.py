@@ -9,7 +9,18 @@ from datetime import datetime
 from typing import Protocol
 
 from reconciler.errors import AwsError
-from reconciler.model import Address, ApiCall, Live, Resource, Scope
+from reconciler.model import Account, Address, ApiCall, Live, Organization, Resource, Scope
+
+
+class Directory(Protocol):
+    """Lists the accounts of an organization."""
+
+    def accounts(self, organization: Organization, *, tags: bool) -> tuple[Account, ...]:
+        """Return all accounts, of whatever state, by the names that they have there; their tags if that is asked.
+
+        Raises AwsError where it cannot be asked.
+        """
+        ...
 
 
 class Reader(Protocol):

@@ -10,21 +10,29 @@ from pathlib import Path
 
 from reconciler.errors import ManifestError, Problem
 from reconciler.files import read_regular
+from reconciler.manifest.accounts import organization_of
 from reconciler.manifest.files import manifest_files
-from reconciler.manifest.merge import merge
+from reconciler.manifest.members import UnreadTagsError
+from reconciler.manifest.merge import merge, usable_parts
 from reconciler.manifest.source import Source, parse_yaml, read_source
 from reconciler.model import Manifest
+from reconciler.ports import Directory
 
 __all__ = ["load"]
 
 
-def load(paths: Iterable[str], *, more: Mapping[str, str] | None = None) -> Manifest:
+def load(
+    paths: Iterable[str], *, more: Mapping[str, str] | None = None, directory: Directory | None = None
+) -> Manifest:
     """Read files, and directories with all `*.yaml` and `*.yml` below them (see `manifest_files`), as one manifest.
 
-    `more` are texts that count as files too, by what messages call them.
+    `more` are texts that count as files too, by what messages call them. `directory` is asked for the accounts of the
+    organization, if the manifest names one; without it, grants over those accounts are checked as far as that goes, and
+    are `unresolved`.
 
     Raises:
         ManifestError: with every problem of every file.
+        AwsError: the organization cannot be asked.
 
     """
     paths = list(paths)
@@ -42,10 +50,27 @@ def load(paths: Iterable[str], *, more: Mapping[str, str] | None = None) -> Mani
             continue
         sources.append((source, root))
     texts = [(parse_yaml(text, name), Path()) for name, text in (more or {}).items()]
-    manifest = merge([*sources, *texts], problems)
+    manifest = _merged([*sources, *texts], problems, directory)
     if manifest is None or problems:
         raise ManifestError(tuple(problems))
     return replace(manifest, digest=_digest(sources, more or {}), path=next(iter(paths), ""))
+
+
+def _merged(
+    sources: list[tuple[Source, Path]], problems: list[Problem], directory: Directory | None
+) -> Manifest | None:
+    organization = organization_of(usable_parts(sources, []), [])
+    # Where a file cannot be read, the answer would be of no use.
+    if organization is None or directory is None or problems:
+        return merge(sources, problems)
+    try:
+        found: list[Problem] = []
+        manifest = merge(sources, found, directory.accounts(organization, tags=False))
+    except UnreadTagsError:
+        found = []
+        manifest = merge(sources, found, directory.accounts(organization, tags=True))
+    problems += found
+    return manifest
 
 
 def _digest(sources: Iterable[tuple[Source, Path]], texts: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.errors import Problem
 from reconciler.manifest.policies import File, compile_permissions, compile_policy, dates, policy_file
 from reconciler.manifest.possible import never_met, protected, working_role
-from reconciler.manifest.selection import Selection, SelectionError
+from reconciler.manifest.selection import Selection, SelectionError, UnresolvedError
 from reconciler.manifest.source import PathTo, Source
 from reconciler.manifest.variables import Variables
 from reconciler.model import Account, Grant, Principal, PrincipalKind, Require
@@ -65,6 +65,8 @@ class GrantCompiler:
         self._files: dict[str, File] = {}
         self._at: PathTo = ()
         self._variables = Variables(None, None, ())
+        self.unresolved: list[str] = []
+        """The grants whose accounts only the organization knows."""
 
     def compile(self, name: str, raw: Mapping[str, Any]) -> list[Grant]:
         """Return the grant for each of its target accounts; nothing where something is wrong with it."""
@@ -173,6 +175,9 @@ class GrantCompiler:
             return ()
         try:
             found = self._selection.select(stated, raw[end].get("exclude", ()))
+        except UnresolvedError:
+            self.unresolved.append(str(self._at[1]))
+            return ()
         except SelectionError as error:
             below = error.path if error.path[:1] == ("exclude",) and not isinstance(stated, dict) else None
             self._problem(error.code, (end, *(below or ("account", *error.path))), str(error))

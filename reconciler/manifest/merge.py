@@ -9,23 +9,37 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import Place, Problem
+from reconciler.manifest.accounts import all_accounts, organization_of, role_name_problems, section, selection_of
 from reconciler.manifest.compile import GrantCompiler
 from reconciler.manifest.schema import problems_of
-from reconciler.manifest.selection import Selection, SelectionError
+from reconciler.manifest.selection import Selection
 from reconciler.manifest.source import PathTo, Source
-from reconciler.manifest.variables import Variables, Wrong
-from reconciler.model import Access, Account, Grant, Limits, Manifest
-from reconciler.policy.arn import name_error, path_error, split_path
+from reconciler.model import Account, Grant, Limits, Manifest
+
+Files = list[tuple[Source, Path]]
+"""Files that are mappings, without what the schema refuses in them; each with the folder that it may read from."""
 
 
-def merge(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Manifest | None:
+def usable_parts(sources: Iterable[tuple[Source, Path]], problems: list[Problem]) -> Files:
+    """Return what can be used of all files; append what the schema refuses to `problems`."""
+    return [(_without_refused(source, problems), root) for source, root in sources if isinstance(source.data, dict)]
+
+
+def merge(
+    sources: list[tuple[Source, Path]], problems: list[Problem], listed: tuple[Account, ...] | None = None
+) -> Manifest | None:
     """Make one manifest of all files; append what is wrong to `problems`, None where no manifest can be made.
 
     What the schema refuses is left out, so that the rest is still checked. If `problems` is not empty at the start, a
-    file could not be read: what is not declared may be declared there.
+    file could not be read: what is not declared may be declared there. `listed` are the accounts of the organization,
+    None where it was not asked.
+
+    Raises:
+        UnreadTagsError: the tags of the accounts are needed, and were not read.
+
     """
     complete = not problems
-    usable = [(_without_refused(source, problems), root) for source, root in sources if isinstance(source.data, dict)]
+    usable = usable_parts(sources, problems)
     for source, _ in sources:
         if not isinstance(source.data, dict):
             problems.extend(problem for _, problem in problems_of(source))
@@ -35,16 +49,21 @@ def merge(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Manife
     defaults = _defaults(usable, problems)
     limits = _limits(usable, problems)
     store = _store(usable, problems)
-    accounts = _accounts(usable, defaults, problems)
-    selection = _selection(usable, accounts, problems) if complete else None
-    grants = _grants(usable, defaults, selection, problems)
+    organization = organization_of(usable, problems)
+    accounts, inactive = all_accounts(usable, defaults, listed or (), problems)
+    unasked = organization is not None and listed is None
+    found = selection_of(usable, accounts, problems, unasked=unasked) if complete else None
+    grants, unresolved = _grants(usable, defaults, found[0] if found else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
     problems.extend(_moved_wrongly(grants, usable))
     if stack is None or problems:
         return None
-    mfa = _section(defaults, "defaults").get("require", {}).get("mfa", False)
+    mfa = section(defaults, "defaults").get("require", {}).get("mfa", False)
     ordered = tuple(sorted(grants, key=lambda grant: (grant.name, grant.target)))
-    return Manifest(stack, accounts, ordered, limits, store=store, inherits_mfa=mfa)
+    return Manifest(
+        stack, accounts, ordered, limits, store=store, inherits_mfa=mfa, organization=organization, inactive=inactive,
+        groups=found[1] if found else {}, unresolved=unresolved,
+    )  # fmt: skip
 
 
 def _without_refused(source: Source, problems: list[Problem]) -> Source:
@@ -77,25 +96,22 @@ def _grants(
     defaults: Source,
     selection: Selection | None,
     problems: list[Problem],
-) -> list[Grant]:
+) -> tuple[list[Grant], tuple[str, ...]]:
     compiled: list[Grant] = []
+    unresolved: list[str] = []
     first: dict[str, Place] = {}
     GrantCompiler(defaults, Path(), defaults, None, problems).check_defaults()
     for source, root in sources:
         compiler = GrantCompiler(source, root, defaults, selection, problems)
-        for name, raw in _section(source, "grants").items():
+        for name, raw in section(source, "grants").items():
             place = source.key_place(("grants", name))
             if name in first:
                 message = f"the grant {name} is declared before, at {first[name]}; rename one"
                 problems.append(Problem("XG023", message, place, name))
             first.setdefault(name, place)
             compiled += compiler.compile(name, raw)
-    return compiled
-
-
-def _section(source: Source, name: str) -> dict[str, Any]:
-    section = source.data.get(name)
-    return section if isinstance(section, dict) else {}
+        unresolved += compiler.unresolved
+    return compiled, tuple(sorted(set(unresolved)))
 
 
 def _stack(sources: list[tuple[Source, Path]], problems: list[Problem], *, complete: bool) -> str | None:
@@ -121,8 +137,8 @@ def _defaults(sources: list[tuple[Source, Path]], problems: list[Problem]) -> So
         problems.append(Problem("XG022", message, source.key_place(("defaults",))))
     if not stated:
         return Source(sources[0][0].file, {}, {}, {})
-    access = _section(stated[0], "defaults").get("access", {})
-    problems.extend(_role_name_problems(access, stated[0], ("defaults", "access")))
+    access = section(stated[0], "defaults").get("access", {})
+    problems.extend(role_name_problems(access, stated[0], ("defaults", "access")))
     return stated[0]
 
 
@@ -132,7 +148,7 @@ def _limits(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Limi
     for source in stated[1:]:
         message = f"limits stand already in {stated[0].file}; they hold for all files, so keep one"
         problems.append(Problem("XG038", message, source.key_place(("limits",))))
-    return Limits(**_section(stated[0], "limits")) if stated else Limits()
+    return Limits(**section(stated[0], "limits")) if stated else Limits()
 
 
 def _store(sources: list[tuple[Source, Path]], problems: list[Problem]) -> str:
@@ -142,95 +158,6 @@ def _store(sources: list[tuple[Source, Path]], problems: list[Problem]) -> str:
         message = f"the store stands already in {stated[0].file}; it holds for all files, so keep one"
         problems.append(Problem("XG043", message, source.key_place(("store",))))
     return str(stated[0].data["store"]) if stated else ""
-
-
-def _accounts(sources: list[tuple[Source, Path]], defaults: Source, problems: list[Problem]) -> dict[str, Account]:
-    access = _section(defaults, "defaults").get("access", {})
-    accounts: dict[str, Account] = {}
-    names: dict[str, Place] = {}
-    ids: dict[str, tuple[str, Place]] = {}
-    for source, _ in sources:
-        # One that the schema has refused is still known by its name, so that its grants are not blamed too.
-        stated = [str(path[1]) for path in source.keys if len(path) == 2 and path[0] == "accounts"]
-        for name in stated:
-            place = source.key_place(("accounts", name))
-            if name in names:
-                problems.append(
-                    Problem("XG021", f"the account {name} is declared before, at {names[name]}; keep one", place)
-                )
-                continue
-            names[name] = place
-            raw = _section(source, "accounts").get(name)
-            if raw is None:
-                accounts[name] = Account(name, "")
-                continue
-            account = _account(name, raw, access, _wrong_access(name, source, defaults, problems))
-            problems.extend(_role_name_problems(raw, source, ("accounts", name)))
-            if account.id in ids:
-                other, first = ids[account.id]
-                message = f"{account.id} is the account {other} already, at {first}; use one name for one account"
-                problems.append(Problem("XG021", message, source.place(("accounts", name, "id"))))
-            ids.setdefault(account.id, (name, place))
-            accounts[name] = account
-    return accounts
-
-
-def _selection(sources: list[tuple[Source, Path]], accounts: dict[str, Account], problems: list[Problem]) -> Selection:
-    groups: dict[str, Any] = {}
-    places: dict[str, tuple[Source, Place]] = {}
-    for source, _ in sources:
-        for name, stated in _section(source, "account_groups").items():
-            place = source.key_place(("account_groups", name))
-            if name in accounts:
-                message = f"{name} is an account already; give the group another name"
-                problems.append(Problem("XG045", message, place))
-            elif name in groups:
-                message = f"the group {name} is declared before, at {places[name][1]}; keep one"
-                problems.append(Problem("XG045", message, place))
-            else:
-                groups[name], places[name] = stated, (source, place)
-    selection = Selection(accounts, groups)
-    for name, (source, _) in places.items():
-        try:
-            selection.check(name)
-        except SelectionError as error:
-            place = source.place(("account_groups", name, *error.path))
-            problems.append(Problem(error.code, str(error), place))
-    return selection
-
-
-def _account(name: str, raw: dict[str, Any], default: dict[str, Any], wrong: Wrong) -> Account:
-    account = Account(
-        name=name,
-        id=raw["id"],
-        managed=raw.get("managed", True),
-        partition=raw.get("partition", "aws"),
-        tags=raw.get("tags", {}),
-        ou=(raw["ou"],) if "ou" in raw else (),
-    )
-    own = raw if {"profile", "assume_role"} & set(raw) else default
-    stated = Variables(account, account, ()).fill(own, wrong)
-    role = stated.get("assume_role", {})
-    return replace(account, access=Access(stated.get("profile"), role.get("name"), role.get("external_id")))
-
-
-def _wrong_access(name: str, source: Source, defaults: Source, problems: list[Problem]) -> Wrong:
-    """Return what notes that a variable is wrong: where the account says how it is reached, else in the defaults."""
-
-    def wrong(path: PathTo, message: str) -> None:
-        own = ("accounts", name, *path)
-        place = source.place(own) if own in source.values else defaults.place(("defaults", "access", *path))
-        problems.append(Problem("XG047", message, place))
-
-    return wrong
-
-
-def _role_name_problems(raw: dict[str, Any], source: Source, path: tuple[str, ...]) -> Iterable[Problem]:
-    if "assume_role" not in raw:
-        return
-    folder, name = split_path(raw["assume_role"]["name"])
-    if error := path_error(folder) or name_error("role", name):
-        yield Problem("XG029", f"{error}", source.place((*path, "assume_role", "name")))
 
 
 def _roles_claimed_twice(grants: list[Grant], sources: list[tuple[Source, Path]]) -> Iterable[Problem]:
@@ -252,9 +179,7 @@ def _roles_claimed_twice(grants: list[Grant], sources: list[tuple[Source, Path]]
 def _moved_wrongly(grants: list[Grant], sources: list[tuple[Source, Path]]) -> Iterable[Problem]:
     """Yield each earlier name of a grant that is a declared grant's, or another's earlier name."""
     by_file = {source.file: source for source, _ in sources}
-    declared = {
-        name: source.key_place(("grants", name)) for source, _ in sources for name in _section(source, "grants")
-    }
+    declared = {name: source.key_place(("grants", name)) for source, _ in sources for name in section(source, "grants")}
     claimed: dict[str, Place] = {}
     for grant in {grant.name: grant for grant in reversed(grants)}.values():
         for index, old in enumerate(grant.moved_from):

@@ -19,12 +19,20 @@ class SelectionError(Exception):
         super().__init__(message)
 
 
-class Selection:
-    """The accounts of a manifest and its groups of accounts, by name. A group is said as a grant says its accounts."""
+class UnresolvedError(Exception):
+    """Which accounts are meant only the organization knows, and it was not asked."""
 
-    def __init__(self, accounts: Mapping[str, Account], groups: Mapping[str, Any]) -> None:
+
+class Selection:
+    """The accounts of a manifest and its groups of accounts, by name. A group is said as a grant says its accounts.
+
+    With `unasked` there is an organization whose accounts are not among them.
+    """
+
+    def __init__(self, accounts: Mapping[str, Account], groups: Mapping[str, Any], *, unasked: bool = False) -> None:
         self._accounts = accounts
         self._groups = groups
+        self._unasked = unasked
 
     def select(self, stated: Any, exclude: Iterable[str] = ()) -> tuple[Account, ...]:
         """Return the accounts that are meant, by name: `stated` is a name, a list of names, or criteria.
@@ -34,6 +42,7 @@ class Selection:
 
         Raises:
             SelectionError: a name is unknown, a group contains itself, or no account is left.
+            UnresolvedError: only the organization knows.
 
         """
         found = self._of(stated, ())
@@ -44,16 +53,21 @@ class Selection:
             raise SelectionError("XG046", "no account is meant by this; mend it, or remove the grant")
         return tuple(found[name] for name in sorted(found))
 
-    def check(self, group: str) -> None:
-        """Raise SelectionError where a group names what is unknown, or contains itself. One may be empty."""
-        self._of(self._groups[group], (group,))
+    def members(self, group: str) -> frozenset[str]:
+        """Return the accounts of a group, by name; it may be empty. Raises as `select` does."""
+        return frozenset(self._of(self._groups[group], (group,)))
 
     def _of(self, stated: Any, inside: tuple[str, ...]) -> dict[str, Account]:
         if isinstance(stated, str):
             return self._named(stated, (), inside)
         if isinstance(stated, list):
             return self._any(stated, (), inside)
-        found = self._any(stated["accounts"], ("accounts",), inside) if "accounts" in stated else dict(self._accounts)
+        if "accounts" in stated:
+            found = self._any(stated["accounts"], ("accounts",), inside)
+        elif self._unasked:
+            raise UnresolvedError
+        else:
+            found = dict(self._accounts)
         for key, values in stated.get("tags", {}).items():
             found = {name: account for name, account in found.items() if account.tags.get(key) in listed(values)}
         if "ou" in stated:
@@ -75,6 +89,8 @@ class Selection:
         if name in inside:
             circle = " -> ".join((*inside[inside.index(name) :], name))
             raise SelectionError("XG045", f"the group {name} contains itself: {circle}; take one of them out", at)
+        if name not in self._groups and self._unasked:
+            raise UnresolvedError
         if name not in self._groups:
             known = ", ".join(sorted({*self._accounts, *self._groups})[:20]) or "none"
             message = f"unknown account {name!r}; declare it under accounts, or as a group (declared: {known})"

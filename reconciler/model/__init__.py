@@ -5,7 +5,18 @@ Words: see the table in CONTRIBUTING.md. Durations are in seconds.
 
 from __future__ import annotations
 
-from reconciler.model.declared import Access, Account, Grant, Limits, Manifest, Principal, PrincipalKind, Require
+from reconciler.model.declared import (
+    ACTIVE,
+    Access,
+    Account,
+    Grant,
+    Limits,
+    Manifest,
+    Organization,
+    Principal,
+    PrincipalKind,
+    Require,
+)
 from reconciler.model.live import AccountFacts, Carried, Live, Scope
 from reconciler.model.plan import Action, Change, Finding, Plan, Severity, Step, Verb, Whole, fingerprint
 from reconciler.model.resources import (
@@ -22,6 +33,7 @@ from reconciler.model.resources import (
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Status, StepEnded, StepStarted
 
 __all__ = [
+    "ACTIVE",
     "Access",
     "Account",
     "AccountFacts",
@@ -40,6 +52,7 @@ __all__ = [
     "Live",
     "ManagedPolicy",
     "Manifest",
+    "Organization",
     "Outcome",
     "Plan",
     "Principal",

@@ -30,11 +30,16 @@ class Access:
     external_id: str | None = field(default=None, repr=False)
 
 
+ACTIVE = "ACTIVE"
+"""The state of an account of AWS Organizations that can be used; all others cannot (facts sheet 2.4)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """An AWS account of the manifest. One that is not `managed` is somebody else's: never read, never written.
 
-    `tags` and `ou` are those of AWS Organizations: `ou` the ids of its root and its units, the outermost first.
+    `tags`, `ou` and `state` are those of AWS Organizations: `ou` the ids of its root and its units, the outermost
+    first, `units` their names as a path. `listed` says that the organization has it.
     """
 
     name: str
@@ -44,6 +49,23 @@ class Account:
     access: Access = Access()
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     ou: tuple[str, ...] = ()
+    units: str = ""
+    state: str = ACTIVE
+    listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """Where accounts are listed: how its management account, or a delegated administrator, is reached.
+
+    `account` is that account's id where a role of it is assumed. A list that is at most `refresh` seconds old is taken
+    as it is.
+    """
+
+    access: Access
+    account: str = ""
+    partition: str = "aws"
+    refresh: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +160,13 @@ class Limits:
 class Manifest:
     """All manifest files together: the stack, its accounts by name, and its grants in order of name and target.
 
+    `groups` are the accounts of each group.
+
     `digest` is the SHA-256, in hexadecimal, over the content of all files that were read, policy files included.
     `store` is where locks and history are kept, like `s3://bucket/prefix`; empty for this machine. `path` is the first
-    one that was named to read them.
+    one that was named to read them. `inactive` are accounts of the organization that cannot be used, and are no
+    accounts of the manifest. `unresolved` are grants over accounts of an organization that was not asked: they are not
+    among `grants`.
     `inherits_mfa` says whether a grant demands MFA unless it declines.
     """
 
@@ -151,4 +177,8 @@ class Manifest:
     digest: str = ""
     store: str = ""
     path: str = ""
+    organization: Organization | None = None
+    inactive: tuple[Account, ...] = ()
+    groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    unresolved: tuple[str, ...] = ()
     inherits_mfa: bool = False

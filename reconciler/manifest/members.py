@@ -1,0 +1,71 @@
+"""The accounts of an organization as accounts of the manifest: with names that grants can use, and a way to them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from reconciler.model import ACTIVE, Account
+
+_OTHER = re.compile(r"[^A-Za-z0-9_.-]+")
+_LONGEST = 64
+
+
+class UnreadTagsError(Exception):
+    """The tags of the organization's accounts are needed, and were not read: that is a call for each account."""
+
+
+class UnreadTags(Mapping[str, str]):
+    """Stands for tags that were not read; whoever looks at them raises UnreadTagsError."""
+
+    def __getitem__(self, key: str) -> str:
+        raise UnreadTagsError(key)
+
+    def __iter__(self) -> Iterable[str]:  # type: ignore[override]
+        raise UnreadTagsError
+
+    def __len__(self) -> int:
+        raise UnreadTagsError
+
+
+def joined(
+    stated: Mapping[str, Account], listed: Iterable[Account], taken: Iterable[str]
+) -> tuple[dict[str, Account], tuple[Account, ...]]:
+    """Return all accounts by name, those that are stated first, and those of the organization that cannot be used.
+
+    One that is stated and listed has its name, its access and its tags from the manifest, and the rest from the
+    organization. A name that two accounts have, or that is among `taken`, gets the id behind it.
+    """
+    by_id = {account.id: account for account in listed}
+    accounts: dict[str, Account] = {}
+    inactive: list[Account] = []
+    for name, account in stated.items():
+        found = by_id.pop(account.id, None)
+        if found is not None:
+            tags = {**found.tags, **account.tags} if account.tags else found.tags
+            account = replace(
+                account, tags=tags, ou=account.ou or found.ou, units=found.units, state=found.state, listed=True
+            )
+            if account.state != ACTIVE:
+                inactive.append(account)
+                continue
+        accounts[name] = account
+    names = Counter(_name(account.name) for account in by_id.values())
+    used = {*accounts, *stated, *taken}
+    for account in sorted(by_id.values(), key=lambda one: one.id):
+        name = _name(account.name)
+        if names[name] > 1 or name in used:
+            name = f"{name[: _LONGEST - 13]}-{account.id}"
+        member = replace(account, name=name, listed=True)
+        if account.state == ACTIVE:
+            accounts[name] = member
+        else:
+            inactive.append(member)
+    return accounts, tuple(sorted(inactive, key=lambda one: one.id))
+
+
+def _name(text: str) -> str:
+    """Return a name of the organization as a grant can write it."""
+    return _OTHER.sub("-", text).strip("-._")[:_LONGEST] or "account"
