@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("xgrant"), derandomize=False, max_examples=3000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "xgrant"))
+
+# Whoever starts the tests in the background lets them ignore these, and whatever they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 EXAMPLE = Path(__file__).parent.parent / "manifests" / "shared-bucket.yaml"
 
