@@ -124,6 +124,13 @@ def parser() -> argparse.ArgumentParser:
         )  # fmt: skip
         _progress(command)
 
+    accounts = _manifest_command(commands, "accounts", "show all accounts, and how each is reached")
+    accounts.add_argument(
+        "--orphans", action="store_true", help="show what is left in accounts that the manifests no longer have"
+    )
+    _format(accounts)
+    _progress(accounts)
+
     history = _manifest_command(commands, "history", "show what was applied, by whom and when")
     history.epilog = "With the id of one, as the first PATH, it shows that one with all its steps."
     history.add_argument("--limit", type=_limit, default=20, metavar="N", help="show the newest N; default: 20")

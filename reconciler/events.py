@@ -36,4 +36,16 @@ class Retried:
     seconds: float
 
 
-Notice = AccountRead | Called | Retried
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The accounts of the organization are known: how many, from a list that is so many seconds old.
+
+    `unused` are those that cannot be used, each with its state.
+    """
+
+    number: int
+    age: float
+    unused: tuple[str, ...] = ()
+
+
+Notice = AccountRead | Called | Listed | Retried

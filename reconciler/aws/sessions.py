@@ -58,6 +58,9 @@ REGIONS = {
     "aws-eusc": "eusc-de-east-1",
 }
 
+_ORGANIZATIONS = {"aws-cn": "cn-northwest-1"}
+"""Where AWS Organizations is in another region than IAM (facts sheet 5.3)."""
+
 Keys = Mapping[str, str]
 
 
@@ -115,6 +118,12 @@ class Connections:
         """Return the client of an account that was reached."""
         return self._clients[account.name]
 
+    def organizations(self, account: Account) -> Any:
+        """Return a client for AWS Organizations, with the credentials of the account; AwsError if there are none."""
+        keys = self._keys(account, self._sts(account))
+        region = _ORGANIZATIONS.get(account.partition, REGIONS[account.partition])
+        return self._client("organizations", account, keys, region)
+
     def _sts(self, account: Account) -> STSClient:
         client: STSClient = self._client("sts", account, self._caller_keys(account))
         return client
@@ -151,13 +160,13 @@ class Connections:
             )["Credentials"]
         return _client_keys(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
 
-    def _client(self, service: str, account: Account, keys: Keys) -> Any:
+    def _client(self, service: str, account: Account, keys: Keys, region: str = "") -> Any:
         with aws_errors(account.name, "client"), endpoint_errors(account.name):
             if self._session is None:
                 self._session = new_session()
             client = self._session.client(
                 service,  # type: ignore[call-overload]
-                region_name=REGIONS[account.partition],
+                region_name=region or REGIONS[account.partition],
                 config=CONFIG,
                 **keys,
             )

@@ -15,7 +15,16 @@ from reconciler.commands.turns import own_turn, tell_of_locks
 from reconciler.errors import UsageError
 from reconciler.locking import LEASE
 from reconciler.model import Event, Manifest, Outcome, Plan, Status, StepStarted
-from reconciler.pipeline import Request, Turn, apply_plan, aws_ports, check_accepted, load, make_plan, read_back
+from reconciler.pipeline import (
+    Request,
+    Turn,
+    apply_plan,
+    aws_ports,
+    check_accepted,
+    load_with_accounts,
+    make_plan,
+    read_back,
+)
 from reconciler.ports import Reader, Writer
 from reconciler.render.outcomes import summary
 from reconciler.render.text import text
@@ -63,7 +72,7 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
             "--auto-approve"
         )
     accepted = check_accepted(arguments.accept)
-    manifest = load(arguments.paths)
+    manifest = load_with_accounts(arguments.paths, shown.notice)
     reader, writer = aws_ports(manifest, shown.notice)
     request = Request(manifest, frozenset(arguments.only), destroy, accepted)
     brush = painter(arguments.color)

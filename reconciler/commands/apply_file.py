@@ -12,7 +12,7 @@ from reconciler.commands.plan import A_DAY
 from reconciler.commands.progress import Progress
 from reconciler.commands.turns import own_turn
 from reconciler.errors import StaleError, UsageError
-from reconciler.pipeline import aws_ports, check_accepted, load, plan_again, read_plan_file
+from reconciler.pipeline import aws_ports, check_accepted, load_with_accounts, plan_again, read_plan_file
 from reconciler.planfile import Binding, PlanFile
 from reconciler.render.escape import escape
 from reconciler.render.outlook import plan_command
@@ -38,7 +38,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) ->
         raise UsageError("--only goes to `xgrant plan -o`: a plan file says itself which grants it is for")
     accepted = check_accepted(arguments.accept)
     reviewed = read_plan_file(file)
-    manifest = load(paths or [DEFAULT_PATH])
+    manifest = load_with_accounts(paths or [DEFAULT_PATH], shown.notice)
     reader, writer = aws_ports(manifest, shown.notice)
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
     current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)

@@ -8,14 +8,14 @@ import sys
 from reconciler.commands.output import conclude, painter
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
-from reconciler.pipeline import Request, aws_ports, load, make_plan
+from reconciler.pipeline import Request, aws_ports, load_with_accounts, make_plan
 from reconciler.render.drift import drift_json, drift_text, drifted, obstacles
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the drift; return 2 if there is any, 0 if there is none, 1 where an account could not be read."""
-    manifest = load(arguments.paths)
     shown = progress(arguments)
+    manifest = load_with_accounts(arguments.paths, shown.notice)
     reader, _ = aws_ports(manifest, shown.notice)
     tell_of_locks(manifest, shown)
     plan = make_plan(Request(manifest, frozenset(arguments.only)), reader)

@@ -10,7 +10,7 @@ from pathlib import Path
 from reconciler.commands.output import check_folder, say, warn
 from reconciler.commands.progress import progress
 from reconciler.errors import UsageError, XgrantError
-from reconciler.pipeline import aws_ports, import_roles, load
+from reconciler.pipeline import aws_ports, import_roles, load_with_accounts
 from reconciler.render.escape import escape
 
 
@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
         if output.exists() or output.is_symlink():
             raise UsageError(f"--output: {output} exists; name a new file")
         check_folder("--output", arguments.output)
-    manifest = load(arguments.paths)
     shown = progress(arguments)
+    manifest = load_with_accounts(arguments.paths, shown.notice)
     reader, _ = aws_ports(manifest, shown.notice)
     roles = frozenset(arguments.role)
     text, found = import_roles(arguments.paths, manifest, reader, account=arguments.account, roles=roles)

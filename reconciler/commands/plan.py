@@ -11,7 +11,15 @@ from reconciler.commands.output import check_folder, conclude, painter, warn
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
 from reconciler.errors import UsageError, XgrantError
-from reconciler.pipeline import Request, aws_ports, check_accepted, check_target, load, make_plan, write_plan_file
+from reconciler.pipeline import (
+    Request,
+    aws_ports,
+    check_accepted,
+    check_target,
+    load_with_accounts,
+    make_plan,
+    write_plan_file,
+)
 from reconciler.render.data import to_json
 from reconciler.render.escape import escape
 from reconciler.render.outlook import outlook
@@ -29,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_target(arguments.out)
         check_folder("-o", arguments.out)
     accepted = check_accepted(arguments.accept)
-    manifest = load(arguments.paths)
     shown = progress(arguments)
+    manifest = load_with_accounts(arguments.paths, shown.notice)
     reader, _ = aws_ports(manifest, shown.notice)
     tell_of_locks(manifest, shown)
     request = Request(manifest, frozenset(arguments.only), arguments.destroy, accepted)

@@ -9,7 +9,7 @@ import threading
 from datetime import UTC, datetime
 
 from reconciler.commands.output import painter, warn
-from reconciler.events import AccountRead, Called, Notice, Retried
+from reconciler.events import AccountRead, Called, Listed, Notice, Retried
 from reconciler.model import Event, StepEnded, StepStarted
 from reconciler.render.escape import escape
 from reconciler.render.outcomes import event_line
@@ -38,6 +38,12 @@ class Progress:
         match notice:
             case AccountRead():
                 self._counted(f"{notice.number} of {notice.total} accounts read", notice.number, notice.total)
+            case Listed() if self._tells("info"):
+                old = f", as listed {notice.age / 60:.0f} min ago" if notice.age else ""
+                more = " and more" if len(notice.unused) > _FEW else ""
+                unused = ", ".join(map(escape, notice.unused[:_FEW])) + more
+                left_out = f"; left out, since they cannot be used: {unused}" if unused else ""
+                self._line(f"the organization has {notice.number} accounts{old}{left_out}")
             case Retried() if self._tells("info"):
                 self._line(
                     f"{escape(notice.account)}: {notice.operation}: {escape(notice.code)}; "

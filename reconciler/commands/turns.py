@@ -11,7 +11,7 @@ from reconciler.commands.output import warn
 from reconciler.commands.progress import Progress
 from reconciler.errors import StoreError
 from reconciler.model import Manifest
-from reconciler.pipeline import Turn, locks_held, one_at_a_time
+from reconciler.pipeline import Turn, departed, locks_held, one_at_a_time
 from reconciler.render.escape import escape
 
 
@@ -32,11 +32,19 @@ def own_turn(manifest: Manifest, arguments: argparse.Namespace, shown: Progress)
 
 
 def tell_of_locks(manifest: Manifest, shown: Progress) -> None:
-    """Say on stderr which accounts a run has now: what is read of them may soon be old. Stops nothing."""
+    """Say on stderr which accounts a run has now, since what is read of them may soon be old, and which have left.
+
+    Stops nothing.
+    """
     try:
-        found = locks_held(manifest, shown.notice)
+        found, gone = locks_held(manifest, shown.notice), departed(manifest, shown.notice)
     except StoreError as error:
         warn(escape(f"xgrant: it is not known whether a run is at work: {error}"))
         return
+    for account_id in gone:
+        warn(
+            f"xgrant: account {account_id} was applied to and is no longer in the manifests; "
+            "`xgrant accounts --orphans` shows what is left there"
+        )
     for one in found:
         warn(escape(f"xgrant: a run is at work: {one.situation()}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from reconciler.manifest import load
 from reconciler.render.escape import escape
@@ -11,7 +12,12 @@ from reconciler.render.escape import escape
 def run(arguments: argparse.Namespace) -> int:
     """Return 0 if the manifests are valid; ManifestError (exit 3) if not."""
     manifest = load(arguments.paths)
-    grants, accounts = len(manifest.grants), len(manifest.accounts)
+    grants = len({*(grant.name for grant in manifest.grants), *manifest.unresolved})
+    accounts = len(manifest.accounts)
+    if manifest.unresolved:
+        names = escape(", ".join(manifest.unresolved))
+        why = "only the organization knows which accounts that means; plan asks it"
+        print(f"not resolved offline: {names}: {why}", file=sys.stderr)
     print(
         f"valid: stack {escape(manifest.stack)}, {grants} grant{'s' * (grants != 1)}, "
         f"{accounts} account{'s' * (accounts != 1)}"

@@ -12,10 +12,9 @@ from reconciler.errors import ManifestError, Problem
 from reconciler.files import read_regular
 from reconciler.manifest.accounts import organization_of
 from reconciler.manifest.files import manifest_files
-from reconciler.manifest.members import UnreadTagsError
 from reconciler.manifest.merge import merge, usable_parts
 from reconciler.manifest.source import Source, parse_yaml, read_source
-from reconciler.model import Manifest
+from reconciler.model import Manifest, UnreadTagsError
 from reconciler.ports import Directory
 
 __all__ = ["load"]

@@ -88,13 +88,17 @@ def all_accounts(
     return accounts, inactive
 
 
-def selection_of(
-    sources: list[tuple[Source, Path]], accounts: dict[str, Account], problems: list[Problem], *, unasked: bool
-) -> tuple[Selection, dict[str, frozenset[str]]]:
-    """Return what finds accounts by name and criteria, and the accounts of each group.
+def default_access(defaults: Source) -> Access:
+    """Return how an account is reached of which nothing is known; it is empty where variables would have to say it."""
+    stated = section(defaults, "defaults").get("access", {})
+    return Access() if "${" in str(stated) else _access(stated)
 
-    `unasked` says that there is an organization whose accounts are not among them.
-    """
+
+def selection_of(
+    sources: list[tuple[Source, Path]], accounts: dict[str, Account], problems: list[Problem], *, unasked: bool,
+    inactive: tuple[Account, ...],
+) -> tuple[Selection, dict[str, frozenset[str]]]:  # fmt: skip
+    """Return what finds accounts by name and criteria, and the accounts of each group; see `Selection`."""
     groups: dict[str, Any] = {}
     places: dict[str, tuple[Source, Place]] = {}
     for source, _ in sources:
@@ -108,7 +112,7 @@ def selection_of(
                 problems.append(Problem("XG045", message, place))
             else:
                 groups[name], places[name] = stated, (source, place)
-    selection = Selection(accounts, groups, unasked=unasked)
+    selection = Selection(accounts, groups, unasked=unasked, inactive=inactive)
     members: dict[str, frozenset[str]] = {}
     for name, (source, _) in places.items():
         try:

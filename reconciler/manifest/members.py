@@ -13,23 +13,6 @@ _OTHER = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST = 64
 
 
-class UnreadTagsError(Exception):
-    """The tags of the organization's accounts are needed, and were not read: that is a call for each account."""
-
-
-class UnreadTags(Mapping[str, str]):
-    """Stands for tags that were not read; whoever looks at them raises UnreadTagsError."""
-
-    def __getitem__(self, key: str) -> str:
-        raise UnreadTagsError(key)
-
-    def __iter__(self) -> Iterable[str]:  # type: ignore[override]
-        raise UnreadTagsError
-
-    def __len__(self) -> int:
-        raise UnreadTagsError
-
-
 def joined(
     stated: Mapping[str, Account], listed: Iterable[Account], taken: Iterable[str]
 ) -> tuple[dict[str, Account], tuple[Account, ...]]:

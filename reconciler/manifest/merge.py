@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import Place, Problem
-from reconciler.manifest.accounts import all_accounts, organization_of, role_name_problems, section, selection_of
+from reconciler.manifest.accounts import (
+    all_accounts,
+    default_access,
+    organization_of,
+    role_name_problems,
+    section,
+    selection_of,
+)
 from reconciler.manifest.compile import GrantCompiler
 from reconciler.manifest.schema import problems_of
 from reconciler.manifest.selection import Selection
@@ -52,7 +59,7 @@ def merge(
     organization = organization_of(usable, problems)
     accounts, inactive = all_accounts(usable, defaults, listed or (), problems)
     unasked = organization is not None and listed is None
-    found = selection_of(usable, accounts, problems, unasked=unasked) if complete else None
+    found = selection_of(usable, accounts, problems, unasked=unasked, inactive=inactive) if complete else None
     grants, unresolved = _grants(usable, defaults, found[0] if found else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
     problems.extend(_moved_wrongly(grants, usable))
@@ -62,6 +69,7 @@ def merge(
     ordered = tuple(sorted(grants, key=lambda grant: (grant.name, grant.target)))
     return Manifest(
         stack, accounts, ordered, limits, store=store, inherits_mfa=mfa, organization=organization, inactive=inactive,
+        default_access=default_access(defaults),
         groups=found[1] if found else {}, unresolved=unresolved,
     )  # fmt: skip
 

@@ -26,13 +26,18 @@ class UnresolvedError(Exception):
 class Selection:
     """The accounts of a manifest and its groups of accounts, by name. A group is said as a grant says its accounts.
 
-    With `unasked` there is an organization whose accounts are not among them.
+    With `unasked` there is an organization whose accounts are not among them. `inactive` are accounts that can be named
+    and not used: they are left out.
     """
 
-    def __init__(self, accounts: Mapping[str, Account], groups: Mapping[str, Any], *, unasked: bool = False) -> None:
+    def __init__(
+        self, accounts: Mapping[str, Account], groups: Mapping[str, Any], *, unasked: bool = False,
+        inactive: Iterable[Account] = (),
+    ) -> None:  # fmt: skip
         self._accounts = accounts
         self._groups = groups
         self._unasked = unasked
+        self._inactive = {account.name: account for account in inactive}
 
     def select(self, stated: Any, exclude: Iterable[str] = ()) -> tuple[Account, ...]:
         """Return the accounts that are meant, by name: `stated` is a name, a list of names, or criteria.
@@ -50,7 +55,9 @@ class Selection:
             for account in self._named(name, ("exclude", index), ()):
                 found.pop(account, None)
         if not found:
-            raise SelectionError("XG046", "no account is meant by this; mend it, or remove the grant")
+            gone = self._inactive.get(stated) if isinstance(stated, str) else None
+            why = f"{gone.name} is {gone.state}" if gone else "no account is meant by this"
+            raise SelectionError("XG046", f"{why}; mend it, or remove the grant")
         return tuple(found[name] for name in sorted(found))
 
     def members(self, group: str) -> frozenset[str]:
@@ -86,6 +93,8 @@ class Selection:
     def _named(self, name: str, at: PathTo, inside: tuple[str, ...]) -> dict[str, Account]:
         if name in self._accounts:
             return {name: self._accounts[name]}
+        if name in self._inactive:
+            return {}
         if name in inside:
             circle = " -> ".join((*inside[inside.index(name) :], name))
             raise SelectionError("XG045", f"the group {name} contains itself: {circle}; take one of them out", at)

@@ -17,7 +17,7 @@ from reconciler.model.declared import (
     PrincipalKind,
     Require,
 )
-from reconciler.model.live import AccountFacts, Carried, Live, Scope
+from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
 from reconciler.model.plan import Action, Change, Finding, Plan, Severity, Step, Verb, Whole, fingerprint
 from reconciler.model.resources import (
     Address,
@@ -31,6 +31,7 @@ from reconciler.model.resources import (
     resource_fingerprint,
 )
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Status, StepEnded, StepStarted
+from reconciler.model.unread import UnreadTags, UnreadTagsError
 
 __all__ = [
     "ACTIVE",
@@ -44,6 +45,7 @@ __all__ = [
     "CallerPolicy",
     "Carried",
     "Change",
+    "Departed",
     "Event",
     "Finding",
     "Grant",
@@ -67,6 +69,8 @@ __all__ = [
     "Step",
     "StepEnded",
     "StepStarted",
+    "UnreadTags",
+    "UnreadTagsError",
     "Verb",
     "Whole",
     "as_data",

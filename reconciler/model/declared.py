@@ -177,6 +177,7 @@ class Manifest:
     digest: str = ""
     store: str = ""
     path: str = ""
+    default_access: Access = Access()
     organization: Organization | None = None
     inactive: tuple[Account, ...] = ()
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)

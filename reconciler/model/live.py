@@ -70,3 +70,17 @@ class Live:
 
     state: State
     facts: Mapping[str, AccountFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """An account that has left: its id, its name and state if the organization still lists it, and what is left there.
+
+    `resources` are the addresses of what the stack owns there; None where that cannot be read, and `error` says why.
+    """
+
+    id: str
+    name: str
+    state: str
+    resources: tuple[str, ...] | None
+    error: str = ""

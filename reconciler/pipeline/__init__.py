@@ -1,6 +1,8 @@
 """The whole flow: each function here is a job from end to end, and only here the parts are wired together."""
 
 from reconciler.manifest import load
+from reconciler.pipeline.departed import departed, left_behind
+from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.imports import import_roles
 from reconciler.pipeline.main_job import PARALLELISM, Request, apply_plan, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.plan_files import plan_again, read_plan_file, write_plan_file
@@ -10,7 +12,26 @@ from reconciler.pipeline.turns import Turn, one_at_a_time
 from reconciler.planfile import check_target
 
 __all__ = [
-    "PARALLELISM", "Request", "Turn", "apply_plan", "aws_ports", "check_accepted", "check_target", "import_roles",
-    "load", "locks_held", "make_plan", "one_at_a_time", "plan_again", "read_back", "read_history", "read_one_record",
-    "read_plan_file", "release_locks", "write_plan_file",
+    "PARALLELISM",
+    "Request",
+    "Turn",
+    "apply_plan",
+    "aws_ports",
+    "check_accepted",
+    "check_target",
+    "departed",
+    "import_roles",
+    "left_behind",
+    "load",
+    "load_with_accounts",
+    "locks_held",
+    "make_plan",
+    "one_at_a_time",
+    "plan_again",
+    "read_back",
+    "read_history",
+    "read_one_record",
+    "read_plan_file",
+    "release_locks",
+    "write_plan_file",
 ]  # fmt: skip

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler.desired import desired_state
 from reconciler.errors import ManifestError, UsageError, XgrantError
 from reconciler.importer import Draft, draft
 from reconciler.manifest import load
 from reconciler.manifest.dump import dump
-from reconciler.model import AccountFacts, Action, Change, Live, Manifest, Role, Scope, Severity
+from reconciler.model import (
+    Account,
+    AccountFacts,
+    Action,
+    Change,
+    Live,
+    Manifest,
+    Organization,
+    Role,
+    Scope,
+    Severity,
+)
 from reconciler.ownership import role_tags
 from reconciler.planner import plan
 from reconciler.ports import Reader
@@ -50,7 +61,7 @@ def import_roles(
         found = draft(live, manifest, account, roles=roles, left=left)
         unread = unread or found.unread
         text = _text_of(found)
-        if not (refused := _refused(text, found, paths, live)):
+        if not (refused := _refused(text, found, paths, live, manifest)):
             return text, replace(found, unread=unread)
         left = {**found.left, **refused}
 
@@ -64,11 +75,24 @@ def _text_of(found: Draft) -> str:
     )
 
 
-def _refused(text: str, found: Draft, paths: Sequence[str], live: Live) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A directory that says again what the organization has said before."""
+
+    manifest: Manifest
+
+    def accounts(self, organization: Organization, *, tags: bool) -> tuple[Account, ...]:
+        assert organization == self.manifest.organization  # the same files
+        assert tags is not None  # those that were needed are there
+        known = (*self.manifest.accounts.values(), *self.manifest.inactive)
+        return tuple(account for account in known if account.listed)
+
+
+def _refused(text: str, found: Draft, paths: Sequence[str], live: Live, before: Manifest) -> dict[str, str]:
     """Return by role why its grant, beside the other manifests, does not say all that AWS has."""
     roles = {item.grant: item.role for item in found.imported}
     try:
-        manifest = load(paths, more={_IMPORTED: text})
+        manifest = load(paths, more={_IMPORTED: text}, directory=_Known(before))
     except ManifestError as error:
         refused = {name: problem for name, problem in error.by_grant.items() if name in roles}
         if not refused:

@@ -172,7 +172,9 @@ def _credential(environ: Environ) -> tuple[str, str] | None:
 
 def _call_of(environ: Environ, access_key: str, service: str) -> Call:
     parameters = parameters_of(environ)
-    operation = parameters.get("Action", environ["REQUEST_METHOD"].capitalize())
+    # In a form, in a header of JSON services, or the method itself of S3.
+    target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
+    operation = parameters.get("Action") or target or environ["REQUEST_METHOD"].capitalize()
     account = environ.get("HTTP_X_MOTO_ACCOUNT_ID")
     if account is None and not access_key:
         account = (parameters.get("RoleArn", "").split(":") + [""] * 5)[4]

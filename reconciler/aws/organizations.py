@@ -1,0 +1,61 @@
+"""Lists the accounts of an organization: their names, states, units and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from reconciler.aws.errors import aws_errors
+from reconciler.aws.sessions import Connections
+from reconciler.aws.threads import threads
+from reconciler.model import Account, Organization, UnreadTags
+
+_PARALLEL = 8
+_NAME = "the organization"
+_DENIED = (
+    "only the management account and delegated administrators may list accounts; allow organizations:ListRoots, "
+    "ListOrganizationalUnitsForParent, ListAccountsForParent and ListTagsForResource to the identity that is used there"
+)
+
+_Raw = Mapping[str, Any]
+
+
+class AwsDirectory:
+    """Asks AWS Organizations; see `ports.Directory`."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def accounts(self, organization: Organization, *, tags: bool) -> tuple[Account, ...]:
+        """Return all accounts; see `ports.Directory`."""
+        where = Account(_NAME, organization.account, partition=organization.partition, access=organization.access)
+        client = self._connections.organizations(where)
+        with aws_errors(_NAME, "ListRoots", denied=_DENIED):
+            found = list(_walk(client))
+            with threads(_PARALLEL, "tags") as pool:
+                read = list(pool.map(lambda one: _tags(client, one.id), found)) if tags else [UnreadTags()] * len(found)
+        pairs = zip(found, read, strict=True)
+        return tuple(replace(one, partition=organization.partition, tags=own) for one, own in pairs)
+
+
+def _walk(client: Any) -> Iterator[Account]:
+    """Yield the accounts of each unit, from the root down; an account lies in just one."""
+    todo: list[tuple[tuple[str, ...], str]] = [((root["Id"],), "/") for root in _all(client, "list_roots", "Roots")]
+    while todo:
+        ou, units = todo.pop()
+        for raw in _all(client, "list_accounts_for_parent", "Accounts", ParentId=ou[-1]):
+            # Status is what State was called before (facts sheet 2.4).
+            yield Account(raw.get("Name", ""), raw["Id"], ou=ou, units=units, state=raw.get("State") or raw["Status"])
+        below = _all(client, "list_organizational_units_for_parent", "OrganizationalUnits", ParentId=ou[-1])
+        todo += [((*ou, raw["Id"]), f"{units.rstrip('/')}/{raw['Name']}") for raw in below]
+
+
+def _tags(client: Any, account_id: str) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in _all(client, "list_tags_for_resource", "Tags", ResourceId=account_id)}
+
+
+def _all(client: Any, operation: str, key: str, **what: str) -> Iterator[_Raw]:
+    # A page may be empty and not the last one; paginators go on until there is no token (facts sheet 2.4).
+    for page in client.get_paginator(operation).paginate(**what):
+        yield from page.get(key, [])

@@ -1,0 +1,222 @@
+"""Accounts from an organization, asked over HTTP: by unit and tag, suspended ones, kept lists, those that have left."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.sandbox.scenario import SOURCE, Scenario, add_reconciler, root_client
+from reconciler.sandbox.server import Sandbox
+from reconciler.sandbox.strict.accounts import backend
+from tests.conftest import Run
+
+
+@dataclass(frozen=True)
+class Org:
+    """An organization of which the source account is the management account."""
+
+    client: Any
+    sandbox: Sandbox
+    root: str
+    units: dict[str, str]
+
+    def account(self, name: str, unit: str, **tags: str) -> str:
+        """Make an account in a unit; return its id."""
+        made = self.client.create_account(
+            Email=f"{name}@example.com", AccountName=name, Tags=[{"Key": k, "Value": v} for k, v in tags.items()]
+        )
+        account_id: str = made["CreateAccountStatus"]["AccountId"]
+        self.move(account_id, self.root, self.units[unit])
+        add_reconciler(self.sandbox, account_id)
+        return account_id
+
+    def move(self, account_id: str, source: str, target: str) -> None:
+        self.client.move_account(AccountId=account_id, SourceParentId=source, DestinationParentId=target)
+
+
+@pytest.fixture
+def org(scenario: Scenario, sandbox: Sandbox) -> Org:
+    client = root_client(sandbox, "organizations", SOURCE)
+    client.create_organization(FeatureSet="ALL")
+    root = client.list_roots()["Roots"][0]["Id"]
+    units: dict[str, str] = {}
+    for path in ("work", "work/prod", "lab"):
+        parent = units.get(path.rpartition("/")[0], root)
+        made = client.create_organizational_unit(ParentId=parent, Name=path.rpartition("/")[2])
+        units[path] = made["OrganizationalUnit"]["Id"]
+    policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}
+    iam = root_client(sandbox, "iam", SOURCE)
+    iam.put_user_policy(UserName="operator", PolicyName="operate", PolicyDocument=json.dumps(policy))
+    iam.create_group(GroupName="auditors")
+    return Org(client, sandbox, root, units)
+
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Write:
+    def write(to: Any, **organization: Any) -> Path:
+        data = {
+            "version": 1,
+            "stack": "platform",
+            "accounts": {"organization": organization, "dev": {"id": SOURCE}},
+            "defaults": {"access": {"assume_role": {"name": "xgrant-reconciler"}}},
+            "limits": {"delete": 1000, "delete_percent": 100},
+            "grants": {
+                "audit": {
+                    "from": {"account": "dev", "groups": ["auditors"]},
+                    "to": {"account": to, "role": "Audit"},
+                    "caller_policy": "managed",
+                    "permissions": [{"actions": ["s3:ListBucket"], "resources": ["arn:aws:s3:::logs-${account.id}"]}],
+                }
+            }
+            if to
+            else {},
+        }
+        path = tmp_path / "m.yaml"
+        path.write_text(json.dumps(data), encoding="utf-8")
+        return path
+
+    return write
+
+
+def with_role(ids: list[str]) -> list[str]:
+    return [i for i in ids if any(role.name == "Audit" for role in backend(i).roles.values())]
+
+
+def test_a_grant_by_unit_follows_the_accounts_that_come_and_go(org: Org, manifest: Write, xgrant: Run) -> None:
+    ids = [org.account(f"team-{index}", "work/prod" if index % 2 else "work") for index in range(6)]
+    elsewhere = org.account("bench", "lab")
+    path = manifest({"ou": org.units["work"]})
+    planned = xgrant("plan", path)
+    assert (planned.code, "+ role/Audit in 6 accounts  (grant audit)" in planned.out) == (0, True), planned.err
+    assert "the organization has 8 accounts" in planned.err
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    assert with_role([*ids, elsewhere]) == ids
+    assert xgrant("plan", path, "--detailed-exitcode").code == 0
+    new = org.account("team-new", "work/prod")
+    shown = xgrant("plan", path).out
+    assert "+ team-new/role/Audit  (grant audit)" in shown
+    assert shown.endswith("Plan: 1 to create, 1 to update, 0 to delete.\n")
+    org.move(ids[0], org.units["work"], org.units["lab"])
+    shown = xgrant("plan", path).out
+    assert "- team-0/role/Audit  (grant audit)" in shown
+    assert shown.endswith("Plan: 1 to create, 1 to update, 1 to delete.\n")
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    assert with_role([*ids, elsewhere, new]) == [*ids[1:], new]
+
+
+def test_tags_are_asked_for_only_where_a_grant_needs_them(
+    org: Org, manifest: Write, xgrant: Run, sandbox: Sandbox
+) -> None:
+    prod = org.account("a", "work", tier="prod")
+    org.account("b", "work", tier="test")
+    sandbox.recorder.take()
+    assert "+ a/role/Audit" in xgrant("plan", manifest({"tags": {"tier": "prod"}})).out
+    calls = Counter(call.operation for call in sandbox.recorder.take())
+    assert calls["ListTagsForResource"] == 3
+    xgrant("plan", manifest({"ou": org.root, "exclude": ["dev"]}))
+    calls = Counter(call.operation for call in sandbox.recorder.take())
+    # The root and three units, each with its accounts and its units.
+    assert calls["ListTagsForResource"] == 0
+    assert (calls["ListAccountsForParent"], calls["ListOrganizationalUnitsForParent"], calls["ListRoots"]) == (4, 4, 1)
+    shown = xgrant("accounts", manifest(None))
+    row = next(line for line in shown.out.splitlines() if line.startswith("a "))
+    assert row.split() == ["a", prod, "ACTIVE", "/work", "-", "role", "xgrant-reconciler"]
+
+
+def test_a_suspended_account_is_said_and_left_out_and_its_resources_are_never_planned_for_deletion(
+    org: Org, manifest: Write, xgrant: Run
+) -> None:
+    ids = [org.account(name, "work") for name in ("a", "b")]
+    path = manifest({"ou": org.units["work"]})
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    org.client.close_account(AccountId=ids[1])
+    planned = xgrant("plan", path)
+    assert "left out, since they cannot be used: b (SUSPENDED)" in planned.err
+    # Only the door to it goes.
+    assert planned.out.endswith("Plan: 0 to create, 1 to update, 0 to delete.\n")
+    assert f"account {ids[1]} was applied to and is no longer in the manifests" in planned.err
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    assert with_role(ids) == ids
+    shown = xgrant("accounts", path).out
+    assert shown.splitlines()[-1].split() == ["b", ids[1], "SUSPENDED", "/work", "-", "not", "at", "all"]
+
+
+def test_an_account_that_has_left_is_not_forgotten(org: Org, manifest: Write, xgrant: Run, tmp_path: Path) -> None:
+    ids = [org.account(name, "work") for name in ("a", "b")]
+    path = manifest({"ou": org.units["work"]})
+    assert (
+        xgrant("accounts", path, "--orphans").out
+        == "No account that was applied to has left, as far as the store knows.\n"
+    )
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    # The whole organization is taken out of the manifest, but for one account.
+    data = json.loads(path.read_text())
+    data["accounts"] = {"dev": {"id": SOURCE}, "a": {"id": ids[0]}}
+    data["grants"]["audit"]["to"]["account"] = "a"
+    path.write_text(json.dumps(data))
+    told = f"xgrant: account {ids[1]} was applied to and is no longer in the manifests"
+    assert told in xgrant("plan", path).err
+    orphans = xgrant("accounts", path, "--orphans")
+    assert (orphans.code, orphans.out.splitlines()[:2]) == (2, [f"{ids[1]}: 1 left:", f"  {ids[1]}/role/Audit"])
+    as_data = json.loads(xgrant("accounts", path, "--orphans", "--format", "json").out)
+    assert as_data["departed"][0]["resources"] == [f"{ids[1]}/role/Audit"]
+    # As it says: stated again, without grants, and applied.
+    data["accounts"]["again"] = {"id": ids[1]}
+    path.write_text(json.dumps(data))
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    assert with_role(ids) == [ids[0]]
+    del data["accounts"]["again"]
+    path.write_text(json.dumps(data))
+    assert told in xgrant("plan", path).err
+    orphans = xgrant("accounts", path, "--orphans")
+    assert (orphans.code, orphans.out) == (0, f"{ids[1]}: nothing is left there\n")
+    assert told not in xgrant("plan", path).err
+
+
+def test_a_list_that_is_new_enough_is_taken_as_it_is(
+    org: Org, manifest: Write, xgrant: Run, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    org.account("a", "work", tier="prod")
+    path = manifest({"ou": org.units["work"]}, refresh="1h")
+
+    def asked() -> bool:
+        return any(call.operation == "ListRoots" for call in sandbox.recorder.take())
+
+    sandbox.recorder.take()
+    assert "+ a/role/Audit" in xgrant("plan", path).out
+    assert asked()
+    org.account("b", "work")
+    sandbox.recorder.take()
+    again = xgrant("plan", path)
+    assert not asked()
+    assert "b/role/Audit" not in again.out
+    assert "as listed 0 min ago" in again.err
+    # Tags are not in that list.
+    assert "+ a/role/Audit" in xgrant("plan", manifest({"tags": {"tier": "prod"}}, refresh="1h")).out
+    assert asked()
+    (kept,) = (tmp_path / ".xgrant" / "accounts").iterdir()
+    os.utime(kept, (0, 0))
+    path = manifest({"ou": org.units["work"]}, refresh="1h")
+    assert "+ role/Audit in 2 accounts" in xgrant("plan", path).out
+    kept.write_text("rubbish")
+    assert "+ role/Audit in 2 accounts" in xgrant("plan", path).out
+    xgrant("accounts", path)
+    assert asked()
+
+
+def test_an_account_that_lists_none_is_an_error_that_says_whose_it_is(
+    scenario: Scenario, manifest: Write, xgrant: Run
+) -> None:
+    result = xgrant("plan", manifest({"ou": "r-ab12"}))
+    assert result.code == 1
+    assert "account the organization: ListRoots: AWSOrganizationsNotInUseException" in result.err

@@ -1,0 +1,194 @@
+"""The accounts of an organization as accounts of the manifest: names, overrides, states, and what is not asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import ManifestError
+from reconciler.manifest import load
+from reconciler.model import Access, Account, Manifest, Organization, UnreadTags
+from reconciler.render.accounts import accounts_json, accounts_text
+
+SHOP = Account("Shop", "222222222222", ou=("r-ab12", "ou-ab12-11111111"), units="/Prod", tags={"tier": "prod"})
+PAY = Account("Pay (EU)", "333333333333", ou=("r-ab12", "ou-ab12-11111111"), units="/Prod", tags={"tier": "prod"})
+LAB = Account("lab", "444444444444", ou=("r-ab12", "ou-ab12-22222222"), units="/Lab", tags={"tier": "lab"})
+OLD = Account("old", "555555555555", ou=("r-ab12",), units="/", state="SUSPENDED")
+
+HEAD = """\
+version: 1
+stack: platform
+accounts:
+  organization: {}
+  ci: {id: "111111111111"}
+defaults: {access: {assume_role: {name: reconciler}}}
+"""
+
+
+@dataclass
+class Listing:
+    """A directory with these accounts."""
+
+    listed: tuple[Account, ...] = (SHOP, PAY, LAB, OLD)
+    asked: list[tuple[Organization, bool]] = field(default_factory=list)
+
+    def accounts(self, organization: Organization, *, tags: bool) -> tuple[Account, ...]:
+        self.asked.append((organization, tags))
+        return tuple(account if tags else replace(account, tags=UnreadTags()) for account in self.listed)
+
+
+def loaded(folder: Path, text: str, directory: Listing | None) -> Manifest:
+    (folder / "m.yaml").write_text(text)
+    return load([str(folder / "m.yaml")], directory=directory)
+
+
+def grants(to: str, rest: str = "") -> str:
+    return (
+        "grants:\n  audit:\n    from: {account: ci, roles: [auditor]}\n"
+        f"    to: {{account: {to}}}\n    permissions: [{{actions: 's3:*', resources: '*'}}]\n{rest}"
+    )
+
+
+def targets(manifest: Manifest) -> list[str]:
+    return [grant.target for grant in manifest.grants]
+
+
+def test_active_accounts_are_named_so_that_grants_can_name_them_and_reached_by_the_defaults(tmp_path: Path) -> None:
+    manifest = loaded(tmp_path, HEAD + grants("[Shop, Pay-EU]"), Listing())
+    assert sorted(manifest.accounts) == ["Pay-EU", "Shop", "ci", "lab"]
+    assert [account.id for account in manifest.inactive] == [OLD.id]
+    assert {account.access for account in manifest.accounts.values()} == {Access(role="reconciler")}
+    assert targets(manifest) == ["Pay-EU", "Shop"]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["a", "a"], ["a-000000000000", "a-000000000001"]),
+        (["ci"], ["ci-000000000000"]),
+        (["prod"], ["prod-000000000000"]),
+        (["***"], ["account"]),
+        (["Ünïcode Team"], ["n-code-Team"]),
+        (["x" * 80], ["x" * 64]),
+        (["organization"], ["organization"]),
+    ],
+)
+def test_a_name_that_is_none_or_is_taken_is_made_one(tmp_path: Path, names: list[str], found: list[str]) -> None:
+    listing = Listing(tuple(Account(name, f"{index:012d}") for index, name in enumerate(names)))
+    text = HEAD + "account_groups: {prod: [ci]}\ngrants: {}\n"
+    assert sorted(set(loaded(tmp_path, text, listing).accounts) - {"ci"}) == found
+
+
+def test_what_is_stated_of_an_account_wins_over_what_is_listed(tmp_path: Path) -> None:
+    text = HEAD.replace(
+        "defaults", '  mine: {id: "222222222222", profile: shop-admin, tags: {tier: own, x: y}}\ndefaults'
+    ) + grants("mine", "    tags: {t: '${account.tags.tier}'}\n")
+    manifest = loaded(tmp_path, text, Listing())
+    assert "Shop" not in manifest.accounts
+    mine = manifest.accounts["mine"]
+    assert (mine.access, mine.units, mine.tags) == (Access("shop-admin"), "/Prod", {"tier": "own", "x": "y"})
+    assert manifest.grants[0].tags == {"t": "own"}
+
+
+@pytest.mark.parametrize(
+    ("to", "names", "tags"),
+    [
+        ("{ou: ou-ab12-11111111}", ["Pay-EU", "Shop"], False),
+        ("{ou: r-ab12, exclude: [ci]}", ["Pay-EU", "Shop", "lab"], False),
+        ("{tags: {tier: lab}}", ["lab"], True),
+    ],
+)
+def test_accounts_are_found_by_unit_and_tag_and_tags_are_read_only_where_they_are_needed(
+    tmp_path: Path, to: str, names: list[str], tags: bool
+) -> None:
+    listing = Listing()
+    assert targets(loaded(tmp_path, HEAD + grants(to), listing)) == names
+    assert [asked for _, asked in listing.asked] == ([False, True] if tags else [False])
+
+
+def test_an_account_that_is_suspended_is_no_account_of_a_grant(tmp_path: Path) -> None:
+    text = HEAD.replace("defaults", '  gone: {id: "555555555555"}\ndefaults')
+    manifest = loaded(tmp_path, text + grants("[lab]"), Listing())
+    assert [account.name for account in manifest.inactive] == ["gone"]
+    assert targets(loaded(tmp_path, text + grants("[lab, gone]"), Listing())) == ["lab"]
+    with pytest.raises(ManifestError, match="XG046 gone is SUSPENDED"):
+        loaded(tmp_path, text + grants("gone"), Listing())
+    with pytest.raises(ManifestError, match="XG046 no account is meant"):
+        loaded(tmp_path, text + grants("[gone]"), Listing())
+
+
+@pytest.mark.parametrize(
+    "to", ["Shop", "[lab, ci2]", "{ou: ou-ab12-11111111}", "{tags: {a: b}}", "some", "ci2, exclude: [x]"]
+)
+def test_offline_a_grant_over_accounts_of_the_organization_is_checked_as_far_as_that_goes(
+    tmp_path: Path, to: str
+) -> None:
+    text = HEAD + "account_groups: {some: {ou: ou-ab12-11111111}}\n"
+    manifest = loaded(tmp_path, text + grants(to), None)
+    assert (manifest.grants, manifest.unresolved) == ((), ("audit",))
+    with pytest.raises(ManifestError, match="XG047"):
+        loaded(tmp_path, text + grants(to, "    description: '${acount.id}'\n"), None)
+
+
+def test_offline_a_grant_over_stated_accounts_is_resolved(tmp_path: Path) -> None:
+    text = HEAD.replace("defaults", '  mine: {id: "222222222222"}\ndefaults') + grants("mine")
+    manifest = loaded(tmp_path, text, None)
+    assert (targets(manifest), manifest.unresolved) == (["mine"], ())
+
+
+def test_the_organization_is_asked_as_the_manifest_says(tmp_path: Path) -> None:
+    stated = '{assume_role: {account: "999999999999", name: lister, external_id: agreed}, refresh: 6h}'
+    listing = Listing()
+    loaded(tmp_path, HEAD.replace("{}", stated) + "grants: {}\n", listing)
+    assert listing.asked == [(Organization(Access(None, "lister", "agreed"), "999999999999", refresh=21600), False)]
+
+
+def test_an_organization_is_not_asked_for_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("a: [")
+    (tmp_path / "m.yaml").write_text(HEAD + grants("Shop"))
+    listing = Listing()
+    with pytest.raises(ManifestError) as caught:
+        load([str(tmp_path)], directory=listing)
+    assert (len(caught.value.problems), listing.asked) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("organization", "says"),
+    [
+        ("{refresh: soon}", "like 10m or 6h"),
+        ("{assume_role: {name: x}}", "'account' is missing"),
+        ("{profile: a, assume_role: {account: '123456789012', name: x}}", "not by both"),
+        ("{id: '123456789012'}", "unknown key 'id'"),
+        ("5", "or {} for the caller's own credentials"),
+    ],
+)
+def test_what_is_wrong_with_the_organization_is_said(tmp_path: Path, organization: str, says: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        loaded(tmp_path, HEAD.replace("{}", organization) + "grants: {}\n", None)
+    assert says in str(caught.value)
+
+
+def test_one_file_says_where_the_organization_is(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(HEAD + "grants: {}\n")
+    (tmp_path / "b.yaml").write_text("version: 1\naccounts: {organization: {}}\n")
+    with pytest.raises(ManifestError, match="XG048 the organization stands already in"):
+        load([str(tmp_path)])
+
+
+def test_the_way_to_an_account_can_have_its_name_in_it(tmp_path: Path) -> None:
+    text = HEAD.replace("{assume_role: {name: reconciler}}", "{profile: 'admin-${account.name}'}") + "grants: {}\n"
+    manifest = loaded(tmp_path, text, Listing())
+    assert manifest.accounts["Shop"].access == Access("admin-Shop")
+    assert manifest.default_access == Access()
+
+
+def test_names_of_units_are_hostile_until_they_are_escaped(tmp_path: Path) -> None:
+    hostile = replace(LAB, units="/\x1b[2J\u202e", state="\x1b[0m")
+    listing = Listing((hostile, replace(SHOP, units="/\x07")))
+    manifest = loaded(tmp_path, HEAD + grants("{tags: {tier: prod}}"), listing)
+    shown = accounts_text(manifest)
+    assert shown.count("\n") == 4
+    assert not any(ord(character) < 32 for character in shown.replace("\n", ""))
+    assert "\x1b" not in accounts_json(manifest)
