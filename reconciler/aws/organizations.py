@@ -9,13 +9,16 @@ from typing import Any
 from reconciler.aws.errors import aws_errors
 from reconciler.aws.sessions import Connections
 from reconciler.aws.threads import threads
+from reconciler.errors import AwsError
 from reconciler.model import Account, Organization, UnreadTags
 
 _PARALLEL = 8
+_TRIES = 3
 _NAME = "the organization"
 _DENIED = (
     "only the management account and delegated administrators may list accounts; allow organizations:ListRoots, "
-    "ListOrganizationalUnitsForParent, ListAccountsForParent and ListTagsForResource to the identity that is used there"
+    "ListAccounts, ListAccountsForParent, ListOrganizationalUnitsForParent and ListTagsForResource, and for `id` "
+    "DescribeOrganization, to the identity that is used there"
 )
 
 _Raw = Mapping[str, Any]
@@ -31,12 +34,42 @@ class AwsDirectory:
         """Return all accounts; see `ports.Directory`."""
         where = Account(_NAME, organization.account, partition=organization.partition, access=organization.access)
         client = self._connections.organizations(where)
-        with aws_errors(_NAME, "ListRoots", denied=_DENIED):
-            found = list(_walk(client))
+        with aws_errors(_NAME, "ListAccounts", denied=_DENIED):
+            _check(client, organization)
+            found = _complete(client)
             with threads(_PARALLEL, "tags") as pool:
                 read = list(pool.map(lambda one: _tags(client, one.id), found)) if tags else [UnreadTags()] * len(found)
         pairs = zip(found, read, strict=True)
         return tuple(replace(one, partition=organization.partition, tags=own) for one, own in pairs)
+
+
+def _complete(client: Any) -> list[Account]:
+    """Return all accounts with their units; list again if one was moved meanwhile, and so was missed or met twice.
+
+    A list that lacks an account would take access away from it.
+    """
+    for _ in range(_TRIES):
+        found = list(_walk(client))
+        ids = sorted(account.id for account in found)
+        if ids == sorted(raw["Id"] for raw in _all(client, "list_accounts", "Accounts")):
+            return found
+    raise AwsError(
+        _NAME, "ListAccounts", "Inconsistent", "the accounts of its units are not those that it lists",
+        hint="somebody moves accounts at this moment: run the same command again",
+    )  # fmt: skip
+
+
+def _check(client: Any, organization: Organization) -> None:
+    """Raise AwsError where this is another organization than the manifest says."""
+    if not organization.id:
+        return
+    found = client.describe_organization()["Organization"]["Id"]
+    if found != organization.id:
+        raise AwsError(
+            _NAME, "DescribeOrganization", "WrongOrganization",
+            f"the manifest says that it is {organization.id}, but the credentials are of {found}",
+            hint="mend `id`, `profile` or `assume_role` of the organization; nothing was read or changed",
+        )  # fmt: skip
 
 
 def _walk(client: Any) -> Iterator[Account]:

@@ -14,7 +14,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the accounts; return 0. With --orphans return 2 if something is left in one, or that cannot be known."""
     shown = progress(arguments)
     as_json = arguments.format == "json"
-    manifest = load_with_accounts(arguments.paths, shown.notice, anew=True)
+    manifest = load_with_accounts(arguments.paths, shown.notice, anew=True, tags=True)
     if not arguments.orphans:
         sys.stdout.write(accounts_json(manifest) if as_json else accounts_text(manifest))
         return 0

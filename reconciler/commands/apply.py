@@ -72,7 +72,7 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
             "--auto-approve"
         )
     accepted = check_accepted(arguments.accept)
-    manifest = load_with_accounts(arguments.paths, shown.notice)
+    manifest = load_with_accounts(arguments.paths, shown.notice, anew=True)
     reader, writer = aws_ports(manifest, shown.notice)
     request = Request(manifest, frozenset(arguments.only), destroy, accepted)
     brush = painter(arguments.color)

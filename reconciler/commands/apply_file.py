@@ -38,7 +38,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) ->
         raise UsageError("--only goes to `xgrant plan -o`: a plan file says itself which grants it is for")
     accepted = check_accepted(arguments.accept)
     reviewed = read_plan_file(file)
-    manifest = load_with_accounts(paths or [DEFAULT_PATH], shown.notice)
+    manifest = load_with_accounts(paths or [DEFAULT_PATH], shown.notice, anew=True)
     reader, writer = aws_ports(manifest, shown.notice)
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
     current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import Place, Problem
-from reconciler.manifest.members import joined
+from reconciler.manifest.members import SameNameError, joined
 from reconciler.manifest.selection import Selection, SelectionError, UnresolvedError
 from reconciler.manifest.source import PathTo, Source
 from reconciler.manifest.variables import Variables, Wrong
@@ -63,9 +63,12 @@ def organization_of(sources: list[tuple[Source, Path]], problems: list[Problem])
     raw = section(stated[0], "accounts")[_ORGANIZATION]
     problems.extend(role_name_problems(raw, stated[0], ("accounts", _ORGANIZATION)))
     return Organization(
-        _access(raw), account=raw.get("assume_role", {}).get("account", ""), partition=raw.get("partition", "aws"),
+        _access(raw),
+        id=raw.get("id", ""),
+        account=raw.get("assume_role", {}).get("account", ""),
+        partition=raw.get("partition", "aws"),
         refresh=_seconds(raw.get("refresh")),
-    )  # fmt: skip
+    )
 
 
 def all_accounts(
@@ -76,7 +79,17 @@ def all_accounts(
     What the organization lists is reached as the defaults say, unless a file states the account.
     """
     groups = {str(name) for source, _ in sources for name in section(source, "account_groups")}
-    found, inactive = joined(_stated(sources, defaults, problems), listed, groups)
+    stated = _stated(sources, defaults, problems)
+    try:
+        found, inactive = joined(stated, listed, groups)
+    except SameNameError as error:
+        problems += [
+            Problem("XG021", str(error), source.key_place((part, error.name)))
+            for source, _ in sources
+            for part in ("accounts", "account_groups")
+            if error.name in section(source, part)
+        ]
+        return stated, ()
     access = section(defaults, "defaults").get("access", {})
     accounts: dict[str, Account] = {}
     for name, account in found.items():
@@ -163,7 +176,9 @@ def role_name_problems(raw: dict[str, Any], source: Source, path: tuple[str, ...
     """Yield what is wrong with the name of a role that is to be assumed, said below a path."""
     if "assume_role" not in raw:
         return
-    folder, name = split_path(raw["assume_role"]["name"])
+    # What an account's name or id can make of a variable is a part of a name, too.
+    stated = Variables(None, None, ()).fill(raw["assume_role"]["name"], lambda *_: None)
+    folder, name = split_path(stated)
     if error := path_error(folder) or name_error("role", name):
         yield Problem("XG029", f"{error}", source.place((*path, "assume_role", "name")))
 

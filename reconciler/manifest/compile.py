@@ -194,8 +194,11 @@ class GrantCompiler:
                 f"source and target are one account, {target.name}; a grant goes from one account to another, so "
                 f"name another one, or leave this one out of several: exclude: [{target.name}]",
             )  # fmt: skip
+        before = len(self._problems)
         for source in others:
             self._check_pair(source, target)
+            if len(self._problems) > before:
+                break  # What is wrong with one is so with many.
         return others
 
     def _check_pair(self, source: Account, target: Account) -> None:

@@ -11,6 +11,16 @@ from reconciler.model import ACTIVE, Account
 
 _OTHER = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST = 64
+_LIKE_AN_ID = re.compile(r"-[0-9]{12}$")
+_RESERVED = "organization"
+
+
+class SameNameError(Exception):
+    """A name that the manifest gives to an account or a group is the one that another account gets."""
+
+    def __init__(self, name: str, account_id: str) -> None:
+        super().__init__(f"{name} is the name of the account {account_id} of the organization; give this another name")
+        self.name = name
 
 
 def joined(
@@ -19,7 +29,11 @@ def joined(
     """Return all accounts by name, those that are stated first, and those of the organization that cannot be used.
 
     One that is stated and listed has its name, its access and its tags from the manifest, and the rest from the
-    organization. A name that two accounts have, or that is among `taken`, gets the id behind it.
+    organization. A name that two accounts have, that is among `taken`, or ends as an id does, gets the id behind it.
+
+    Raises:
+        SameNameError: that name is stated, too.
+
     """
     by_id = {account.id: account for account in listed}
     accounts: dict[str, Account] = {}
@@ -35,12 +49,16 @@ def joined(
                 inactive.append(account)
                 continue
         accounts[name] = account
-    names = Counter(_name(account.name) for account in by_id.values())
-    used = {*accounts, *stated, *taken}
-    for account in sorted(by_id.values(), key=lambda one: one.id):
+    taken = {*stated, *taken, _RESERVED}
+    rest = sorted(by_id.values(), key=lambda one: one.id)
+    names = Counter(_name(account.name) for account in rest)
+    for account in rest:
         name = _name(account.name)
-        if names[name] > 1 or name in used:
+        if names[name] > 1 or name in taken or _LIKE_AN_ID.search(name):
+            # No account of the organization can call itself so.
             name = f"{name[: _LONGEST - 13]}-{account.id}"
+        if name in taken:
+            raise SameNameError(name, account.id)
         member = replace(account, name=name, listed=True)
         if account.state == ACTIVE:
             accounts[name] = member

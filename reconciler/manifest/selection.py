@@ -9,6 +9,8 @@ from reconciler.manifest.source import PathTo
 from reconciler.model import Account
 from reconciler.policy.document import listed
 
+_DEEPEST = 20
+
 
 class SelectionError(Exception):
     """What is wrong with a selection, and below which path of it."""
@@ -38,6 +40,7 @@ class Selection:
         self._groups = groups
         self._unasked = unasked
         self._inactive = {account.name: account for account in inactive}
+        self._known: dict[str, dict[str, Account]] = {}
 
     def select(self, stated: Any, exclude: Iterable[str] = ()) -> tuple[Account, ...]:
         """Return the accounts that are meant, by name: `stated` is a name, a list of names, or criteria.
@@ -74,7 +77,8 @@ class Selection:
         elif self._unasked:
             raise UnresolvedError
         else:
-            found = dict(self._accounts)
+            # Somebody else's account is meant only where it is named.
+            found = {name: account for name, account in self._accounts.items() if account.managed}
         for key, values in stated.get("tags", {}).items():
             found = {name: account for name, account in found.items() if account.tags.get(key) in listed(values)}
         if "ou" in stated:
@@ -104,8 +108,13 @@ class Selection:
             known = ", ".join(sorted({*self._accounts, *self._groups})[:20]) or "none"
             message = f"unknown account {name!r}; declare it under accounts, or as a group (declared: {known})"
             raise SelectionError("XG024", message, at)
+        if len(inside) >= _DEEPEST:
+            raise SelectionError("XG045", f"groups are nested more than {_DEEPEST} deep; name the accounts", at)
         try:
-            return self._of(self._groups[name], (*inside, name))
+            if name not in self._known:
+                self._known[name] = self._of(self._groups[name], (*inside, name))
+            # A copy: whoever asks may take accounts out of it.
+            return dict(self._known[name])
         except SelectionError as error:
             # Where the group stands is said when the group itself is checked.
             raise SelectionError(error.code, str(error), at) from None

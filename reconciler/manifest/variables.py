@@ -10,8 +10,12 @@ from typing import Any
 from reconciler.manifest.source import PathTo
 from reconciler.model import Account
 
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_VARIABLE = re.compile(r"\$\{([^}]*)(\}?)")
 _IAMS_OWN = ("*", "?", "$")
+_OURS = re.compile(r"\s*(account|target|source)\b", re.IGNORECASE)
+
+# What AWS lets a tag's value hold, without the space: nothing that a policy or an ARN gives a meaning of its own.
+_PLAIN = re.compile(r"[A-Za-z0-9_./=+@:-]+")
 
 Wrong = Callable[[PathTo, str], None]
 """Is told what is wrong with a variable, and at which path."""
@@ -35,10 +39,14 @@ class Variables:
     """The source account whose principals are meant, inside `from`."""
 
     def fill(self, value: Any, wrong: Wrong, at: PathTo = ()) -> Any:
-        """Return plain data with every variable in its values replaced; keys are left as they are."""
+        """Return plain data with every variable in its values replaced; in a key there may be none."""
         if isinstance(value, str):
             return self._text(value, wrong, at) if "${" in value else value
         if isinstance(value, Mapping):
+            for key in value:
+                for name in _VARIABLE.findall(str(key)):
+                    if _OURS.match(name[0]):
+                        wrong((*at, key), f"{key}: a key can have no variable of accounts in it")
             return {key: self.fill(item, wrong, (*at, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [self.fill(item, wrong, (*at, index)) for index, item in enumerate(value)]
@@ -47,8 +55,11 @@ class Variables:
     def _text(self, text: str, wrong: Wrong, at: PathTo) -> str:
         def replaced(match: re.Match[str]) -> str:
             name = match.group(1)
-            if ":" in name or name in _IAMS_OWN:
+            if match.group(2) and not _OURS.match(name) and (":" in name or name in _IAMS_OWN):
                 return match.group()
+            if not match.group(2):
+                wrong(at, f"{match.group()[:40]}: the variable has no end; close it with a brace")
+                return "x"
             try:
                 return self._value(name)
             except _UnknownError as error:
@@ -77,10 +88,19 @@ class Variables:
             key = what.removeprefix("tags.")
             if account is not None and key not in account.tags:
                 raise _UnknownError(f"the account {account.name} has no tag {key!r}; give it one, or exclude it")
-            return account.tags[key] if account else "x"
+            return _plain(account, key) if account else "x"
         raise _UnknownError(f"{whose} has .id, .name, .partition and .tags.KEY")
 
     def _only_source(self) -> Account | None:
         if len(self.sources) > 1:
             raise _UnknownError(f"there are {len(self.sources)} source accounts; it stands for each of them in `from`")
         return self.sources[0] if self.sources else None
+
+
+def _plain(account: Account, key: str) -> str:
+    """Return the value of a tag, if it can mean nothing but itself wherever it is put."""
+    value = account.tags[key]
+    if not _PLAIN.fullmatch(value):
+        what = "is empty" if not value else "has more in it than letters, digits and _./=+@:-"
+        raise _UnknownError(f"the tag {key!r} of account {account.name} {what}, so it cannot stand in a string")
+    return value

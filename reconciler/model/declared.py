@@ -58,11 +58,12 @@ class Account:
 class Organization:
     """Where accounts are listed: how its management account, or a delegated administrator, is reached.
 
-    `account` is that account's id where a role of it is assumed. A list that is at most `refresh` seconds old is taken
-    as it is.
+    `account` is that account's id where a role of it is assumed, `id` the one that the organization has to have. A list
+    that is at most `refresh` seconds old is taken as it is.
     """
 
     access: Access
+    id: str = ""
     account: str = ""
     partition: str = "aws"
     refresh: int = 0

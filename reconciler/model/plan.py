@@ -118,8 +118,8 @@ class Plan:
         return sum(change.action is action for change in self.changes)
 
     def account_ids(self) -> dict[str, str]:
-        """Return the ids of all accounts, by their names."""
-        return {name: facts.account.id for name, facts in self.live.facts.items()}
+        """Return the ids of all managed accounts, by their names."""
+        return {name: facts.account.id for name, facts in self.live.facts.items() if facts.account.managed}
 
     def refused(self) -> bool:
         """Return whether a finding forbids to apply the plan."""

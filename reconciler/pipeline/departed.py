@@ -6,17 +6,21 @@ Every apply leaves the lock of each account in the store, released; so the store
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 
 from reconciler.errors import XgrantError
 from reconciler.events import Notice
+from reconciler.locking import read_lock
 from reconciler.model import Access, Account, Departed, Manifest, Scope
 from reconciler.ownership import owns
 from reconciler.pipeline.main_job import aws_ports
 from reconciler.pipeline.stores import managed_accounts, open_store
 from reconciler.ports import Store
+
+_ID = re.compile(r"[0-9]{12}")
 
 
 def departed(manifest: Manifest, notify: Callable[[Notice], None] = lambda _: None) -> tuple[str, ...]:
@@ -32,7 +36,7 @@ def departed(manifest: Manifest, notify: Callable[[Notice], None] = lambda _: No
     ids = (key.removeprefix(prefix).removesuffix(".json") for key in store.keys(prefix))
     return tuple(
         account_id
-        for account_id in sorted(ids)
+        for account_id in sorted(filter(_ID.fullmatch, ids))
         if account_id not in known and not _settled(store, manifest.stack, account_id)
     )
 
@@ -47,12 +51,16 @@ def left_behind(manifest: Manifest, notify: Callable[[Notice], None] = lambda _:
     store = open_store(manifest, notify)
     found: list[Departed] = []
     inactive = {account.id: account for account in manifest.inactive}
+    # A stack is of one partition, as a grant is.
+    partition = next((account.partition for account in manifest.accounts.values()), "aws")
     for account_id in departed(manifest, notify):
-        gone = inactive.get(account_id) or Account(account_id, account_id)
+        gone = inactive.get(account_id) or Account(account_id, account_id, partition=partition)
         account = replace(gone, managed=True, access=manifest.default_access)
+        # Before the account is read: a run that comes between makes another mark.
+        mark = _mark(store, manifest.stack, account_id)
         found.append(_left(manifest, account, listed=account_id in inactive, notify=notify))
-        if found[-1].resources == ():
-            _settle(store, manifest.stack, account_id)
+        if found[-1].resources == () and mark:
+            _settle(store, manifest.stack, account_id, mark)
     return tuple(found)
 
 
@@ -80,8 +88,8 @@ def _settled(store: Store, stack: str, account_id: str) -> bool:
     return entry is not None and entry.content == _mark(store, stack, account_id)
 
 
-def _settle(store: Store, stack: str, account_id: str) -> None:
-    key, mark = _key(stack, account_id), _mark(store, stack, account_id)
+def _settle(store: Store, stack: str, account_id: str, mark: bytes) -> None:
+    key = _key(stack, account_id)
     entry = store.read(key)
     if entry is None:
         store.create(key, mark)
@@ -90,5 +98,9 @@ def _settle(store: Store, stack: str, account_id: str) -> None:
 
 
 def _mark(store: Store, stack: str, account_id: str) -> bytes:
-    lock = store.read(f"locks/{stack}/{account_id}.json")
-    return json.dumps({"lock": sha256(lock.content).hexdigest() if lock else ""}).encode()
+    """Return what tells this state of an account's lock from any other; nothing while a run holds it."""
+    key = f"locks/{stack}/{account_id}.json"
+    entry = store.read(key)
+    if entry is None or not read_lock(entry.content, f"{store.place}: {key}").released:
+        return b""
+    return json.dumps({"lock": sha256(entry.content).hexdigest()}).encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -16,11 +17,12 @@ from reconciler.ports import Directory, Entry, Store
 
 
 def load_with_accounts(
-    paths: Iterable[str], notify: Callable[[Notice], None] = lambda _: None, *, anew: bool = False
+    paths: Iterable[str], notify: Callable[[Notice], None] = lambda _: None, *, anew: bool = False, tags: bool = False
 ) -> Manifest:
     """Read manifests as `manifest.load` does; where they name an organization, it is asked for its accounts.
 
-    `anew` takes no list that was made before, and reads the tags of all accounts.
+    `anew` takes no list that was made before: what writes must not go by one that somebody else may have put there.
+    `tags` reads the tags of all accounts, whether they are needed or not.
 
     Raises:
         ManifestError: with every problem of every file.
@@ -32,7 +34,7 @@ def load_with_accounts(
 
     named = list(paths)
     store = FileStore(store_folder(named[0]))
-    return load(named, directory=_Kept(store, notify, anew=anew))
+    return load(named, directory=_Kept(store, notify, anew=anew, tags=tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +44,15 @@ class _Kept:
     store: Store
     notify: Callable[[Notice], None]
     anew: bool
+    tags: bool
 
     def accounts(self, organization: Organization, *, tags: bool) -> tuple[Account, ...]:
-        tags = tags or self.anew
+        tags = tags or self.tags
         # Whose list it is, without what is secret of how it is asked for.
         asked = asdict(replace(organization, access=replace(organization.access, external_id=None)))
         key = f"accounts/{sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]}.json"
         kept = self.store.read(key) if organization.refresh else None
-        if kept is not None and not self.anew and kept.age <= organization.refresh:
+        if kept is not None and not self.anew and 0 <= kept.age <= organization.refresh:
             found = _read(kept, tags=tags)
             if found is not None:
                 self.notify(_told(found, kept.age))
@@ -91,7 +94,10 @@ def _content(accounts: tuple[Account, ...], *, tags: bool) -> bytes:
 def _read(kept: Entry, *, tags: bool) -> tuple[Account, ...] | None:
     """Return the accounts of a list; None if it is none, or lacks the tags that are needed."""
     try:
-        rows: list[dict[str, Any]] = json.loads(kept.content)["accounts"]
+        data = json.loads(kept.content)
+        rows: list[dict[str, Any]] = data["accounts"]
+        if data["format"] != 1 or not all(map(_is_account, rows)):
+            return None
         if tags and any(row["tags"] is None for row in rows):
             return None
         return tuple(
@@ -101,5 +107,13 @@ def _read(kept: Entry, *, tags: bool) -> tuple[Account, ...] | None:
             )
             for row in rows
         )  # fmt: skip
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _is_account(row: dict[str, Any]) -> bool:
+    tags = {} if row["tags"] is None else row["tags"]
+    if not isinstance(tags, dict) or not isinstance(row["ou"], list):
+        return False
+    texts = [row["name"], row["id"], row["partition"], row["units"], row["state"], *row["ou"], *tags, *tags.values()]
+    return all(isinstance(text, str) for text in texts) and re.fullmatch(r"[0-9]{12}", row["id"]) is not None

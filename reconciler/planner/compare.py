@@ -163,8 +163,13 @@ def _with_doors_shut(changes: list[Change], wanted: State, owned: State) -> tupl
             and change.action is Action.UPDATE
             and keys & {before.grant, *before.document.resources()}
         ):
-            result[address] = replace(
-                change, action=Action.REPLACE, reason="it goes while the role that it opens changes"
+            assert isinstance(after, CallerPolicy)  # as before is
+            stays = {*before.document.resources()} & {*after.document.resources()} - {role.arn for role in shut}
+            result[address] = (
+                # It opens roles in other accounts, too.
+                replace(change, interim=replace(after, document=opening(stays)))
+                if stays
+                else replace(change, action=Action.REPLACE, reason="it goes while the role that it opens changes")
             )
     return tuple(sorted(result.values(), key=_by_grant))
 
@@ -174,10 +179,12 @@ def _in_two_steps(change: Change, roles: list[Change]) -> Change:
 
     The change of such a role stands between the two: it goes, or must not be made larger while those hold its door who
     are its callers no more. And what cannot be opened keeps nothing open that has to be closed. The inline policy of a
-    grant whose role is replaced by one of another name leaves it only when it has the new one.
+    grant whose one role is replaced by another leaves it only when it has the new one.
     """
     before, after = change.before, change.after
     if change.action is not Action.UPDATE or isinstance(before, Role) or before is None or after is None:
+        return change
+    if change.interim is not None:
         return change
     standing = {role.before.arn for role in roles if isinstance(role.before, Role)}
     old, new = doors(before, standing), doors(after, standing)
@@ -185,13 +192,18 @@ def _in_two_steps(change: Change, roles: list[Change]) -> Change:
     between = any(
         isinstance(role.before, Role) and role.before.arn in lost
         for role in roles
-        if isinstance(after, ManagedPolicy) or role.action in (Action.UPDATE, Action.ADOPT)
+        if isinstance(after, ManagedPolicy)
+        or role.action in (Action.UPDATE, Action.ADOPT)
+        or (role.action is Action.DELETE and old & new)
     )
     if not between or new <= old:
         return change
-    if not isinstance(after, ManagedPolicy) or not old & new:
+    if not old & new:
         return replace(change, action=Action.REPLACE, reason="nothing of what it opens stays")
     stays, holders = {arn for _, arn in old & new}, frozenset(holder for holder, _ in old & new)
+    if isinstance(after, CallerPolicy):
+        return replace(change, interim=replace(after, document=opening(stays)))
+    assert isinstance(after, ManagedPolicy)  # no role, and no other kind is left
     return replace(change, interim=replace(after, document=opening(stays), attached_to=holders))
 
 

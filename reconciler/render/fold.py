@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from reconciler.model import Change
 
 _SHOWN = 6
 """So many accounts, or values, are named; of more the number is said."""
 
-_ACCOUNT = re.compile(r"(?<=::)\d{12}(?=:)")
+_RESOURCE = re.compile(r"(Resource: arn:[a-z-]+:iam::)(\d{12})(:role/.*)")
 
-Lines = tuple[str, ...]
+Line = tuple[str, int, str]
+"""Mark, depth and text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +24,16 @@ class Folded:
 
     change: Change
     accounts: tuple[str, ...]
-    body: Lines
+    body: tuple[Line, ...]
 
 
-def folded(changes: Iterable[tuple[Change, Lines]], ids: Mapping[str, str]) -> list[Folded]:
+def folded(changes: Iterable[tuple[Change, tuple[Line, ...]]], ids: Mapping[str, str]) -> list[Folded]:
     """Fold changes, each with the lines below its title, in the order of their first ones.
 
     `ids` are those of the accounts, by their names: where there is more than one account, an account's own id and name
     are written `${account.id}` and `${account.name}` in the lines.
     """
-    groups: dict[tuple[object, ...], list[tuple[Change, Lines]]] = {}
+    groups: dict[tuple[object, ...], list[tuple[Change, tuple[Line, ...]]]] = {}
     for change, body in changes:
         address = change.address
         key = (change.action, address.kind, address.holder, address.name, change.grant, _general(change, body, ids))
@@ -44,14 +46,18 @@ def folded(changes: Iterable[tuple[Change, Lines]], ids: Mapping[str, str]) -> l
     return found
 
 
-def _general(change: Change, body: Lines, ids: Mapping[str, str]) -> Lines:
+def _general(change: Change, body: tuple[Line, ...], ids: Mapping[str, str]) -> tuple[Line, ...]:
     account = change.address.account
-    lines = tuple(line.replace(f"in place of {account}/", "in place of ", 1) for line in body)
-    if account not in ids or any("${account." in line for line in lines):
+    if account not in ids or any("${account." in words for _, _, words in body):
         # What looks like a variable already would not be told from one: such a change stands alone.
-        return (*body, account)
+        return (*body, (" ", 0, account))
     own_name = re.compile(rf"(?<![A-Za-z0-9]){re.escape(account)}(?![A-Za-z0-9])")
-    return tuple(own_name.sub("${account.name}", line).replace(ids[account], "${account.id}") for line in lines)
+
+    def general(words: str) -> str:
+        words = words.replace(f"in place of {account}/", "in place of ", 1)
+        return own_name.sub("${account.name}", words).replace(ids[account], "${account.id}")
+
+    return tuple((mark, depth, general(words)) for mark, depth, words in body)
 
 
 def named(accounts: tuple[str, ...]) -> str:
@@ -61,15 +67,22 @@ def named(accounts: tuple[str, ...]) -> str:
     return f"{', '.join(accounts[: _SHOWN - 1])} and {len(accounts) - _SHOWN + 1} more; --expand shows each"
 
 
-def shortened(values: list[str]) -> list[str]:
-    """Return values with those as one that differ in nothing but the account's id, where they are many."""
-    alike: dict[str, list[str]] = {}
-    for value in values:
-        alike.setdefault(_ACCOUNT.sub("*", value), []).append(value)
-    found: list[str] = []
-    for several in alike.values():
-        if len(several) > _SHOWN:
-            found.append(f"{_ACCOUNT.sub(f'({len(several)} accounts)', several[0])}")
+def shortened(lines: Iterable[Line], known: frozenset[str]) -> list[Line]:
+    """Return the lines with those as one that name one role in many accounts, as a caller policy does.
+
+    Only lines that stand together are one, and only accounts whose ids are `known`. Who is trusted is never shortened.
+    """
+    shown: list[Line] = []
+    for (mark, depth, general), together in groupby(lines, key=lambda line: (*line[:2], _general_role(line[2], known))):
+        several = list(together)
+        if general and len(several) > _SHOWN:
+            shown.append((mark, depth, general.replace("*", f"({len(several)} accounts)", 1)))
         else:
-            found += several
-    return found
+            shown += several
+    return shown
+
+
+def _general_role(words: str, known: frozenset[str]) -> str:
+    """Return a line that names a role with a star for its account; nothing for any other line."""
+    found = _RESOURCE.fullmatch(words)
+    return f"{found.group(1)}*{found.group(3)}" if found is not None and found.group(2) in known else ""

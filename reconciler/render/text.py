@@ -9,14 +9,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from reconciler.model import Action, Change, Finding, Plan, Severity
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.differences import MISSING, Difference, differences
 from reconciler.render.escape import HIDDEN, escape
-from reconciler.render.fold import folded, named, shortened
+from reconciler.render.fold import Line, folded, named, shortened
 from reconciler.render.statements import Rows, head_changes, masked, paired, shown, statement_rows
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-", Action.ADOPT: ">"}
@@ -68,9 +67,10 @@ def text_of(
     """
     lines: list[str] = []
     if ids:
-        bodies = ((change, tuple(change_lines(change, painter, shorten=True))[1:]) for change in changes)
-        for found in folded(bodies, ids):
-            lines += [*_titles(found.change, found.accounts, painter), *found.body, ""]
+        for found in folded(((change, tuple(_body(change))) for change in changes), ids):
+            lines += _titles(found.change, found.accounts, painter)
+            lines += [_painted(line, painter) for line in shortened(found.body, frozenset(ids.values()))]
+            lines.append("")
     else:
         for change in changes:
             lines += [*change_lines(change, painter), ""]
@@ -110,36 +110,33 @@ def _titles(change: Change, accounts: tuple[str, ...], painter: Painter) -> Iter
         yield f"      {escape(named(accounts))}"
 
 
-def change_lines(change: Change, painter: Painter = _PLAIN, *, shorten: bool = False) -> Iterator[str]:
-    """Yield the lines of one change, without a line break; `shorten` folds values that differ in the account only."""
+def change_lines(change: Change, painter: Painter = _PLAIN) -> Iterator[str]:
+    """Yield the lines of one change, without a line break."""
     yield from _titles(change, (change.address.account,), painter)
+    for line in _body(change):
+        yield _painted(line, painter)
+
+
+def _painted(line: Line, painter: Painter) -> str:
+    mark, depth, words = line
+    return "    " + "  " * depth + painter.paint(mark, f"{mark} {words}")
+
+
+def _body(change: Change) -> Iterator[Line]:
+    """Yield what stands below the title of a change."""
     if change.replaces is not None:
-        yield f"      in place of {escape(str(change.replaces))}"
+        yield " ", 0, f"in place of {escape(str(change.replaces))}"
     if change.reason:
-        yield f"      because {escape(change.reason)}"
+        yield " ", 0, f"because {escape(change.reason)}"
     before = change.before.attributes() if change.before else {}
     after = change.after.attributes() if change.after else {}
     for name in after or before:
         old, new = before.get(name, MISSING), after.get(name, MISSING)
-        if old == new:
-            continue
-        lines = list(_attribute(name, old, new))
-        for mark, depth, words in _shortened(lines) if shorten else lines:
-            yield "    " + "  " * depth + painter.paint(mark, f"{mark} {words}")
+        if old != new:
+            yield from _attribute(name, old, new)
 
 
-_Line = tuple[str, int, str]
-"""Mark, depth and text."""
-
-
-def _shortened(lines: list[_Line]) -> Iterator[_Line]:
-    """Yield the lines with those as one that stand together and differ in an account's id only, where they are many."""
-    for (mark, depth), together in groupby(lines, key=lambda line: line[:2]):
-        for words in shortened([line[2] for line in together]):
-            yield mark, depth, words
-
-
-def _attribute(name: str, old: Any, new: Any) -> Iterator[_Line]:
+def _attribute(name: str, old: Any, new: Any) -> Iterator[Line]:
     label = _LABELS.get(name, name)
     if isinstance(old, PolicyDocument) or isinstance(new, PolicyDocument):
         yield from _document(label, old, new)
@@ -154,7 +151,7 @@ def _attribute(name: str, old: Any, new: Any) -> Iterator[_Line]:
         yield from _scalar(label, name, old, new)
 
 
-def _scalar(label: str, name: str, old: Any, new: Any) -> Iterator[_Line]:
+def _scalar(label: str, name: str, old: Any, new: Any) -> Iterator[Line]:
     absent = (MISSING, None, "")
     if old in absent and new not in absent:
         yield "+", 0, f"{label}: {_value(name, new)}"
@@ -164,7 +161,7 @@ def _scalar(label: str, name: str, old: Any, new: Any) -> Iterator[_Line]:
         yield "~", 0, f"{label}: {_value(name, old)} -> {_value(name, new)}"
 
 
-def _mapping(label: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[_Line]:
+def _mapping(label: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Line]:
     for key in sorted(set(old) | set(new)):
         before, after = old.get(key, MISSING), new.get(key, MISSING)
         if before == after:
@@ -180,7 +177,7 @@ def _mapping(label: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
             yield "~", 0, f"{title}: {_quoted(before)} -> {_quoted(after)}"
 
 
-def _document(label: str, old: Any, new: Any) -> Iterator[_Line]:
+def _document(label: str, old: Any, new: Any) -> Iterator[Line]:
     if old is MISSING or new is MISSING:
         mark, document = ("+", new) if old is MISSING else ("-", old)
         yield mark, 0, label
@@ -197,7 +194,7 @@ def _document(label: str, old: Any, new: Any) -> Iterator[_Line]:
             yield from _changed_statement(one, other)
 
 
-def _statement(mark: str, statement: Rows) -> Iterator[_Line]:
+def _statement(mark: str, statement: Rows) -> Iterator[Line]:
     effect = statement.get("Effect", ["statement"])[0]
     yield mark, 1, escape(effect)
     for key, values in statement.items():
@@ -207,7 +204,7 @@ def _statement(mark: str, statement: Rows) -> Iterator[_Line]:
                 yield " ", 2, f"{escape(key)}: {escape(shown(key, value))}"
 
 
-def _changed_statement(before: Rows, after: Rows) -> Iterator[_Line]:
+def _changed_statement(before: Rows, after: Rows) -> Iterator[Line]:
     effect = escape(after.get("Effect", ["statement"])[0])
     unchanged = sum(len(set(before[key]) & set(after[key])) for key in set(before) & set(after) if key != "Effect")
     title = f"Sid {escape(after['Sid'][0])}" if "Sid" in after else ", ".join(map(escape, after.get("Action", [])[:3]))

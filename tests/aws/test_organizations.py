@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.aws import organizations
 from reconciler.sandbox.scenario import SOURCE, Scenario, add_reconciler, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import backend
@@ -220,3 +221,93 @@ def test_an_account_that_lists_none_is_an_error_that_says_whose_it_is(
     result = xgrant("plan", manifest({"ou": "r-ab12"}))
     assert result.code == 1
     assert "account the organization: ListRoots: AWSOrganizationsNotInUseException" in result.err
+
+
+def test_the_accounts_of_another_organization_are_not_taken(org: Org, manifest: Write, xgrant: Run) -> None:
+    found = org.client.describe_organization()["Organization"]["Id"]
+    assert xgrant("plan", manifest({"ou": org.root, "exclude": ["dev"]}, id=found)).code in (0, 3)
+    result = xgrant("plan", manifest({"ou": org.root}, id="o-0000000000"))
+    assert result.code == 1
+    assert f"the manifest says that it is o-0000000000, but the credentials are of {found}" in result.err
+
+
+def test_a_list_that_lacks_an_account_is_not_believed(
+    org: Org, manifest: Write, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        org.account(name, "work")
+    walked: list[int] = []
+    walk = organizations._walk
+
+    def short(client: Any) -> Any:
+        found = list(walk(client))
+        walked.append(len(found))
+        return found if len(walked) > times else found[1:]
+
+    monkeypatch.setattr(organizations, "_walk", short)
+    path = manifest({"ou": org.units["work"]})
+    times = 1
+    assert xgrant("plan", path).code == 0
+    assert len(walked) == 2
+    walked.clear()
+    times = 9
+    result = xgrant("plan", path)
+    assert (result.code, "somebody moves accounts at this moment" in result.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"format": 99},
+        {"id": "999999999999/../*"},
+        {"id": 5},
+        {"name": 5},
+        {"ou": [5]},
+        {"tags": "abc"},
+        {"units": None},
+    ],
+)
+def test_a_kept_list_is_believed_by_no_apply_and_by_no_plan_if_it_is_none(
+    org: Org, manifest: Write, xgrant: Run, sandbox: Sandbox, tmp_path: Path, forged: dict[str, Any]
+) -> None:
+    org.account("a", "work")
+    path = manifest({"ou": org.units["work"]}, refresh="1h")
+    assert xgrant("plan", path).code == 0
+    (kept,) = (tmp_path / ".xgrant" / "accounts").iterdir()
+    data = json.loads(kept.read_text())
+    whole = {key: value for key, value in forged.items() if key == "format"}
+    data = {**data, **whole, "accounts": [{**row, **({} if whole else forged)} for row in data["accounts"]]}
+    kept.write_text(json.dumps(data))
+    sandbox.recorder.take()
+    planned = xgrant("plan", path)
+    assert (planned.code, "+ a/role/Audit" in planned.out) == (0, True)
+    assert any(call.operation == "ListRoots" for call in sandbox.recorder.take())
+    # One that is in order, from the future or not.
+    for at in (None, (4e9, 4e9)):
+        if at:
+            os.utime(kept, at)
+        applied = xgrant("apply", path, "--auto-approve")
+        assert applied.code == 0
+        assert any(call.operation == "ListRoots" for call in sandbox.recorder.take())
+
+
+def test_an_account_in_which_a_run_is_at_work_is_not_settled(
+    org: Org, manifest: Write, xgrant: Run, tmp_path: Path
+) -> None:
+    left = org.account("a", "work")
+    path = manifest({"ou": org.units["work"]})
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    assert xgrant("destroy", path, "--auto-approve").code == 0
+    data = json.loads(path.read_text())
+    data["accounts"] = {"dev": {"id": SOURCE}}
+    data["grants"] = {}
+    path.write_text(json.dumps(data))
+    lock = tmp_path / ".xgrant" / "locks" / "platform" / f"{left}.json"
+    released = lock.read_text()
+    lock.write_text(released.replace('"released": true', '"released": false'))
+    told = f"account {left} was applied to and is no longer in the manifests"
+    assert xgrant("accounts", path, "--orphans").code == 0
+    assert told in xgrant("plan", path).err
+    lock.write_text(released)
+    assert xgrant("accounts", path, "--orphans").code == 0
+    assert told not in xgrant("plan", path).err

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.errors import ManifestError
-from reconciler.model import Action, CallerPolicy, Change, Manifest, Role
+from reconciler.model import Action, CallerPolicy, Change, Kind, Manifest, Plan, Role
+from reconciler.policy.document import PolicyDocument
 from reconciler.render.text import text, text_of
 from tests.support import allow, desired_of, document, load_text, plan_for, role_at
 
@@ -57,7 +59,7 @@ def declared(folder: Path, ends: str, rest: str = "", head: str = HEAD) -> Manif
         ("{tags: {domain: research}}", {"lab"}),
         ("{tags: {domain: sales, bucket: pay-data}}", {"pay"}),
         ("{ou: ou-ab12-11111111, exclude: [sales]}", {"lab"}),
-        ("{exclude: [ci, audit, lab]}", {"shop", "pay"}),
+        ("{ou: [ou-ab12-11111111, ou-ab12-22222222], exclude: [lab]}", {"shop", "pay"}),
         ("prod, exclude: [pay]", {"shop"}),
     ],
 )
@@ -170,7 +172,7 @@ def test_variables_are_replaced_in_policy_files_and_defaults_and_access_too(tmp_
         ("from: {account: ci, users: [bot]}\nto: {account: nowhere}", "", "XG024", ":19:19: XG024 unknown account 'nowhere'"),
         ("from: {account: ci, users: [bot]}\nto: {account: [shop, nowhere]}", "", "XG024", ":19:26: XG024 unknown account"),
         ("from: {account: ci, users: [bot]}\nto: {account: prod, exclude: [x]}", "", "XG024", ":19:35: XG024 unknown account"),
-        ("from: {account: ci, users: [bot]}\nto: {account: {exclude: [x]}}", "", "XG024", "XG024 unknown account 'x'"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {exclude: [shop]}}", "", "XG013", "say which: accounts, tags or ou"),
         ("from: {account: ci, users: [bot]}\nto: {account: nobody}", "", "XG046", "no account is meant"),
         ("from: {account: ci, users: [bot]}\nto: {account: prod, exclude: [sales]}", "", "XG046", "no account is meant"),
         ("from: {account: shop, users: [bot]}\nto: {account: prod}", "", "XG025", "exclude: [shop]"),
@@ -178,7 +180,7 @@ def test_variables_are_replaced_in_policy_files_and_defaults_and_access_too(tmp_
         ("from: {account: ci, users: [bot]}\nto: {account: []}", "", "XG013", "name at least one"),
         ("from: {account: ci, users: [bot]}\nto: {account: 5}", "", "XG012", "a list of accounts or groups"),
         ("from: {account: ci, users: [bot]}\nto: {account: {ou: x}}", "", "XG013", "like ou-ab12-cdef3456"),
-        ("from: {account: ci, users: [bot]}\nto: {account: {tag: {a: b}}}", "", "XG010", "did you mean tags?"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {accounts: [prod], tag: {a: b}}}", "", "XG010", "did you mean tags?"),
         ("from: {account: ci, users: [bot]}\nto: {account: prod}", "    description: '${acount.id}'\n", "XG047", "unknown variable"),
         ("from: {account: ci, users: [bot]}\nto: {account: prod}", "    description: '${account.ID}'\n", "XG047", "account has .id"),
         ("from: {account: ci, users: [bot]}\nto: {account: prod}", "    description: '${}'\n", "XG047", "unknown variable"),
@@ -195,6 +197,52 @@ def test_what_is_wrong_is_said_once_and_with_its_place(
     (problem,) = caught.value.problems
     assert problem.code == code
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["", "*", "a*", "?", "${aws:username}", "a b", "a\\nb", "{", "é", "a$"])
+def test_a_tag_that_could_mean_more_than_itself_stands_in_no_string(tmp_path: Path, value: str) -> None:
+    text = HEAD.replace("shop-data", "VALUE").replace("bucket: VALUE", f'bucket: "{value}"')
+    ends = "from: {account: ci, users: [bot]}\nto: {account: shop}"
+    with pytest.raises(ManifestError, match=r"XG047 .*the tag 'bucket' of account shop .* cannot stand in a string"):
+        declared(tmp_path, ends, "    tags: {a: 'x-${account.tags.bucket}*'}\n", text)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "{StringEquals: {'aws:PrincipalTag/x': '${account.tags.a:b}'}}",
+        "{StringEquals: {'aws:PrincipalTag/x': '${source:id}'}}",
+        "{StringEquals: {'aws:PrincipalTag/x': '${account.id'}}",
+        "{StringEquals: {'aws:PrincipalTag/x': '${nonsense'}}",
+        "{StringEquals: {'aws:PrincipalTag/${account.name}': 'x'}}",
+        "{StringEquals: {'aws:PrincipalTag/x': '${ACCOUNT.id}'}}",
+    ],
+)
+def test_what_looks_like_a_variable_and_is_none_is_not_let_through(tmp_path: Path, condition: str) -> None:
+    with pytest.raises(ManifestError, match="XG047"):
+        declared(
+            tmp_path, "from: {account: ci, users: [bot]}\nto: {account: shop}", f"    trust_conditions: {condition}\n"
+        )
+
+
+def test_groups_of_groups_are_followed_quickly_and_not_without_end(tmp_path: Path) -> None:
+    accounts = HEAD.split("account_groups:")[0]
+    wide = "".join(f"  g{i}: [g{i + 1}, h{i + 1}]\n  h{i}: [g{i + 1}, h{i + 1}]\n" for i in range(15))
+    text = f"{accounts}account_groups:\n{wide}  g15: [shop]\n  h15: [pay]\ngrants:\n"
+    manifest = declared(tmp_path, "from: {account: ci, users: [bot]}\nto: {account: g0}", head=text)
+    assert [found.target for found in manifest.grants] == ["pay", "shop"]
+    deep = "".join(f"  g{i}: [g{i + 1}]\n" for i in range(600))
+    with pytest.raises(ManifestError, match="XG045 groups are nested more than 20 deep"):
+        load_text(tmp_path, f"{accounts}account_groups:\n{deep}  g600: [shop]\ngrants: {{}}\n")
+
+
+def test_what_one_grant_leaves_out_of_a_group_another_one_has(tmp_path: Path) -> None:
+    one = grant("    from: {account: ci, users: [bot]}\n    to: {account: prod, exclude: [pay]}")
+    other = grant("    from: {account: ci, users: [bot]}\n    to: {account: prod}").replace("reader", "other")
+    manifest = load_text(tmp_path, HEAD + one + other)
+    assert [(found.name, found.target) for found in manifest.grants] == [
+        ("other", "pay"), ("other", "shop"), ("reader", "shop"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -254,6 +302,66 @@ def test_changes_are_equal_that_differ_in_nothing_but_their_own_account(left: st
     changes = [change("shop", left), change("pay", right)]
     shown = text_of(changes, (), wanted=True, ids={"shop": "333333333333", "pay": "444444444444"})
     assert ("in 2 accounts" in shown) is (accounts == 2)
+
+
+def test_who_is_trusted_is_shown_each_by_itself_and_so_is_what_differs(tmp_path: Path) -> None:
+    def change(account: str, ids: range, *, trusted: bool) -> Change:
+        arns = [f"arn:aws:iam::{number}:{'root' if trusted else 'role/R'}" for number in ids]
+        policy = trusting(*arns) if trusted else document(allow("sts:AssumeRole", arns))
+        role = Role(
+            "g", "arn:r", "/", policy if trusted else trusting(), inline_policies={} if trusted else {"p": policy}
+        )
+        return Change(role_at(account, "R"), Action.CREATE, "g", None, role)
+
+    low, high = range(100000000001, 100000000011), range(200000000001, 200000000011)
+    ids = {"shop": "333333333333", "pay": "444444444444", **{f"x{n}": str(n) for n in (*low, *high)}}
+    for trusted in (True, False):
+        changes = [change("shop", low, trusted=trusted), change("pay", high, trusted=trusted)]
+        shown = text_of(changes, (), wanted=True, ids=ids)
+        assert "in 2 accounts" not in shown
+        assert shown.count("(10 accounts)") == (0 if trusted else 2)
+    # Of an account that nobody knows.
+    del ids[f"x{low[4]}"]
+    assert f"arn:aws:iam::{low[4]}:role/R" in text_of([change("shop", low, trusted=False)], (), wanted=True, ids=ids)
+
+
+def trusting(*arns: str) -> PolicyDocument:
+    return document({"Effect": "Allow", "Principal": {"AWS": list(arns)}, "Action": "sts:AssumeRole"})
+
+
+def steps_of(before: Manifest, after: Manifest) -> tuple[Plan, list[str]]:
+    found = plan_for(after, desired_of(before))
+    return found, [f"{step.verb} {step.change.address}" for step in found.steps]
+
+
+TWO = "from: {account: ci, users: [bot]}\nto: {account: [%s]}"
+
+
+def test_an_account_that_leaves_a_grant_does_not_wait_for_one_that_joins(tmp_path: Path) -> None:
+    before, after = (declared(tmp_path, TWO % names) for names in ("shop, pay", "pay, lab"))
+    found, steps = steps_of(before, after)
+    caller = "ci/user/bot/caller-policy/reader"
+    assert steps.index(f"remove {caller}") < steps.index("remove shop/role/reader")
+    assert steps.index("write lab/role/reader") < steps.index(f"write {caller}")
+    by_text = {f"{step.verb} {step.change.address}": step for step in found.steps}
+    needs = [found.steps[index].change.address for index in by_text["remove shop/role/reader"].requires]
+    assert [str(address) for address in needs] == [caller]
+    assert by_text[f"remove {caller}"].requires == ()
+    (change,) = [change for change in found.changes if str(change.address) == caller]
+    assert isinstance(change.interim, CallerPolicy)
+    assert change.interim.document.resources() == ("arn:aws:iam::444444444444:role/reader",)
+
+
+def test_a_role_that_is_made_anew_in_one_account_shuts_no_door_in_the_others(tmp_path: Path) -> None:
+    before = declared(tmp_path, TWO % "shop, pay")
+    paths = "to: {account: [shop, pay], path: '/${account.tags.bucket}/'}"
+    after = declared(tmp_path, f"from: {{account: ci, users: [bot]}}\n{paths}")
+    shop_only = [replace(found, role_path="/") if found.target == "pay" else found for found in after.grants]
+    found, _ = steps_of(before, replace(after, grants=tuple(shop_only)))
+    (change,) = [change for change in found.changes if change.address.kind is Kind.CALLER_POLICY]
+    assert change.action is Action.UPDATE
+    assert isinstance(change.interim, CallerPolicy)
+    assert change.interim.document.resources() == ("arn:aws:iam::444444444444:role/reader",)
 
 
 def test_two_grants_that_want_one_role_in_many_accounts_are_told_once(tmp_path: Path) -> None:

@@ -72,7 +72,8 @@ def test_active_accounts_are_named_so_that_grants_can_name_them_and_reached_by_t
         (["***"], ["account"]),
         (["Ünïcode Team"], ["n-code-Team"]),
         (["x" * 80], ["x" * 64]),
-        (["organization"], ["organization"]),
+        (["organization"], ["organization-000000000000"]),
+        (["Pay", "Pay", "Pay-000000000001"], ["Pay-000000000000", "Pay-000000000001", "Pay-000000000001-000000000002"]),
     ],
 )
 def test_a_name_that_is_none_or_is_taken_is_made_one(tmp_path: Path, names: list[str], found: list[str]) -> None:
@@ -139,10 +140,26 @@ def test_offline_a_grant_over_stated_accounts_is_resolved(tmp_path: Path) -> Non
 
 
 def test_the_organization_is_asked_as_the_manifest_says(tmp_path: Path) -> None:
-    stated = '{assume_role: {account: "999999999999", name: lister, external_id: agreed}, refresh: 6h}'
+    stated = (
+        '{id: o-abcdefghij, assume_role: {account: "999999999999", name: lister, external_id: agreed}, refresh: 6h}'
+    )
     listing = Listing()
     loaded(tmp_path, HEAD.replace("{}", stated) + "grants: {}\n", listing)
-    assert listing.asked == [(Organization(Access(None, "lister", "agreed"), "999999999999", refresh=21600), False)]
+    access = Access(None, "lister", "agreed")
+    assert listing.asked == [(Organization(access, "o-abcdefghij", "999999999999", refresh=21600), False)]
+
+
+def test_a_name_that_is_stated_is_given_to_no_other_account(tmp_path: Path) -> None:
+    listing = Listing((Account("Pay", "000000000001"), Account("Pay", "000000000002")))
+    text = HEAD.replace("defaults", '  Pay-000000000002: {id: "555555555555"}\ndefaults') + "grants: {}\n"
+    with pytest.raises(ManifestError, match="XG021 Pay-000000000002 is the name of the account 000000000002"):
+        loaded(tmp_path, text, listing)
+
+
+def test_criteria_mean_no_account_of_somebody_else(tmp_path: Path) -> None:
+    vendor = '  vendor: {id: "666666666666", managed: false, tags: {tier: prod}}\ndefaults'
+    text = HEAD.replace("defaults", vendor) + grants("{tags: {tier: prod}}")
+    assert targets(loaded(tmp_path, text, Listing())) == ["Pay-EU", "Shop"]
 
 
 def test_an_organization_is_not_asked_for_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -160,7 +177,8 @@ def test_an_organization_is_not_asked_for_files_that_cannot_be_read(tmp_path: Pa
         ("{refresh: soon}", "like 10m or 6h"),
         ("{assume_role: {name: x}}", "'account' is missing"),
         ("{profile: a, assume_role: {account: '123456789012', name: x}}", "not by both"),
-        ("{id: '123456789012'}", "unknown key 'id'"),
+        ("{id: '123456789012'}", "an organization's id is o-"),
+        ("{name: x}", "unknown key 'name'"),
         ("5", "or {} for the caller's own credentials"),
     ],
 )
