@@ -132,7 +132,9 @@ def one_at_a_time(
 
 def external_ids(manifest: Manifest) -> frozenset[str]:
     """Return all external ids that the manifest knows."""
-    used = {account.access.external_id for account in manifest.accounts.values()}
+    ways = [account.access for account in (*manifest.accounts.values(), *manifest.inactive)]
+    ways += [manifest.default_access, *([manifest.organization.access] if manifest.organization else [])]
+    used = {access.external_id for access in ways}
     for grant in manifest.grants:
         for keys in grant.conditions.values():
             for key, values in keys.items():

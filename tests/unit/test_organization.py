@@ -10,6 +10,7 @@ import pytest
 from reconciler.errors import ManifestError
 from reconciler.manifest import load
 from reconciler.model import Access, Account, Manifest, Organization, UnreadTags
+from reconciler.pipeline.turns import external_ids
 from reconciler.render.accounts import accounts_json, accounts_text
 
 SHOP = Account("Shop", "222222222222", ou=("r-ab12", "ou-ab12-11111111"), units="/Prod", tags={"tier": "prod"})
@@ -210,3 +211,9 @@ def test_names_of_units_are_hostile_until_they_are_escaped(tmp_path: Path) -> No
     assert shown.count("\n") == 4
     assert not any(ord(character) < 32 for character in shown.replace("\n", ""))
     assert "\x1b" not in accounts_json(manifest)
+
+
+def test_the_external_id_by_which_the_organization_is_asked_is_a_secret_too(tmp_path: Path) -> None:
+    stated = '{assume_role: {account: "999999999999", name: lister, external_id: of-the-lister}}'
+    text = HEAD.replace("{}", stated).replace("reconciler}", "reconciler, external_id: of-the-reconciler}")
+    assert external_ids(loaded(tmp_path, text + "grants: {}\n", Listing())) == {"of-the-lister", "of-the-reconciler"}
