@@ -20,7 +20,7 @@ EXIT_CODES = """\
 exit codes:
   0   done; nothing to change, or changes and no --detailed-exitcode
   1   error, or the plan was not approved
-  2   there are changes (plan --detailed-exitcode, drift)
+  2   there are changes (plan --detailed-exitcode, drift), or something is left (accounts --orphans)
   3   the manifests or the plan file are invalid, or the plan is refused
   4   stale: the plan is no longer the one that was approved
   5   locked: another run has the account, or the store cannot be reached
@@ -67,6 +67,15 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"xgrant {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Subcommand)
 
+    _looking(commands)
+    _changing(commands)
+    _asking(commands)
+    _trying(commands)
+    return top
+
+
+def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
+    """Add the commands that only look at manifests and AWS."""
     _manifest_command(commands, "validate", "check the manifests, offline")
 
     plan = _manifest_command(commands, "plan", "show what apply would change; changes nothing")
@@ -98,6 +107,9 @@ def parser() -> argparse.ArgumentParser:
     _format(drift)
     _progress(drift)
 
+
+def _changing(commands: argparse._SubParsersAction[_Subcommand]) -> None:
+    """Add the commands that change AWS."""
     for name, summary in (
         ("apply", "bring AWS to what the manifests say"),
         ("destroy", "remove all that the stack owns"),
@@ -124,6 +136,9 @@ def parser() -> argparse.ArgumentParser:
         )  # fmt: skip
         _progress(command)
 
+
+def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
+    """Add the commands about accounts, history and locks."""
     accounts = _manifest_command(commands, "accounts", "show all accounts, and how each is reached")
     accounts.add_argument(
         "--orphans", action="store_true", help="show what is left in accounts that the manifests no longer have"
@@ -139,6 +154,9 @@ def parser() -> argparse.ArgumentParser:
     unlock = _manifest_command(commands, "unlock", "release the locks of a run that no longer lives")
     unlock.add_argument("--id", required=True, help="the id of the locks, as the message said that named them")
 
+
+def _trying(commands: argparse._SubParsersAction[_Subcommand]) -> None:
+    """Add the commands to begin with."""
     importing = _manifest_command(commands, "import", "write manifests of the roles that were made by hand")
     importing.add_argument("--account", required=True, help="the account whose cross-account roles are read")
     importing.add_argument(
@@ -151,7 +169,6 @@ def parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--port", type=_port, default=0, help="default: a free one")
     sandbox.add_argument("--strict", action="store_true", help="refuse what AWS refuses, and check trust policies")
     _colour(_command(commands, "demo", "run the whole example against an emulated AWS, step by step"))
-    return top
 
 
 def _port(text: str) -> int:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError, HTTPClientError
 
 from reconciler import clock
-from reconciler.aws.retry import delay, in_doubt
+from reconciler.aws.calls import in_doubt
+from reconciler.aws.retry import delay
 from reconciler.model import ManagedPolicy, PrincipalKind
 from reconciler.policy.document import PolicyDocument
 from reconciler.ports import Toward

@@ -18,8 +18,8 @@ from botocore.config import Config
 from botocore.handlers import json_decode_policies
 
 from reconciler import __version__
+from reconciler.aws.calls import Retries
 from reconciler.aws.errors import aws_errors, endpoint_errors
-from reconciler.aws.retry import Retries
 from reconciler.aws.threads import threads
 from reconciler.errors import AwsError, SeveralAccountsError, XgrantError
 from reconciler.events import Notice

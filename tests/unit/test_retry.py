@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.aws.retry import RULES, Memory, Pace, When, delay, rules_for
+from reconciler.aws.calls import Pace
+from reconciler.aws.retry import RULES, Memory, When, delay, rules_for
 from tests.conftest import Clock
 
 INVALID = 'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/New"'
