@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reconciler.model import Finding, Limits, Live, Plan, Severity, State, Whole, fingerprint
+from reconciler.planner.across import across
 from reconciler.planner.adopt import with_adoptable
 from reconciler.planner.compare import compare
 from reconciler.planner.narrow import destroyed, narrow
@@ -31,7 +32,7 @@ def plan(
     """Return the complete plan that brings `live` to `desired`, for what the stack owns and nothing else.
 
     Desired resources of accounts that are not managed make no change, nor do those of accounts that could not be
-    read: of these nothing is known. Every account of `desired` must be in `live.facts`. Of findings that may be
+    read: of these nothing is known, and nothing is newly opened in them. Every account of `desired` must be in `live.facts`. Of findings that may be
     accepted, those of the rules in `accepted` only warn. `whole` is what `desired` and `live` are a part of, if they
     were narrowed or nothing is to be left.
     """
@@ -40,7 +41,8 @@ def plan(
     desired = {address: resource for address, resource in desired.items() if not live.facts[address.account].error}
     wanted = packed(desired, live, stack=stack)
     live = with_adoptable(wanted, live)
-    changes = compare(wanted, live, stack=stack)
+    unread = {facts.account.id: name for name, facts in live.facts.items() if facts.error}
+    changes = across(compare(wanted, live, stack=stack), unread)
     findings: list[Finding] = []
     try:
         steps = order(changes)

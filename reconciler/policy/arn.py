@@ -98,6 +98,12 @@ def root_arn(partition: str, account_id: str) -> str:
     return f"arn:{partition}:iam::{account_id}:root"
 
 
+def account_of(arn: str) -> str:
+    """Return the account id in an ARN; empty where it has none."""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) == 6 else ""
+
+
 def split_path(text: str) -> tuple[str, str]:
     """Split `ci/deployer` into path `/ci/` and name `deployer`; a bare name has the path `/`."""
     *folders, name = text.removeprefix("/").split("/")

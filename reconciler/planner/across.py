@@ -1,0 +1,157 @@
+"""What a change in one account means for those in others: from the changes of each account to those of a plan.
+
+Works on changes alone, so that plans which were made apart, each of a part of the accounts, can be joined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from reconciler.model import Action, Address, CallerPolicy, Change, ManagedPolicy, Resource, Role
+from reconciler.planner.compare import differing
+from reconciler.planner.order import doors, passes_on
+from reconciler.planner.pack import opening
+from reconciler.policy.arn import account_of
+
+_Door = tuple[str, str, str]
+"""Account and holder, like `group/developers`, and the role that it may assume."""
+
+
+def across(changes: Iterable[Change], unread: Mapping[str, str]) -> tuple[Change, ...]:
+    """Return the changes as they can be made together, in order of grant, then of address.
+
+    `unread` are the names of the accounts that could not be read, by their ids.
+    """
+    ordered = sorted(_without_doors_to(changes, unread), key=_by_grant)
+    standing: dict[str, list[Change]] = {}
+    for change in ordered:
+        if isinstance(change.before, Role):
+            standing.setdefault(change.before.arn, []).append(change)
+    stepped = [_in_two_steps(change, standing) for change in ordered]
+    return tuple(_with_doors_shut(stepped))
+
+
+def narrowed(change: Change, closed: Iterable[str], why: str) -> Change | None:
+    """Return the change of a caller policy without the roles of `closed` that it does not open already.
+
+    So nobody gets a door to a room that nobody has seen, and nobody loses one that they have. None where nothing is
+    left to change.
+    """
+    return _narrowed(change, frozenset(closed), frozenset(_doors(change.removed_address(), change.before)), why)
+
+
+def _without_doors_to(changes: Iterable[Change], unread: Mapping[str, str]) -> Iterator[Change]:
+    """Leave out what would newly open roles of accounts that could not be read."""
+    listed = list(changes)
+    standing = frozenset(
+        door for change in listed if unread for door in _doors(change.removed_address(), change.before)
+    )
+    for change in listed:
+        closed = {arn for _, _, arn in _doors(change.address, change.after) if unread and account_of(arn) in unread}
+        if not closed:
+            yield change
+            continue
+        names = ", ".join(sorted({unread[account_of(arn)] for arn in closed}))
+        found = _narrowed(change, frozenset(closed), standing, f"nothing is opened in {names}, which could not be read")
+        if found is not None:
+            yield found
+
+
+def _narrowed(change: Change, closed: frozenset[str], standing: frozenset[_Door], why: str) -> Change | None:
+    before, after = change.before, change.after
+    if not isinstance(after, CallerPolicy | ManagedPolicy):
+        return change
+    holders = {door[1] for door in _doors(change.address, after)}
+    account = change.address.account
+    new = {arn for arn in closed if not all((account, holder, arn) in standing for holder in holders)}
+    named = after.document.resources()
+    kept = [arn for arn in named if arn not in new]
+    if len(kept) == len(named):
+        return change
+    if not kept:
+        if before is None or change.action is Action.ADOPT:
+            return None
+        return Change(change.removed_address(), Action.DELETE, before.grant, before, None, reason=why)
+    result = replace(after, document=opening(kept))
+    if before is None or change.action is not Action.UPDATE:
+        return replace(change, after=result, reason="; ".join(filter(None, (change.reason, why))))
+    names = differing(before, result)
+    reason = "; ".join(filter(None, (change.reason, why)))
+    return replace(change, after=result, attributes=names, reason=reason) if names else None
+
+
+def _doors(address: Address, policy: Resource | None) -> Iterator[_Door]:
+    match policy:
+        case ManagedPolicy(grant=""):
+            holders = policy.attached_to
+        case CallerPolicy() if address.holder is not None:
+            holders = frozenset(["/".join(address.holder)])
+        case _:
+            return
+    for holder in holders:
+        for arn in policy.document.resources():
+            yield address.account, holder.casefold(), arn
+
+
+def _with_doors_shut(changes: Iterable[Change]) -> Iterator[Change]:
+    """Take from caller policies, while it lasts, the roles that are replaced or pass to another grant.
+
+    Where a role of the same name is replaced, those that open it go first and come back last, so that at no moment
+    does anybody hold the door to a role that is not there. Where a role passes to another grant, those that open it go
+    before it has the other grant's permissions.
+    """
+    listed = list(changes)
+    gone = [c for c in listed if c.action is Action.REPLACE and c.removed_address().slot() == c.address.slot()]
+    shut = [change.before for change in [*gone, *filter(passes_on, listed)] if isinstance(change.before, Role)]
+    keys = {role.grant for role in shut} | {role.arn for role in shut}
+    for change in listed:
+        before, after = change.before, change.after
+        if (
+            not isinstance(before, CallerPolicy)
+            or not isinstance(after, CallerPolicy)
+            or change.action is not Action.UPDATE
+            or not keys & {before.grant, *before.document.resources()}
+        ):
+            yield change
+            continue
+        stays = {*before.document.resources()} & {*after.document.resources()} - {role.arn for role in shut}
+        if stays:
+            # It opens roles in other accounts, too.
+            yield replace(change, interim=replace(after, document=opening(stays)))
+        else:
+            yield replace(change, action=Action.REPLACE, reason="it goes while the role that it opens changes")
+
+
+def _in_two_steps(change: Change, roles: Mapping[str, list[Change]]) -> Change:
+    """Let a caller policy close the roles that it leaves before it opens others. `roles` are by the ARN that they have.
+
+    The change of such a role stands between the two: it goes, or must not be made larger while those hold its door who
+    are its callers no more. And what cannot be opened keeps nothing open that has to be closed. The inline policy of a
+    grant whose one role is replaced by another leaves it only when it has the new one.
+    """
+    before, after = change.before, change.after
+    if change.action is not Action.UPDATE or isinstance(before, Role) or before is None or after is None:
+        return change
+    old, new = doors(before, roles.keys()), doors(after, roles.keys())
+    lost = {arn for _, arn in old - new}
+    between = any(
+        isinstance(after, ManagedPolicy)
+        or role.action in (Action.UPDATE, Action.ADOPT)
+        or (role.action is Action.DELETE and old & new)
+        for arn in lost
+        for role in roles.get(arn, ())
+    )
+    if not between or new <= old:
+        return change
+    if not old & new:
+        return replace(change, action=Action.REPLACE, reason="nothing of what it opens stays")
+    stays, holders = {arn for _, arn in old & new}, frozenset(holder for holder, _ in old & new)
+    if isinstance(after, CallerPolicy):
+        return replace(change, interim=replace(after, document=opening(stays)))
+    assert isinstance(after, ManagedPolicy)  # no role, and no other kind is left
+    return replace(change, interim=replace(after, document=opening(stays), attached_to=holders))
+
+
+def _by_grant(change: Change) -> tuple[str, str]:
+    return (change.grant, str(change.address))
