@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from reconciler.applier.execute import Executor
 from reconciler.applier.schedule import Result, Schedule
+from reconciler.caller_policies import openings, without_roles
 from reconciler.errors import StaleError
-from reconciler.model import Address, Change, Event, Outcome, Plan, Status
+from reconciler.model import Address, Change, Event, Outcome, Plan, Role, Status, Step, Verb
 from reconciler.ports import Writer
 
 __all__ = ["apply"]
@@ -26,7 +28,8 @@ def apply(
 
     `approved` is the fingerprint of the plan that was reviewed; `parallelism` is how many steps of one account may be
     under way. `stopped` says why no further step may begin, nothing while it may. A step whose required steps are not
-    all done is skipped. An error of AWS is a result, not an exception. Events are told in this thread.
+    all done is skipped; but a caller policy is written without the roles that could not be made. An error of AWS is a
+    result, not an exception. Events are told in this thread.
 
     Raises:
         StaleError: this is not the approved plan.
@@ -37,16 +40,31 @@ def apply(
         raise StaleError("this is not the plan that was approved; nothing was changed")
     if plan.refused():
         raise ValueError("the plan has findings of severity error")
-    schedule = Schedule(plan.steps, Executor(plan, writer).execute, parallelism, on_event, stopped)
-    by_address: dict[Address, list[Result]] = {}
-    for step, result in zip(plan.steps, schedule.run(), strict=True):
-        by_address.setdefault(step.change.address, []).append(result)
+    schedule = Schedule(plan.steps, Executor(plan, writer).execute, parallelism, on_event, stopped, _without)
+    by_address: dict[Address, list[tuple[Step, Result]]] = {}
+    results = schedule.run()
+    for step, result in zip(schedule.steps, results, strict=True):
+        by_address.setdefault(step.change.address, []).append((step, result))
     return tuple(_outcome(change, by_address[change.address]) for change in plan.changes)
 
 
-def _outcome(change: Change, results: list[Result]) -> Outcome:
-    for status in (Status.FAILED, Status.SKIPPED):
-        for found in results:
+def _without(step: Step, undone: list[Step]) -> Step | None:
+    """Return the step of a caller policy without the roles that were not made; None if it cannot be done at all."""
+    roles = [other.change.after for other in undone if other.verb is Verb.WRITE]
+    closed = {role.arn for role in roles if isinstance(role, Role)}
+    after = step.change.after
+    if step.verb is not Verb.WRITE or isinstance(after, Role) or after is None or len(closed) < len(undone):
+        return None
+    if not closed <= {*after.document.resources()}:
+        return None  # One of them is to carry it.
+    change = step.change
+    left = without_roles(change, closed, frozenset(openings(change.removed_address(), change.before)), "")
+    return replace(step, change=left) if left is not None and left.after is not None else None
+
+
+def _outcome(change: Change, results: list[tuple[Step, Result]]) -> Outcome:
+    for status in (Status.FAILED, Status.SKIPPED, Status.PARTLY):
+        for step, found in results:
             if found.status is status:
-                return Outcome(change, status, found.error)
+                return Outcome(step.change if status is Status.PARTLY else change, status, found.error)
     return Outcome(change, Status.DONE)

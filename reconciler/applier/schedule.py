@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model import ApiCall, Change, Event, ManagedPolicy, Status, Step, StepEnded, StepStarted
 
@@ -27,7 +27,10 @@ class Result:
 
 
 class Schedule:
-    """The steps of one apply: which are free to begin, which are under way, what became of the others."""
+    """The steps of one apply: which are free to begin, which are under way, what became of the others.
+
+    `without` says what can be done of a step although others that it requires are not done; None if nothing.
+    """
 
     def __init__(
         self,
@@ -36,8 +39,10 @@ class Schedule:
         parallelism: int,
         on_event: Callable[[Event], None],
         stopped: Callable[[], str],
+        without: Callable[[Step, list[Step]], Step | None] = lambda _step, _undone: None,
     ) -> None:
-        self._steps = steps
+        self._steps = list(steps)
+        self._without = without
         self._execute = execute
         self._parallelism = parallelism
         self._on_event = on_event
@@ -46,12 +51,18 @@ class Schedule:
         self._running: dict[Future[Result], int] = {}
         self._free: dict[str, list[int]] = {}
         self._missing = [len(step.requires) for step in steps]
+        self._undone: list[list[Step]] = [[] for _ in steps]
         self._needed_by: list[list[int]] = [[] for _ in steps]
         for index, step in enumerate(steps):
             for required in step.requires:
                 self._needed_by[required].append(index)
             if not step.requires:
                 self._set_free(index)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Return the steps in their order, those that could be done in part as they were executed."""
+        return tuple(self._steps)
 
     def run(self) -> list[Result]:
         """Execute all steps; return what became of each, in their order."""
@@ -89,22 +100,28 @@ class Schedule:
                 self._running[pool.submit(self._execute, step)] = index
 
     def _end(self, index: int, result: Result) -> None:
-        """Note what became of a step; free what it was required for, or skip it if it is not done."""
+        """Note what became of a step; free what waited for it, as far as that can be done."""
         ended = [(index, result)]
         while ended:
             index, result = ended.pop()
-            if index in self._results:
-                continue
+            if self._undone[index] and result.status is Status.DONE:
+                result = replace(result, status=Status.PARTLY, error=_missing(self._undone[index]))
             self._results[index] = result
             step, total = self._steps[index], len(self._steps)
             self._on_event(StepEnded(step, index + 1, total, result.status, result.error, result.calls))
             for waiting in self._needed_by[index]:
-                if result.status is not Status.DONE:
-                    why = f"it needs {step.change.address}, which was not done"
-                    ended.append((waiting, Result(Status.SKIPPED, why)))
-                    continue
                 self._missing[waiting] -= 1
-                if not self._missing[waiting]:
+                if result.status not in (Status.DONE, Status.PARTLY):
+                    self._undone[waiting].append(step)
+                if self._missing[waiting]:
+                    continue
+                undone = self._undone[waiting]
+                left = self._without(self._steps[waiting], undone) if undone else self._steps[waiting]
+                if left is None:
+                    why = f"it needs {undone[0].change.address}, which was not done"
+                    ended.append((waiting, Result(Status.SKIPPED, why)))
+                else:
+                    self._steps[waiting] = left
                     self._set_free(waiting)
 
     def _set_free(self, index: int) -> None:
@@ -112,6 +129,10 @@ class Schedule:
 
     def _account(self, index: int) -> str:
         return self._steps[index].change.address.account
+
+
+def _missing(undone: list[Step]) -> str:
+    return f"without {', '.join(str(step.change.address) for step in undone)}, which was not done"
 
 
 def _result_of(future: Future[Result]) -> Result:

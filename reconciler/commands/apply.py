@@ -45,8 +45,8 @@ class Ready:
 def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
     """Return 0 when all is done, 3 when the plan is refused, 4 when it is stale, 6 when a part is not done.
 
-    1 is for a plan that was not approved, or not complete, 5 (by an error) for accounts that another run has; 130 where
-    it was interrupted before anything began.
+    A part is also an account that could not be read. 1 is for a plan that was not approved, 5 (by an error) for
+    accounts that another run has; 130 where it was interrupted before anything began.
     """
     shown = progress(arguments)
     try:
@@ -82,10 +82,9 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
 
     plan = make_plan(request, reader)
     say(text(plan, brush, expand=arguments.expand), end="")
-    if code := conclude(plan):
+    code = conclude(plan)
+    if plan.refused() or not plan.changes:
         return code
-    if not plan.changes:
-        return 0
     if turn is not None:
         return Ready(plan, plan, manifest, reader, writer, turn)
     if not _approved("destroy" if destroy else "apply"):
@@ -130,8 +129,14 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
         turn.read_back(found for found, before in zip(outcomes, written, strict=True) if found != before)
     turn.settle()
     shown.close()
-    say("\n" + summary(outcomes, "destroy" if destroy else "apply", interrupted=bool(stopped())), end="")
-    if all(outcome.status is Status.DONE for outcome in outcomes):
+    say(
+        "\n"
+        + summary(
+            outcomes, "destroy" if destroy else "apply", interrupted=bool(stopped()), unread=ready.current.unread()
+        ),
+        end="",
+    )
+    if all(outcome.status is Status.DONE for outcome in outcomes) and ready.current.complete():
         return 0
     return 6 if begun else 130
 

@@ -43,9 +43,6 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) ->
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
     current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)
     brush = painter(arguments.color)
-    if not current.complete():
-        say(text(current, brush, expand=arguments.expand), end="")
-        return conclude(current)
     if not binding.holds():
         _explain(binding, reviewed, same_manifests=manifest.digest == reviewed.digest)
         anew = _plan_command(reviewed, file, paths, accepted)
@@ -54,7 +51,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) ->
         say(f"done already: {entry['change']['action']} {escape(entry['address'])}")
     if binding.done and not current.changes:
         say(f"Nothing is left to do: AWS is as {escape(file)} wants it.")
-        return 0
+        return conclude(current)
     say(text(current, brush, expand=arguments.expand), end="")
     if not current.changes or current.refused():
         return conclude(current)

@@ -13,7 +13,7 @@ from reconciler.render.drift import drift_json, drift_text, drifted, obstacles
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the drift; return 2 if there is any, 0 if there is none, 1 where an account could not be read."""
+    """Print the drift; return 2 if there is any, 0 if there is none, 6 where an account could not be read."""
     shown = progress(arguments)
     manifest = load_with_accounts(arguments.paths, shown.notice)
     reader, _ = aws_ports(manifest, shown.notice)

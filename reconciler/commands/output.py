@@ -79,14 +79,14 @@ def print_internal_error(error: Exception) -> None:
 
 
 def conclude(plan: Plan) -> int:
-    """Return 1 for a plan that is not complete, 3 for one that is refused, 0 for one that can be applied.
+    """Return 3 for a plan that is refused, 6 for one that leaves accounts out, 0 for one that can be applied as it is.
 
     Why an account could not be read is said on stderr too, for those whose stdout goes to a program.
     """
     for _, facts in sorted(plan.live.facts.items()):
         if facts.error:
             warn(f"xgrant: {escape(facts.error)}")
-    return 1 if not plan.complete() else 3 if plan.refused() else 0
+    return 3 if plan.refused() else 0 if plan.complete() else 6
 
 
 def interactive() -> bool:

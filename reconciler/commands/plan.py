@@ -30,7 +30,7 @@ A_DAY = 24 * 60 * 60
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the plan; return 1 if it is not complete, 3 if it is refused, 2 for changes with --detailed-exitcode."""
+    """Print the plan; return 3 if it is refused, 6 if accounts are left out, 2 for changes with --detailed-exitcode."""
     if arguments.expires and arguments.out is None:
         raise UsageError("--expires is for a plan file; name one with -o")
     if arguments.out is not None:

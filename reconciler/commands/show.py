@@ -25,7 +25,10 @@ def run(arguments: argparse.Namespace) -> int:
         plan = found.plan
         brush = painter(arguments.color)
         ids = {} if arguments.expand else plan.account_ids()
-        sys.stdout.write(text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=brush, ids=ids))
+        shown = text_of(
+            plan.changes, plan.findings, wanted=found.wanted(), painter=brush, ids=ids, unread=plan.unread()
+        )
+        sys.stdout.write(shown)
     said = outlook(found.plan, expires_at=found.expires_at, now=clock.now())
     warn(f"The plan was made at {moment(found.created_at)}; {said}.")
     return 0

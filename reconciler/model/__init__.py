@@ -18,7 +18,7 @@ from reconciler.model.declared import (
     Require,
 )
 from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
-from reconciler.model.plan import Action, Change, Finding, Plan, Severity, Step, Verb, Whole, fingerprint
+from reconciler.model.plan import Action, Change, Finding, Plan, Severity, Step, Verb, Whole, essence, fingerprint
 from reconciler.model.resources import (
     Address,
     CallerPolicy,
@@ -28,6 +28,7 @@ from reconciler.model.resources import (
     Role,
     State,
     as_data,
+    differing,
     resource_fingerprint,
 )
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Status, StepEnded, StepStarted
@@ -74,6 +75,8 @@ __all__ = [
     "Verb",
     "Whole",
     "as_data",
+    "differing",
+    "essence",
     "fingerprint",
     "resource_fingerprint",
 ]

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from reconciler.model.declared import Limits
 from reconciler.model.live import Live
-from reconciler.model.resources import Address, Resource, State, as_data, digest
+from reconciler.model.resources import Address, Resource, State, digest, resource_fingerprint
 from reconciler.policy.document import PolicyDocument
 
 
@@ -125,12 +125,25 @@ class Plan:
         """Return whether a finding forbids to apply the plan."""
         return any(finding.severity is Severity.ERROR for finding in self.findings)
 
+    def unread(self) -> tuple[str, ...]:
+        """Return the names of the managed accounts that could not be read, in order."""
+        return tuple(sorted(name for name, facts in self.live.facts.items() if facts.error))
+
     def complete(self) -> bool:
         """Return whether every managed account could be read."""
-        return not any(facts.error for facts in self.live.facts.values())
+        return not self.unread()
 
 
-def fingerprint(changes: Iterable[Change]) -> str:
-    """Return the SHA-256 digest, in hexadecimal, over the canonical JSON of what the changes do."""
-    data = [[str(c.address), c.action, str(c.removed_address()), as_data(c.before), as_data(c.after)] for c in changes]
-    return digest(data)
+Essence = tuple[str, str, str, str | None, str | None]
+"""What a change does: address, action, the address that it removes, the fingerprints of what is and of what will be."""
+
+
+def essence(change: Change) -> Essence:
+    """Return what a change does, of which the fingerprint of a plan is made."""
+    before, after = (None if found is None else resource_fingerprint(found) for found in (change.before, change.after))
+    return str(change.address), change.action.value, str(change.removed_address()), before, after
+
+
+def fingerprint(essences: Iterable[Essence]) -> str:
+    """Return the SHA-256 digest, in hexadecimal, over what the changes of a plan do, in their order."""
+    return digest([list(one) for one in essences])

@@ -134,6 +134,12 @@ Resource = Role | CallerPolicy | ManagedPolicy
 State = Mapping[Address, Resource]
 
 
+def differing(before: Resource, after: Resource) -> tuple[str, ...]:
+    """Return the names of the attributes that differ, those of `after` first."""
+    old, new = before.attributes(), after.attributes()
+    return tuple(name for name in {**new, **old} if old.get(name) != new.get(name))
+
+
 def as_data(resource: Resource | None) -> Any:
     """Return a resource as JSON-ready data with canonical policy documents; None stays None."""
     return None if resource is None else _plain(resource.attributes())

@@ -12,6 +12,8 @@ class Status(StrEnum):
     """What became of a change."""
 
     DONE = "done"
+    PARTLY = "done in part"
+    """A caller policy was written without the roles that could not be made; the change says what was written."""
     UNVERIFIED = "unverified"
     """It was written, and not read back: whether AWS has it so is not known."""
     FAILED = "failed"

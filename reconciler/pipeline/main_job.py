@@ -9,7 +9,7 @@ from reconciler import applier
 from reconciler.desired import desired_state
 from reconciler.errors import UsageError
 from reconciler.events import Notice
-from reconciler.model import Event, Kind, Manifest, Outcome, Plan, Role, Scope, Whole
+from reconciler.model import AccountFacts, Event, Kind, Live, Manifest, Outcome, Plan, Role, Scope, Whole
 from reconciler.planner import destroyed, narrow, plan
 from reconciler.ports import Reader, Writer
 from reconciler.principals import with_arns
@@ -19,12 +19,16 @@ PARALLELISM = 8
 """Steps of one account under way at a time."""
 
 
+_LEFT_OUT = "it could not be read when the plan was reviewed"
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a plan is asked for: these manifests; only these grants, if any are named; or that nothing be left.
 
     `accepted` are rules whose findings shall not stop the plan. `reviewed` says that the grants of `only` were there
     when the plan was reviewed; they may be gone by now. `roles` are slots to read whosever roles stand there.
+    `left_out` are accounts that are not read, since they could not be when the plan was reviewed.
     """
 
     manifest: Manifest
@@ -33,6 +37,7 @@ class Request:
     accepted: frozenset[str] = frozenset()
     reviewed: bool = False
     roles: frozenset[tuple[str, ...]] = frozenset()
+    left_out: frozenset[str] = frozenset()
 
 
 def check_accepted(rules: list[str]) -> frozenset[str]:
@@ -67,8 +72,10 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
     roles = [resource for resource in desired.values() if isinstance(resource, Role)]
     named = {arn for role in roles for arn in (*role.managed_policies, role.permissions_boundary) if arn}
-    scope = Scope(manifest.stack, tuple(manifest.accounts.values()), slots | request.roles, frozenset(named))
-    live = with_arns(reader.read(scope))
+    accounts = tuple(account for name, account in manifest.accounts.items() if name not in request.left_out)
+    live = reader.read(Scope(manifest.stack, accounts, slots | request.roles, frozenset(named)))
+    left_out = {name: AccountFacts(manifest.accounts[name], error=_LEFT_OUT) for name in sorted(request.left_out)}
+    live = with_arns(Live(live.state, {**live.facts, **left_out}))
     whole = Whole(desired, live.state)
     if request.only:
         desired, live = narrow(desired, live, request.only, stack=manifest.stack)

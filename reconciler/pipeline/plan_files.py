@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +12,7 @@ from reconciler.errors import PlanFileError, StaleError, UnreadablePlanError, Us
 from reconciler.model import Kind, Manifest, Plan, resource_fingerprint
 from reconciler.pipeline.main_job import Request, make_plan
 from reconciler.planfile import Binding, PlanFile
+from reconciler.planner import without_unread
 from reconciler.ports import Reader
 from reconciler.render.data import plan_data
 
@@ -66,7 +69,7 @@ def plan_again(
     """Make the plan of a file anew from the manifests; return it, and how it relates to the reviewed one.
 
     Raises:
-        PlanFileError: the file is out of date, not complete, refused, or of another stack or other accounts.
+        PlanFileError: the file is out of date, refused, or of another stack or other accounts.
         StaleError: the plan cannot be made with the file's scope any more.
         AwsError, SeveralAccountsError: no account could be read.
 
@@ -75,21 +78,43 @@ def plan_again(
     # A role that is no longer the stack's is not gone.
     places = (place for change in reviewed.plan.changes for place in (change.address, change.removed_address()))
     roles = frozenset(place.slot() for place in places if place.kind is Kind.ROLE)
-    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, reviewed=True, roles=roles)
+    left_out = frozenset(reviewed.plan.unread())
+    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, True, roles, left_out)
     try:
         current = make_plan(request, reader)
     except UsageError as error:
         raise StaleError(f"{path}: the plan is stale; nothing was changed: {error}") from None
     standing = {str(address): resource_fingerprint(found) for address, found in current.whole.live.items()}
-    return current, planfile.bind(reviewed.data, plan_data(current), standing)
+    unread = {current.live.facts[name].account.id: name for name in {*current.unread()} - left_out}
+    data = _without(reviewed, unread) if unread else reviewed.data
+    return current, planfile.bind(data, plan_data(current), standing, part=bool(unread))
+
+
+def _without(reviewed: PlanFile, unread: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the data of a plan without what cannot be done in accounts that can be read no more, or for them.
+
+    `unread` are the names of these accounts by their ids.
+    """
+    reachable = [change for change in reviewed.plan.changes if change.address.account not in unread.values()]
+    left = {change.address: change for change in without_unread(reachable, unread)}
+    shown = plan_data(replace(reviewed.plan, changes=tuple(left.values())), again=True)["resource_changes"]
+    entries = dict(zip(left, shown, strict=True))
+    changes = []
+    for change, raw in zip(reviewed.plan.changes, reviewed.data["resource_changes"], strict=True):
+        if left.get(change.address) == change:
+            changes.append(raw)
+        elif change.address in left:
+            entry = entries[change.address]
+            # What is hidden cannot be made again from the file; what stands is the same as it was.
+            entry["change"]["before_fingerprint"] = raw["change"]["before_fingerprint"]
+            changes.append(entry)
+    return {**reviewed.data, "resource_changes": changes}
 
 
 def _check_fits(reviewed: PlanFile, path: str, manifest: Manifest, now: datetime) -> None:
     plan = reviewed.plan
     if now >= reviewed.expires_at:
         raise PlanFileError(f"{path}: the plan has expired at {reviewed.data['expires_at']}; plan again")
-    if not plan.complete():
-        raise PlanFileError(f"{path}: the plan is not complete: an account could not be read; plan again")
     if plan.stack != manifest.stack:
         raise PlanFileError(
             f"{path}: this is a plan of the stack {plan.stack}, and the manifests are of {manifest.stack}; name those"

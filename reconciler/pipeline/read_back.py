@@ -28,7 +28,7 @@ def read_back(
     What differs is read again for `PATIENCE` seconds, until `stopped` says why not. Changes of an account that cannot
     be read are unverified.
     """
-    done = (index for index, outcome in enumerate(outcomes) if outcome.status is Status.DONE)
+    done = (index for index, outcome in enumerate(outcomes) if outcome.status in (Status.DONE, Status.PARTLY))
     errors = dict.fromkeys(done, (Status.UNVERIFIED, ""))
     until = clock.monotonic() + PATIENCE
     pauses = chain(_PAUSES, repeat(_PAUSES[-1]))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+UNREADABLE = "XG209"
+
 Entry = Mapping[str, Any]
 """A change or a finding, as data."""
 
@@ -15,7 +17,8 @@ class Binding:
     """How a plan made now relates to the reviewed one; entries as data, in the order of their plan.
 
     `done` are reviewed changes that are missing because AWS is already as they wanted. `different` pairs a reviewed
-    change with the one of now. `findings` are those that one of the two plans has and the other has not.
+    change with the one of now. `findings` are those that one of the two plans has and the other has not. `part` says
+    that accounts were left out since the review.
     """
 
     done: tuple[Entry, ...]
@@ -24,16 +27,22 @@ class Binding:
     different: tuple[tuple[Entry, Entry], ...]
     findings: tuple[Entry, ...]
     same_digest: bool
+    part: bool = False
 
     def holds(self) -> bool:
         """Return whether all that is left to do was reviewed."""
         # Once a part is done, the digest of the rest is another; then every single change is compared instead.
-        bound = self.same_digest or bool(self.done)
+        bound = self.same_digest or bool(self.done) or self.part
         return bound and not (self.new or self.gone or self.different or self.findings)
 
 
-def bind(reviewed: Mapping[str, Any], current: Mapping[str, Any], standing: Mapping[str, str]) -> Binding:
-    """Compare the data of two plans; `standing` are the fingerprints of what is in AWS now, by address."""
+def bind(
+    reviewed: Mapping[str, Any], current: Mapping[str, Any], standing: Mapping[str, str], *, part: bool = False
+) -> Binding:
+    """Compare the data of two plans; `standing` are the fingerprints of what is in AWS now, by address.
+
+    `part` says that `reviewed` has no longer all that was reviewed, since accounts cannot be read now.
+    """
     old = {entry["address"]: entry for entry in reviewed["resource_changes"]}
     new = {entry["address"]: entry for entry in current["resource_changes"]}
     missing = [entry for place, entry in old.items() if place not in new]
@@ -43,8 +52,9 @@ def bind(reviewed: Mapping[str, Any], current: Mapping[str, Any], standing: Mapp
         new=tuple(entry for place, entry in new.items() if place not in old),
         gone=tuple(entry for entry in missing if entry not in done),
         different=tuple((old[place], entry) for place, entry in new.items() if place in old and old[place] != entry),
-        findings=_findings(reviewed["findings"], current["findings"], part_is_done=bool(done)),
+        findings=_findings(reviewed["findings"], current["findings"], partial=bool(done) or part),
         same_digest=reviewed["fingerprint"] == current["fingerprint"],
+        part=part,
     )
 
 
@@ -55,8 +65,12 @@ def _is_done(entry: Entry, standing: Mapping[str, str]) -> bool:
     return bool(standing.get(entry["address"]) == change["after_fingerprint"])
 
 
-def _findings(old: list[Entry], new: list[Entry], *, part_is_done: bool) -> tuple[Entry, ...]:
+def _findings(old: list[Entry], new: list[Entry], *, partial: bool) -> tuple[Entry, ...]:
     # Those that may be accepted count what is left to do; they stop or pass by what the command line accepts now.
-    before, after = ([entry for entry in entries if not entry["acceptable"]] for entries in (old, new))
-    gone = () if part_is_done else tuple(entry for entry in before if entry not in after)
+    # That an account cannot be read is about reading, not about what is done.
+    before, after = (
+        [entry for entry in entries if not entry["acceptable"] and entry["rule"] != UNREADABLE]
+        for entries in (old, new)
+    )
+    gone = () if partial else tuple(entry for entry in before if entry not in after)
     return (*(entry for entry in after if entry not in before), *gone)

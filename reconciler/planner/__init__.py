@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from reconciler.model import Finding, Limits, Live, Plan, Severity, State, Whole, fingerprint
-from reconciler.planner.across import across
+from reconciler.model import Finding, Limits, Live, Plan, Severity, State, Whole, essence, fingerprint
+from reconciler.planner.across import across, without_unread
 from reconciler.planner.adopt import with_adoptable
 from reconciler.planner.compare import compare
 from reconciler.planner.narrow import destroyed, narrow
@@ -16,7 +16,7 @@ from reconciler.principals import with_arns
 
 Rule = Callable[[Plan], Iterable[Finding]]
 
-__all__ = ["Rule", "destroyed", "narrow", "plan"]
+__all__ = ["Rule", "destroyed", "narrow", "plan", "without_unread"]
 
 
 def plan(
@@ -32,9 +32,9 @@ def plan(
     """Return the complete plan that brings `live` to `desired`, for what the stack owns and nothing else.
 
     Desired resources of accounts that are not managed make no change, nor do those of accounts that could not be
-    read: of these nothing is known, and nothing is newly opened in them. Every account of `desired` must be in `live.facts`. Of findings that may be
-    accepted, those of the rules in `accepted` only warn. `whole` is what `desired` and `live` are a part of, if they
-    were narrowed or nothing is to be left.
+    read: of these nothing is known, and nothing is newly opened in them. Every account of `desired` must be in
+    `live.facts`. Of findings that may be accepted, those of the rules in `accepted` only warn. `whole` is what
+    `desired` and `live` are a part of, if they were narrowed or nothing is to be left.
     """
     whole = whole or Whole(desired, live.state)
     live = with_arns(live)
@@ -56,7 +56,9 @@ def plan(
                 way_out="apply one of the grants without the other's role in `from.roles`, then add it",
             )
         )
-    draft = Plan(stack, desired, live, changes, steps, fingerprint=fingerprint(changes), limits=limits, whole=whole)
+    draft = Plan(
+        stack, desired, live, changes, steps, fingerprint=fingerprint(map(essence, changes)), limits=limits, whole=whole
+    )
     for rule in rules:
         findings.extend(rule(draft))
     return replace(draft, findings=tuple(_accepted(finding, accepted) for finding in findings))

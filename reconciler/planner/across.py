@@ -8,14 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from reconciler.model import Action, Address, CallerPolicy, Change, ManagedPolicy, Resource, Role
-from reconciler.planner.compare import differing
+from reconciler.caller_policies import opening, openings, without_roles
+from reconciler.model import Action, CallerPolicy, Change, ManagedPolicy, Role
 from reconciler.planner.order import doors, passes_on
-from reconciler.planner.pack import opening
 from reconciler.policy.arn import account_of
-
-_Door = tuple[str, str, str]
-"""Account and holder, like `group/developers`, and the role that it may assume."""
 
 
 def across(changes: Iterable[Change], unread: Mapping[str, str]) -> tuple[Change, ...]:
@@ -23,7 +19,7 @@ def across(changes: Iterable[Change], unread: Mapping[str, str]) -> tuple[Change
 
     `unread` are the names of the accounts that could not be read, by their ids.
     """
-    ordered = sorted(_without_doors_to(changes, unread), key=_by_grant)
+    ordered = sorted(without_unread(changes, unread), key=_by_grant)
     standing: dict[str, list[Change]] = {}
     for change in ordered:
         if isinstance(change.before, Role):
@@ -32,66 +28,21 @@ def across(changes: Iterable[Change], unread: Mapping[str, str]) -> tuple[Change
     return tuple(_with_doors_shut(stepped))
 
 
-def narrowed(change: Change, closed: Iterable[str], why: str) -> Change | None:
-    """Return the change of a caller policy without the roles of `closed` that it does not open already.
-
-    So nobody gets a door to a room that nobody has seen, and nobody loses one that they have. None where nothing is
-    left to change.
-    """
-    return _narrowed(change, frozenset(closed), frozenset(_doors(change.removed_address(), change.before)), why)
-
-
-def _without_doors_to(changes: Iterable[Change], unread: Mapping[str, str]) -> Iterator[Change]:
-    """Leave out what would newly open roles of accounts that could not be read."""
+def without_unread(changes: Iterable[Change], unread: Mapping[str, str]) -> Iterator[Change]:
+    """Yield the changes without what would newly open roles of accounts that could not be read."""
     listed = list(changes)
     standing = frozenset(
-        door for change in listed if unread for door in _doors(change.removed_address(), change.before)
+        door for change in listed if unread for door in openings(change.removed_address(), change.before)
     )
     for change in listed:
-        closed = {arn for _, _, arn in _doors(change.address, change.after) if unread and account_of(arn) in unread}
+        closed = {arn for _, _, arn in openings(change.address, change.after) if unread and account_of(arn) in unread}
         if not closed:
             yield change
             continue
         names = ", ".join(sorted({unread[account_of(arn)] for arn in closed}))
-        found = _narrowed(change, frozenset(closed), standing, f"nothing is opened in {names}, which could not be read")
+        found = without_roles(change, closed, standing, f"nothing is opened in {names}, which could not be read")
         if found is not None:
             yield found
-
-
-def _narrowed(change: Change, closed: frozenset[str], standing: frozenset[_Door], why: str) -> Change | None:
-    before, after = change.before, change.after
-    if not isinstance(after, CallerPolicy | ManagedPolicy):
-        return change
-    holders = {door[1] for door in _doors(change.address, after)}
-    account = change.address.account
-    new = {arn for arn in closed if not all((account, holder, arn) in standing for holder in holders)}
-    named = after.document.resources()
-    kept = [arn for arn in named if arn not in new]
-    if len(kept) == len(named):
-        return change
-    if not kept:
-        if before is None or change.action is Action.ADOPT:
-            return None
-        return Change(change.removed_address(), Action.DELETE, before.grant, before, None, reason=why)
-    result = replace(after, document=opening(kept))
-    if before is None or change.action is not Action.UPDATE:
-        return replace(change, after=result, reason="; ".join(filter(None, (change.reason, why))))
-    names = differing(before, result)
-    reason = "; ".join(filter(None, (change.reason, why)))
-    return replace(change, after=result, attributes=names, reason=reason) if names else None
-
-
-def _doors(address: Address, policy: Resource | None) -> Iterator[_Door]:
-    match policy:
-        case ManagedPolicy(grant=""):
-            holders = policy.attached_to
-        case CallerPolicy() if address.holder is not None:
-            holders = frozenset(["/".join(address.holder)])
-        case _:
-            return
-    for holder in holders:
-        for arn in policy.document.resources():
-            yield address.account, holder.casefold(), arn
 
 
 def _with_doors_shut(changes: Iterable[Change]) -> Iterator[Change]:

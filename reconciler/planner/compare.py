@@ -29,6 +29,7 @@ from reconciler.model import (
     Resource,
     Role,
     State,
+    differing,
 )
 from reconciler.ownership import STACK_TAG, owns
 from reconciler.planner.order import carrier_slots
@@ -122,12 +123,6 @@ def _beside(before: Resource) -> str:
     """Say which policies made by hand go because the stack's own says the same."""
     names = before.beside if isinstance(before, CallerPolicy) else ()
     return f"made by hand and saying the same, {', '.join(names)} goes with it" if names else ""
-
-
-def differing(before: Resource, after: Resource) -> tuple[str, ...]:
-    """Return the names of the attributes that differ, those of `after` first."""
-    old, new = before.attributes(), after.attributes()
-    return tuple(name for name in {**new, **old} if old.get(name) != new.get(name))
 
 
 def _with_carriers_replaced(changes: list[Change], wanted: State, owned: State) -> Iterable[Change]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from reconciler.caller_policies import opening
 from reconciler.errors import UsageError
 from reconciler.model import AccountFacts, Address, Live, ManagedPolicy, PrincipalKind, Resource, Role, State
 from reconciler.ownership import caller_policy_name, owns
-from reconciler.planner.pack import opening
 
 
 def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) -> tuple[State, Live]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from reconciler.caller_policies import opening
 from reconciler.model import (
     Address,
     CallerPolicy,
@@ -21,7 +22,6 @@ from reconciler.model import (
 )
 from reconciler.ownership import caller_pack_name, caller_pack_path, parse_caller_pack
 from reconciler.policy.arn import iam_arn
-from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.policy.sizes import quota, size
 
 _Holder = tuple[str, PrincipalKind, str]
@@ -95,12 +95,6 @@ class _Shelf:
     def _place(self, number: int, arn: str) -> None:
         self.policies.setdefault(number, []).append(arn)
         self.placed.add(arn)
-
-
-def opening(arns: Iterable[str]) -> PolicyDocument:
-    """Return the policy that lets its holder assume these roles."""
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": sorted(arns)}
-    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
 
 
 def _standing(live: Live, stack: str) -> Mapping[_Holder, Mapping[int, tuple[str, ...]]]:

@@ -24,6 +24,9 @@ _SEEN = {"missing": "missing in AWS", "unexpected": "not in the manifests", _CHA
 _MARKS = {"missing": "-", "unexpected": "+", _CHANGED: "~"}
 
 
+_UNREAD = "XG209"
+
+
 def drifted(plan: Plan) -> tuple[Change, ...]:
     """Return the changes that are differences; some only go along with another one's order."""
     return tuple(change for change in plan.changes if change.before != change.after or change.replaces is not None)
@@ -31,7 +34,7 @@ def drifted(plan: Plan) -> tuple[Change, ...]:
 
 def obstacles(plan: Plan) -> tuple[Finding, ...]:
     """Return the errors that say that AWS is not as declared, or not known; limits are only about what apply does."""
-    return tuple(f for f in plan.findings if f.severity is Severity.ERROR and not f.acceptable)
+    return tuple(f for f in plan.findings if f.rule == _UNREAD or (f.severity is Severity.ERROR and not f.acceptable))
 
 
 def drift_json(plan: Plan) -> str:
@@ -71,7 +74,7 @@ def drift_text(plan: Plan, painter: Painter) -> str:
     found = [_word(change) for change in drifted(plan)]
     if found:
         lines.append("Drift: " + ", ".join(f"{found.count(word)} {seen}" for word, seen in _SEEN.items()) + ".")
-    elif obstacles(plan):
+    elif obstacles(plan) or not plan.complete():
         lines.append("No drift in what could be compared; see the errors above.")
     else:
         lines.append("No drift. AWS is as the manifests say.")

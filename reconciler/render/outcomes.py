@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from reconciler.model import Action, Change, Event, Outcome, Status, StepStarted, Verb
 from reconciler.render.escape import escape
-from reconciler.render.text import Painter
+from reconciler.render.text import Painter, unread_text
 
 _DOING = {
     (Action.CREATE, Verb.WRITE): ("creating", "created"),
@@ -17,7 +17,7 @@ _DOING = {
     (Action.DELETE, Verb.REMOVE): ("deleting", "deleted"),
     (Action.ADOPT, Verb.WRITE): ("adopting", "adopted"),
 }
-_MARKS = {Status.DONE: "+", Status.UNVERIFIED: "warning", Status.FAILED: "error", Status.SKIPPED: "warning"}
+_MARKS = {Status.DONE: "+", Status.FAILED: "error"}
 
 
 def event_line(event: Event, painter: Painter, ended: int | None = None) -> str:
@@ -30,13 +30,16 @@ def event_line(event: Event, painter: Painter, ended: int | None = None) -> str:
     head = f"[{event.number if ended is None else ended}/{event.total}] {address}:"
     if event.status is Status.DONE:
         return f"{head} {painter.paint('+', done)}"
-    return f"{head} {painter.paint(_MARKS[event.status], event.status)}: {escape(event.error)}"
+    return f"{head} {painter.paint(_MARKS.get(event.status, 'warning'), event.status)}: {escape(event.error)}"
 
 
-def summary(outcomes: Iterable[Outcome], verb: str = "apply", *, interrupted: bool = False) -> str:
+def summary(
+    outcomes: Iterable[Outcome], verb: str = "apply", *, interrupted: bool = False, unread: Sequence[str] = ()
+) -> str:
     """Return the closing lines: what failed, was skipped or not read back, by address, then the counts.
 
-    `verb` is `apply` or `destroy`; `interrupted` says that the run was told to stop.
+    `verb` is `apply` or `destroy`; `interrupted` says that the run was told to stop. `unread` are the accounts that
+    could not be read.
     """
     listed = tuple(outcomes)
     lines = [
@@ -44,20 +47,21 @@ def summary(outcomes: Iterable[Outcome], verb: str = "apply", *, interrupted: bo
         for outcome in listed
         if outcome.status is not Status.DONE
     ]
-    done = [outcome.change for outcome in listed if outcome.status is Status.DONE]
+    done = [outcome.change for outcome in listed if outcome.status in (Status.DONE, Status.PARTLY)]
     counts = [f"{_count(done, action)} {action}d" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)]
     if _count(done, Action.REPLACE):
         counts.insert(2, f"{_count(done, Action.REPLACE)} replaced")
     if _count(done, Action.ADOPT):
         counts.insert(0, f"{_count(done, Action.ADOPT)} adopted")
-    for status in (Status.UNVERIFIED, Status.FAILED, Status.SKIPPED):
+    for status in (Status.PARTLY, Status.UNVERIFIED, Status.FAILED, Status.SKIPPED):
         number = sum(outcome.status is status for outcome in listed)
         if number:
             counts.append(f"{number} {status}")
     if lines:
         cause = "" if interrupted else "mend the cause and "
         lines.append(f"What was not done stays in the plan: {cause}run the same command again.")
-    return "\n".join([*lines, f"{verb.capitalize()}: {', '.join(counts)}."]) + "\n"
+    left_out = f" Left out: {unread_text(unread)}." if unread else ""
+    return "\n".join([*lines, f"{verb.capitalize()}: {', '.join(counts)}.{left_out}"]) + "\n"
 
 
 def _count(changes: list[Change], action: Action) -> int:

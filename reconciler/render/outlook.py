@@ -8,13 +8,11 @@ from datetime import datetime
 
 from reconciler.model import Plan, Severity
 from reconciler.render.escape import escape
-from reconciler.render.text import duration
+from reconciler.render.text import duration, unread_text
 
 
 def outlook(plan: Plan, *, expires_at: datetime, now: datetime) -> str:
     """Say whether apply takes the file of a plan, until when, and with which findings accepted; else why not."""
-    if not plan.complete():
-        return "apply will refuse it, since an account could not be read; mend that, then plan again"
     errors = {finding.rule for finding in plan.findings if finding.severity is Severity.ERROR}
     acceptable = {finding.rule for finding in plan.findings if finding.acceptable}
     if fatal := sorted(errors - acceptable):
@@ -23,7 +21,8 @@ def outlook(plan: Plan, *, expires_at: datetime, now: datetime) -> str:
         return f"it has expired at {moment(expires_at)}, so apply will refuse it; plan again"
     # A file carries no acceptance, whatever was accepted when it was made.
     accepting = "".join(f" --accept {rule}" for rule in sorted(acceptable))
-    return f"apply{accepting} takes it until {moment(expires_at)}"
+    without = "" if plan.complete() else f"; it leaves out {unread_text(plan.unread())}"
+    return f"apply{accepting} takes it until {moment(expires_at)}{without}"
 
 
 def moment(time: datetime) -> str:

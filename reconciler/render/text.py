@@ -54,16 +54,19 @@ def text(plan: Plan, painter: Painter = _PLAIN, *, expand: bool = False) -> str:
     Equal changes of several accounts are one, unless it is to `expand`.
     """
     ids = {} if expand else plan.account_ids()
-    return text_of(plan.changes, plan.findings, wanted=bool(plan.desired), painter=painter, ids=ids)
+    return text_of(
+        plan.changes, plan.findings, wanted=bool(plan.desired), painter=painter, ids=ids, unread=plan.unread()
+    )
 
 
 def text_of(
     changes: Sequence[Change], findings: Iterable[Finding], *, wanted: bool, painter: Painter = _PLAIN,
-    ids: Mapping[str, str] | None = None,
+    ids: Mapping[str, str] | None = None, unread: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """Return changes and findings as text, as of a plan; `wanted` says whether anything is to be there.
 
-    `ids` are those of the accounts by their names; without them every change is shown by itself.
+    `ids` are those of the accounts by their names; without them every change is shown by itself. `unread` are the
+    accounts that could not be read.
     """
     lines: list[str] = []
     if ids:
@@ -80,12 +83,19 @@ def text_of(
         lines += [*finding_lines(finding, painter, whole=finding.grant in changed), ""]
     if any(finding.severity is Severity.ERROR for finding in ordered):
         lines += [painter.paint("error", "The plan is refused: mend the errors above. Nothing can be applied."), ""]
+    elif not changes and unread:
+        lines += ["No changes in what could be read.", ""]
     elif not changes and not wanted:
         lines += ["No changes. Nothing is wanted, and nothing is there to be removed.", ""]
     elif not changes:
         lines += ["No changes. AWS is as the manifests say.", ""]
-    lines.append(counts(changes))
+    lines.append(counts(changes) + (f" Left out: {unread_text(unread)}." if unread else ""))
     return "\n".join(lines) + "\n"
+
+
+def unread_text(names: Sequence[str]) -> str:
+    """Return how many accounts could not be read, and which."""
+    return f"{len(names)} account{'s' if len(names) != 1 else ''} that could not be read ({escape(', '.join(names))})"
 
 
 def counts(changes: Iterable[Change]) -> str:

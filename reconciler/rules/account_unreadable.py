@@ -1,4 +1,4 @@
-"""XG209: an account could not be read, so the plan is not complete."""
+"""XG209: an account could not be read, so the plan leaves it out."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from reconciler.model import Finding, Plan, Severity
 
 
 def account_unreadable(plan: Plan) -> Iterator[Finding]:
-    """Yield an error for each managed account of which nothing is known; its resources make no changes."""
+    """Yield a warning for each managed account of which nothing is known; its resources make no changes."""
     for name, facts in sorted(plan.live.facts.items()):
         if facts.error:
             yield Finding(
                 rule="XG209",
-                severity=Severity.ERROR,
-                message=f"nothing is planned for account {name}, since it could not be read: {facts.error}",
-                way_out="mend that and plan again; a plan that is not complete cannot be applied",
+                severity=Severity.WARNING,
+                message=f"account {name} is left out, and nothing new opens in it: it could not be read: {facts.error}",
+                way_out="mend that and run the same command again; all else can be applied",
             )

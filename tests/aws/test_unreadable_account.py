@@ -1,92 +1,243 @@
-"""An account that cannot be read: the plan of the others stands, and nothing can be applied."""
+"""An account that cannot be read: it is left out, nothing opens in it, and the others are planned and applied."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reconciler.sandbox.scenario import RECONCILER, SOURCE, TARGET, Scenario, root_client
+from reconciler.sandbox.scenario import RECONCILER, SOURCE, TARGET, Scenario, add_reconciler, root_client
 from reconciler.sandbox.server import Sandbox, writes
+from reconciler.sandbox.strict.accounts import backend
 from tests.conftest import EXAMPLE, Run
+
+
+def shut(sandbox: Sandbox, account: str) -> None:
+    """Let the account deny xgrant every call."""
+    root_client(sandbox, "iam", account).delete_role_policy(RoleName=RECONCILER, PolicyName="reconcile")
+    sandbox.enforce(on=True)
 
 
 @pytest.fixture
 def half_read(scenario: Scenario, sandbox: Sandbox) -> Scenario:
     """The target account denies every read."""
-    root_client(sandbox, "iam", TARGET).delete_role_policy(RoleName=RECONCILER, PolicyName="reconcile")
-    sandbox.enforce(on=True)
+    shut(sandbox, TARGET)
     sandbox.recorder.take()
     return scenario
 
 
-def test_the_plan_of_the_others_is_shown_with_who_failed_and_why(half_read: Scenario, xgrant: Run) -> None:
+def test_it_is_named_with_why_and_nothing_is_opened_in_it(half_read: Scenario, xgrant: Run) -> None:
     result = xgrant("plan", EXAMPLE, "--detailed-exitcode")
-    assert result.code == 1
-    assert "+ dev/group/developers/caller-policy/shared-bucket-read" in result.out
+    assert result.code == 6
     assert (
-        "error XG209 nothing is planned for account storage, since it could not be read: account storage: "
-        in result.out
+        "warning XG209 account storage is left out, and nothing new opens in it: it could not be read: " in result.out
     )
-    assert "storage/role/" not in result.out
-    assert result.out.endswith("Plan: 1 to create, 0 to update, 0 to delete.\n")
+    assert "AccessDenied" in result.err
+    assert "No changes in what could be read." in result.out
+    assert result.out.endswith(
+        "Plan: 0 to create, 0 to update, 0 to delete. Left out: 1 account that could not be read (storage).\n"
+    )
 
 
-def test_nothing_of_an_unreadable_account_is_planned_for_deletion(
-    half_read: Scenario, sandbox: Sandbox, xgrant: Run
-) -> None:
+def test_nothing_of_it_is_planned_for_deletion(half_read: Scenario, sandbox: Sandbox, xgrant: Run) -> None:
     sandbox.enforce(on=False)
-    assert "0 to delete" in xgrant("plan", EXAMPLE, "--destroy").out
+    assert xgrant("apply", EXAMPLE, "--auto-approve").code == 0
     sandbox.enforce(on=True)
-    assert "storage/" not in xgrant("plan", EXAMPLE, "--destroy").out
+    out = xgrant("plan", EXAMPLE, "--destroy").out
+    assert "- dev/group/developers/caller-policy/shared-bucket-read" in out
+    assert "storage/" not in out
 
 
 @pytest.mark.parametrize("command", ["apply", "destroy"])
-def test_a_plan_that_is_not_complete_is_not_applied(
+def test_where_nothing_can_be_done_nothing_is_written(
     half_read: Scenario, sandbox: Sandbox, xgrant: Run, command: str
 ) -> None:
-    assert xgrant(command, EXAMPLE, "--auto-approve").code == 1
+    assert xgrant(command, EXAMPLE, "--auto-approve").code == 6
     assert list(writes(sandbox.recorder.take())) == []
 
 
-def test_the_file_of_a_plan_that_is_not_complete_is_shown_and_refused(
-    half_read: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
-) -> None:
-    file = tmp_path / "plan.json"
-    planned = xgrant("plan", EXAMPLE, "-o", file)
-    assert xgrant("show", file).out == planned.out
-    sandbox.enforce(on=False)
-    sandbox.recorder.take()
-    result = xgrant("apply", file, EXAMPLE)
-    assert (result.code, "the plan is not complete" in result.err) == (3, True)
-    assert sandbox.recorder.take() == []
-
-
-def test_an_account_that_fails_after_the_review_stops_the_apply(
-    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
-) -> None:
-    file = tmp_path / "plan.json"
-    xgrant("plan", EXAMPLE, "-o", file)
-    root_client(sandbox, "iam", SOURCE).delete_role_policy(RoleName=RECONCILER, PolicyName="reconcile")
-    sandbox.enforce(on=True)
-    sandbox.recorder.take()
-    assert xgrant("apply", file, EXAMPLE).code == 1
-    assert list(writes(sandbox.recorder.take())) == []
-
-
-def test_a_grant_that_may_live_in_an_unreadable_account_is_not_called_unknown(half_read: Scenario, xgrant: Run) -> None:
+def test_a_grant_that_may_live_in_it_is_not_called_unknown(half_read: Scenario, xgrant: Run) -> None:
     result = xgrant("plan", EXAMPLE, "--only", "taken-out-of-the-manifest")
-    assert (result.code, "AccessDenied" in result.err) == (1, True)
+    assert (result.code, "AccessDenied" in result.err) == (6, True)
 
 
-def test_nobody_of_an_unreadable_account_is_said_not_to_exist(
-    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
-) -> None:
+def test_nobody_of_it_is_said_not_to_exist(scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path) -> None:
     manifest = tmp_path / "m.yaml"
     manifest.write_text(EXAMPLE.read_text(encoding="utf-8").replace("groups: [developers]", "users: [alice]"))
     assert xgrant("apply", manifest, "--auto-approve").code == 0
-    root_client(sandbox, "iam", SOURCE).delete_role_policy(RoleName=RECONCILER, PolicyName="reconcile")
-    sandbox.enforce(on=True)
+    shut(sandbox, SOURCE)
     result = xgrant("plan", manifest)
-    assert (result.code, "error XG209" in result.out) == (1, True)
-    assert "XG202" not in result.out
+    assert (result.code, "XG209" in result.out, "XG202" in result.out) == (6, True, False)
+
+
+def test_drift_says_that_it_could_not_be_compared(half_read: Scenario, xgrant: Run) -> None:
+    result = xgrant("drift", EXAMPLE)
+    assert result.code == 6
+    assert "XG209" in result.out
+    assert result.out.endswith("No drift in what could be compared; see the errors above.\n")
+
+
+ACCOUNTS = {f"w{index}": f"70000000000{index}" for index in range(1, 4)}
+
+
+@pytest.fixture
+def three(scenario: Scenario, sandbox: Sandbox) -> None:
+    """Three target accounts of one group in dev."""
+    for account in ACCOUNTS.values():
+        add_reconciler(sandbox, account)
+    policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}
+    iam = root_client(sandbox, "iam", SOURCE)
+    iam.put_user_policy(UserName="operator", PolicyName="operate", PolicyDocument=json.dumps(policy))
+    iam.create_group(GroupName="auditors")
+    sandbox.recorder.take()
+
+
+def manifest(folder: Path, **more: Any) -> Path:
+    data = {
+        "version": 1,
+        "stack": "platform",
+        "accounts": {"dev": {"id": SOURCE}, **{name: {"id": account} for name, account in ACCOUNTS.items()}},
+        "defaults": {"access": {"assume_role": {"name": "xgrant-reconciler"}}},
+        "grants": {
+            "audit": {
+                "from": {"account": "dev", "groups": ["auditors"]},
+                "to": {"account": sorted(ACCOUNTS), "role": "Audit"},
+                "permissions": [{"actions": ["s3:ListBucket"], "resources": ["*"]}],
+                **more,
+            }
+        },
+    }
+    path = folder / "m.yaml"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+def has_role() -> set[str]:
+    """Return the accounts that have the role."""
+    return {
+        name for name, account in ACCOUNTS.items() if any(r.name == "Audit" for r in backend(account).roles.values())
+    }
+
+
+def opened() -> set[str]:
+    """Return the accounts whose role the group may assume, whichever policies say so."""
+    group = backend(SOURCE).get_group("auditors")
+    texts = [
+        *group.policies.values(),
+        *(v.document for p in group.managed_policies.values() for v in p.versions if v.is_default),
+    ]
+    return {name for name, account in ACCOUNTS.items() if any(account in text for text in texts)}
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("kind", ["inline", "managed"])
+def test_the_others_are_applied_and_the_next_apply_does_the_rest(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, kind: str
+) -> None:
+    more = {"caller_policy": "managed"} if kind == "managed" else {}
+    path = manifest(tmp_path, **more)
+    shut(sandbox, ACCOUNTS["w2"])
+    result = xgrant("apply", path, "--auto-approve")
+    assert result.code == 6
+    assert result.out.endswith("3 created, 0 updated, 0 deleted. Left out: 1 account that could not be read (w2).\n"), (
+        result.out
+    )
+    assert has_role() == opened() == {"w1", "w3"}
+    sandbox.enforce(on=False)
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    assert has_role() == opened() == {*ACCOUNTS}
+    assert xgrant("plan", path, "--detailed-exitcode").code == 0
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("kind", ["inline", "managed"])
+def test_what_stands_open_in_it_stays_open(sandbox: Sandbox, xgrant: Run, tmp_path: Path, kind: str) -> None:
+    more = {"caller_policy": "managed"} if kind == "managed" else {}
+    path = manifest(tmp_path, **more)
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    shut(sandbox, ACCOUNTS["w2"])
+    result = xgrant("plan", path)
+    assert (result.code, "No changes in what could be read." in result.out) == (6, True)
+    without = manifest(tmp_path, to={"account": ["w2", "w3"], "role": "Audit"}, **more)
+    assert xgrant("apply", without, "--auto-approve").code == 6
+    assert (opened(), has_role()) == ({"w2", "w3"}, {"w2", "w3"})
+
+
+@pytest.mark.usefixtures("three")
+def test_what_should_be_closed_to_it_is_closed(sandbox: Sandbox, xgrant: Run, tmp_path: Path) -> None:
+    assert xgrant("apply", manifest(tmp_path), "--auto-approve").code == 0
+    shut(sandbox, ACCOUNTS["w2"])
+    assert (
+        xgrant("apply", manifest(tmp_path, to={"account": ["w1", "w3"], "role": "Audit"}), "--auto-approve").code == 6
+    )
+    assert (opened(), has_role()) == ({"w1", "w3"}, {*ACCOUNTS})
+
+
+@pytest.mark.usefixtures("three")
+def test_a_reviewed_plan_that_left_it_out_leaves_it_out_when_it_is_applied(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    path, file = manifest(tmp_path), tmp_path / "plan.json"
+    shut(sandbox, ACCOUNTS["w2"])
+    planned = xgrant("plan", path, "-o", file)
+    assert xgrant("show", file).out == planned.out
+    sandbox.enforce(on=False)
+    result = xgrant("apply", file, path)
+    assert (result.code, "(w2)" in result.out) == (6, True), result.err
+    assert has_role() == opened() == {"w1", "w3"}
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("kind", ["inline", "managed"])
+def test_an_account_that_fails_after_the_review_leaves_the_others_to_be_applied(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, kind: str
+) -> None:
+    more = {"caller_policy": "managed"} if kind == "managed" else {}
+    path, file = manifest(tmp_path, **more), tmp_path / "plan.json"
+    planned = xgrant("plan", path, "-o", file)
+    assert planned.code == 0, planned.err
+    shut(sandbox, ACCOUNTS["w2"])
+    result = xgrant("apply", file, path)
+    assert result.code == 6, result.err
+    assert has_role() == opened() == {"w1", "w3"}
+    sandbox.enforce(on=False)
+    # What is left is a change of another kind: it has to be reviewed.
+    assert xgrant("apply", file, path).code == 4
+
+
+@pytest.mark.usefixtures("three")
+def test_an_account_that_fails_after_the_review_lets_nothing_through_that_was_not_reviewed(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    path, file = manifest(tmp_path), tmp_path / "plan.json"
+    xgrant("plan", path, "-o", file)
+    shut(sandbox, ACCOUNTS["w2"])
+    changed = manifest(tmp_path, permissions=[{"actions": ["s3:*"], "resources": ["*"]}])
+    sandbox.recorder.take()
+    result = xgrant("apply", file, changed)
+    assert (result.code, "different: create w1/role/Audit" in result.out) == (4, True)
+    assert list(writes(sandbox.recorder.take())) == []
+
+
+@pytest.mark.usefixtures("three")
+def test_a_role_that_cannot_be_made_keeps_nobody_from_the_others(sandbox: Sandbox, xgrant: Run, tmp_path: Path) -> None:
+    root_client(sandbox, "iam", ACCOUNTS["w2"]).put_role_policy(
+        RoleName=RECONCILER, PolicyName="no-new-roles",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": {
+            "Effect": "Deny", "Action": "iam:CreateRole", "Resource": "*"}}),
+    )  # fmt: skip
+    sandbox.enforce(on=True)
+    path = manifest(tmp_path)
+    result = xgrant("apply", path, "--auto-approve")
+    assert result.code == 6
+    assert "failed: w2/role/Audit: " in result.out
+    assert (
+        "done in part: dev/group/developers/caller-policy/audit: without w2/role/Audit, which was not done".replace(
+            "developers", "auditors"
+        )
+        in result.out
+    )
+    assert has_role() == opened() == {"w1", "w3"}
+    assert "~ dev/group/auditors/caller-policy/audit" in xgrant("plan", path).out
