@@ -38,7 +38,7 @@ def test_with_credentials_of_another_account_nothing_of_the_account_is_read(
 ) -> None:
     file = write(tmp_path, "", "")
     result = xgrant("plan", file)
-    assert result.code == 1
+    assert result.code == 6
     assert f"the manifest says that storage is {TARGET}, but its credentials are of {SOURCE}" in result.err
     assert f"arn:aws:iam::{SOURCE}:user/operator" in result.err
     assert "nothing of it was read or changed" in result.err
@@ -111,7 +111,7 @@ def test_a_profile_that_leads_nowhere_is_named_with_what_to_do(
 ) -> None:
     (tmp_path / "aws-config").write_text("[profile empty]\nregion = us-east-1\n")
     result = xgrant("plan", write(tmp_path, "", access))
-    assert result.code == 1
+    assert result.code == 6
     assert "account storage" in result.err
     assert words in result.err
 

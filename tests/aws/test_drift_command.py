@@ -92,7 +92,7 @@ def test_an_account_that_cannot_be_read_is_an_error_and_never_clean(
     root_client(sandbox, "iam", TARGET).delete_role_policy(RoleName=RECONCILER, PolicyName="reconcile")
     sandbox.enforce(on=True)
     result = xgrant("drift", EXAMPLE, "--format", form)
-    assert result.code == 1
+    assert result.code == 6
     assert "AccessDenied" in result.out
     assert "No drift. " not in result.out
     assert form == "text" or json.loads(result.out)["complete"] is False

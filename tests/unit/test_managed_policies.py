@@ -29,7 +29,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import caller_pack_name
 from reconciler.planner import destroyed, narrow, plan
-from reconciler.planner.pack import opening, packed
+from reconciler.caller_policies import opening, packed
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sizes import size
 from reconciler.policy.split import split

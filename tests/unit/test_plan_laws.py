@@ -32,7 +32,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import owns
 from reconciler.planner import plan
-from reconciler.planner.pack import opening, packed
+from reconciler.caller_policies import opening, packed
 from reconciler.policy.arn import covers
 from reconciler.ports import Toward
 from tests.support import DEV, STORAGE, MemoryWriter, allow, document
