@@ -1,4 +1,4 @@
-"""The one place where xgrant waits. Tests put another clock here."""
+"""The one place where xgrant waits, and sees what ends meanwhile. Tests put another clock here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from collections.abc import Callable
 def monotonic() -> float:
     """Return seconds that only ever grow."""
     return time.monotonic()
+
+
+def now() -> float:
+    """Return the seconds since 1970, which go on while the machine sleeps."""
+    return time.time()
 
 
 def sleep(seconds: float) -> None:

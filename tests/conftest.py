@@ -91,6 +91,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock by which xgrant in this process waits in place of the real one, so that it waits for nothing."""
     found = Clock()
     monkeypatch.setattr("reconciler.clock.monotonic", found.monotonic)
+    monkeypatch.setattr("reconciler.clock.now", found.monotonic)
     monkeypatch.setattr("reconciler.clock.sleep", found.sleep)
     return found
 

@@ -94,6 +94,7 @@ class _Step:
 
 class _UnderWay(threading.local):
     step: _Step | None = None
+    account: str = ""
 
 
 class Retries:
@@ -148,10 +149,23 @@ class Retries:
         step = self._thread.step
         return step is not None and (operation, name) in step.failed
 
-    def watch(self, client: Any, account: str) -> None:
-        """Try the calls of a client again; it must not do so itself."""
+    @contextmanager
+    def about(self, account: str) -> Iterator[None]:
+        """Inside the block, in this thread, the calls of clients of a `caller` are about this account."""
+        before, self._thread.account = self._thread.account, account
+        try:
+            yield
+        finally:
+            self._thread.account = before
+
+    def watch(self, client: Any, account: str, caller: str = "") -> None:
+        """Try the calls of a client again; it must not do so itself.
+
+        A `caller` is who is throttled where that is not the account that the calls are about (facts sheet 5.1); which
+        one that is, is for `about` to say.
+        """
         service = client.meta.service_model.service_id.hyphenize()
-        pace = self._paces.setdefault(f"{account}/{service}", Pace())
+        pace = self._paces.setdefault(f"{caller or account}/{service}", Pace())
 
         def before(**_: Any) -> None:
             pace.wait()
@@ -165,7 +179,7 @@ class Retries:
             tries.sent = clock.monotonic()
 
         def after(**what: Any) -> float | None:
-            return self._after(account, pace, **what)
+            return self._after(self._thread.account if caller else account, pace, **what)
 
         client.meta.events.register_first(f"request-created.{service}", before)
         client.meta.events.register_last(f"request-created.{service}", at_last)

@@ -33,14 +33,19 @@ class AwsDirectory:
     def accounts(self, organization: Organization, *, tags: bool) -> tuple[Account, ...]:
         """Return all accounts; see `ports.Directory`."""
         where = Account(_NAME, organization.account, partition=organization.partition, access=organization.access)
-        client = self._connections.organizations(where)
-        with aws_errors(_NAME, "ListAccounts", denied=_DENIED):
+        with self._connections.organizations(where) as client, aws_errors(_NAME, "ListAccounts", denied=_DENIED):
             _check(client, organization)
             found = _complete(client)
-            with threads(_PARALLEL, "tags") as pool:
-                read = list(pool.map(lambda one: _tags(client, one.id), found)) if tags else [UnreadTags()] * len(found)
+        with threads(_PARALLEL, "tags") as pool:
+            read = list(pool.map(lambda one: self._tags(where, one), found)) if tags else [UnreadTags()] * len(found)
         pairs = zip(found, read, strict=True)
         return tuple(replace(one, partition=organization.partition, tags=own) for one, own in pairs)
+
+    def _tags(self, where: Account, account: Account) -> dict[str, str]:
+        # For each account anew: thousands of them may take longer than credentials last.
+        with self._connections.organizations(where) as client, aws_errors(_NAME, "ListAccounts", denied=_DENIED):
+            raw = _all(client, "list_tags_for_resource", "Tags", ResourceId=account.id)
+            return {tag["Key"]: tag["Value"] for tag in raw}
 
 
 def _complete(client: Any) -> list[Account]:
@@ -82,10 +87,6 @@ def _walk(client: Any) -> Iterator[Account]:
             yield Account(raw.get("Name", ""), raw["Id"], ou=ou, units=units, state=raw.get("State") or raw["Status"])
         below = _all(client, "list_organizational_units_for_parent", "OrganizationalUnits", ParentId=ou[-1])
         todo += [((*ou, raw["Id"]), f"{units.rstrip('/')}/{raw['Name']}") for raw in below]
-
-
-def _tags(client: Any, account_id: str) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in _all(client, "list_tags_for_resource", "Tags", ResourceId=account_id)}
 
 
 def _all(client: Any, operation: str, key: str, **what: str) -> Iterator[_Raw]:

@@ -80,23 +80,19 @@ class AwsReader:
 
     def _read(self, scope: Scope) -> Live:
         managed = [account for account in scope.accounts if account.managed]
-        errors = dict(self._connections.open_each(managed))
-        reached = {a.name: self._connections.client(a) for a in managed if a.name not in errors}
-        open_ones = [account for account in managed if account.name in reached]
         progress = _Progress(self._connections.notify, len(managed))
 
         def read_one(account: Account) -> _Read | XgrantError:
-            result = attempt(lambda: _read_account(account, reached[account.name], scope))
+            result = attempt(lambda: read_account(account, self._connections, scope))
             progress.count(account.name)
             return result
 
-        for name in errors:
-            progress.count(name)
         with threads(PARALLEL_ACCOUNTS, "read") as pool:
-            read = list(pool.map(read_one, open_ones))
+            read = list(pool.map(read_one, managed))
+        errors: dict[str, XgrantError] = {}
         state: dict[Address, Resource] = {}
         facts = {account.name: AccountFacts(account) for account in scope.accounts}
-        for account, result in zip(open_ones, read, strict=True):
+        for account, result in zip(managed, read, strict=True):
             if isinstance(result, XgrantError):
                 errors[account.name] = result
             else:
@@ -106,7 +102,7 @@ class AwsReader:
             gather(errors.values())
         for name, error in errors.items():
             facts[name] = replace(facts[name], error=str(error))
-        return Live(state, _with_aws_policies(facts, reached, scope.policy_arns))
+        return Live(state, _with_aws_policies(facts, self._connections, scope.policy_arns))
 
 
 class _Progress:
@@ -124,7 +120,20 @@ class _Progress:
             self._notify(AccountRead(account, self._number, self._total))
 
 
-def _read_account(account: Account, iam: IAMClient, scope: Scope) -> _Read:
+def read_account(account: Account, connections: Connections, scope: Scope) -> _Read:
+    """Return what a managed account has of the scope, and its facts; its client is let go.
+
+    AWS's own managed policies are in the facts only where they are attached, or bound somebody.
+
+    Raises:
+        AwsError: the account cannot be reached or read, or is another one than the manifest says.
+
+    """
+    with connections.client(account) as iam:
+        return _read_in_bulk(account, iam, scope)
+
+
+def _read_in_bulk(account: Account, iam: IAMClient, scope: Scope) -> _Read:
     with aws_errors(account.name, "GetAccountAuthorizationDetails"):
         details: dict[str, list[Any]] = {
             "UserDetailList": [],
@@ -270,7 +279,7 @@ def _bounded(details: Mapping[str, list[_Detail]]) -> dict[str, tuple[str, ...]]
 
 
 def _with_aws_policies(
-    facts: Mapping[str, AccountFacts], clients: Mapping[str, IAMClient], named: frozenset[str]
+    facts: Mapping[str, AccountFacts], connections: Connections, named: frozenset[str]
 ) -> dict[str, AccountFacts]:
     """Add AWS's own managed policies to what exists, where one is named that no account has attached yet.
 
@@ -287,10 +296,8 @@ def _with_aws_policies(
             listed = wanted
         else:
             account = members[0].account
-            with aws_errors(account.name, "ListPolicies"):
-                pages = (
-                    clients[account.name].get_paginator("list_policies").paginate(Scope="AWS", PaginationConfig=_PAGE)
-                )
+            with connections.client(account) as iam, aws_errors(account.name, "ListPolicies"):
+                pages = iam.get_paginator("list_policies").paginate(Scope="AWS", PaginationConfig=_PAGE)
                 listed = {policy["Arn"] for page in pages for policy in page["Policies"]} & wanted
         for known in members:
             found[known.account.name] = replace(known, policies=(known.policies or frozenset()) | listed)

@@ -18,8 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from reconciler import __version__
 from reconciler.aws.calls import tell
+from reconciler.aws.clients import REGIONS, new_session
 from reconciler.aws.errors import store_errors
-from reconciler.aws.sessions import REGIONS, new_session
 from reconciler.events import Notice
 from reconciler.ports import Entry
 

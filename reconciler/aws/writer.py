@@ -36,8 +36,8 @@ class AwsWriter:
 
     def write(self, address: Address, before: Resource | None, after: Resource, toward: Toward) -> None:
         """Create or update; see `ports.Writer`."""
-        iam, standing = self._client(address), before
-        with aws_errors(address.account, "write"):
+        standing = before
+        with self._client(address) as iam, aws_errors(address.account, "write"):
             match after:
                 case ManagedPolicy():
                     if not isinstance(standing, ManagedPolicy):
@@ -55,8 +55,7 @@ class AwsWriter:
 
     def remove(self, address: Address, before: Resource, toward: Toward) -> None:
         """Delete; see `ports.Writer`."""
-        iam = self._client(address)
-        with aws_errors(address.account, "remove"):
+        with self._client(address) as iam, aws_errors(address.account, "remove"):
             match before:
                 case Role():
                     delete_role(iam, address.name, before, toward)
@@ -68,8 +67,7 @@ class AwsWriter:
 
     def standing(self, address: Address, like: Resource) -> Resource | None:
         """Read what stands at an address; see `ports.Writer`."""
-        iam = self._client(address)
-        with aws_errors(address.account, "read"):
+        with self._client(address) as iam, aws_errors(address.account, "read"):
             return read_one(iam, address, like, self._stack)
 
     def step(self, forbidden: Callable[[], str] = str) -> AbstractContextManager[list[ApiCall]]:
@@ -80,8 +78,8 @@ class AwsWriter:
         """Wait where somebody else writes; see `ports.Writer`."""
         return self._connections.retries.look_again(error.operation)
 
-    def _client(self, address: Address) -> IAMClient:
-        return self._connections.open([self._accounts[address.account]])[address.account]
+    def _client(self, address: Address) -> AbstractContextManager[IAMClient]:
+        return self._connections.client(self._accounts[address.account])
 
     def _policy_name(self, address: Address) -> str:
         return caller_policy_name(self._stack, address.name)

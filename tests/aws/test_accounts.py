@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import botocore.session
 import pytest
 
-from reconciler.aws.sessions import REGIONS, Connections
+from reconciler.aws.calls import Retries
+from reconciler.aws.clients import IDLE_CLIENTS, REGIONS, Clients
+from reconciler.aws.keys import Keys
+from reconciler.aws.sessions import Connections
 from reconciler.data import data_path
+from reconciler.errors import AwsError
 from reconciler.manifest import load
+from reconciler.model import Access, Account
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted
 from tests.conftest import EXAMPLE, Clock, Run
@@ -73,7 +83,10 @@ def test_an_external_id_is_sent_when_the_role_is_assumed(
     monkeypatch.setattr(sandbox.recorder, "_application", spy)
     role = ", assume_role: {name: xgrant-reconciler, external_id: secret-handshake}"
     manifest = load([str(write(tmp_path, role, role))])
-    Connections("platform").open(manifest.accounts.values())
+    connections = Connections("platform")
+    for account in manifest.accounts.values():
+        with connections.client(account):
+            pass
     assumed = [body for body in bodies if b"Action=AssumeRole" in body]
     assert len(assumed) == 2
     for body in assumed:
@@ -90,13 +103,110 @@ def test_every_partition_has_a_region_of_its_own() -> None:
     assert set(schema["$defs"]["account"]["properties"]["partition"]["enum"]) == set(REGIONS)
 
 
-def test_a_client_is_made_once_for_each_account(scenario: Scenario, sandbox: Sandbox) -> None:
-    accounts = load([str(EXAMPLE)]).accounts.values()
+def test_a_client_is_made_once_for_each_account_though_many_ask_at_the_same_time(
+    scenario: Scenario, sandbox: Sandbox
+) -> None:
+    accounts = [*load([str(EXAMPLE)]).accounts.values()] * 20
     connections = Connections("platform")
-    first = dict(connections.open(accounts))
-    sandbox.recorder.take()
-    assert connections.open(accounts)["dev"] is first["dev"]
-    assert sandbox.recorder.take() == []
+
+    def ask(account: Account) -> tuple[str, int]:
+        with connections.client(account) as iam:
+            iam.get_account_summary()
+            return account.name, id(iam)
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(ask, accounts))
+    assert len(found) == 2
+    calls = counted(sandbox.recorder.take())
+    assert calls == {"AssumeRole": 2, "GetCallerIdentity": 2, "GetAccountSummary": 40}
+
+
+def test_an_account_that_waits_for_its_credentials_keeps_no_other_waiting(
+    scenario: Scenario, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev, storage = load([str(EXAMPLE)]).accounts.values()
+    connections = Connections("platform")
+    other_is_done, application = threading.Event(), sandbox.recorder._application
+    waited = []
+
+    def slow(environ: dict[str, Any], start: Any) -> Any:
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"] or 0))
+        environ["wsgi.input"] = io.BytesIO(body)
+        if SOURCE.encode() in body:
+            waited.append(other_is_done.wait(10))
+        return application(environ, start)
+
+    monkeypatch.setattr(sandbox.recorder, "_application", slow)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: connections.client(dev).__enter__())
+        with connections.client(storage):
+            other_is_done.set()
+        asked.result()
+    assert waited == [True]
+
+
+def test_why_an_account_cannot_be_reached_is_found_out_once_and_said_each_time(
+    scenario: Scenario, sandbox: Sandbox
+) -> None:
+    missing = Account("storage", TARGET, access=Access(role="nobody"))
+    sandbox.enforce(on=True)
+    connections = Connections("platform")
+    said = set()
+    for _ in range(3):
+        with pytest.raises(AwsError, match=f"the role arn:aws:iam::{TARGET}:role/nobody has to exist") as caught:
+            connections.client(missing).__enter__()
+        said.add(str(caught.value))
+    assert len(said) == 1
+    assert counted(sandbox.recorder.take()) == {"AssumeRole": 1}
+
+
+def test_of_many_clients_those_in_use_are_kept_and_the_ones_that_were_used_last() -> None:
+    clients, made = Clients(Retries(lambda _: None)), []
+    keys = Keys("AKIA", "secret")
+
+    def use(name: str) -> AbstractContextManager[Any]:
+        return clients.use(name, keys, lambda: clients.make("iam", name, "aws", keys))
+
+    with use("pinned") as pinned:
+        kept = weakref.ref(pinned)
+        for number in range(199):
+            with use(f"a{number}") as iam:
+                made.append(weakref.ref(iam))
+        del iam, pinned
+        gc.collect()
+        assert kept() is not None
+        assert [ref() is not None for ref in made] == [False] * (199 - IDLE_CLIENTS) + [True] * IDLE_CLIENTS
+
+
+def test_a_client_whose_keys_are_renewed_while_somebody_uses_it_is_let_go_afterwards() -> None:
+    clients = Clients(Retries(lambda _: None))
+
+    def use(keys: Keys) -> AbstractContextManager[Any]:
+        return clients.use("dev", keys, lambda: clients.make("iam", "dev", "aws", keys))
+
+    with use(Keys("AKIA", "old")) as old:
+        with use(Keys("AKIA", "new")) as new:
+            assert new is not old
+        ref = weakref.ref(old)
+        del old
+        gc.collect()
+        assert ref() is not None
+    gc.collect()
+    assert ref() is None
+    with use(Keys("AKIA", "new")) as again:
+        assert again is new
+
+
+def test_who_comes_back_to_an_account_whose_client_was_let_go_is_asked_for_no_credentials(
+    scenario: Scenario, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.aws.clients.IDLE_CLIENTS", 0)
+    dev, _ = load([str(EXAMPLE)]).accounts.values()
+    connections = Connections("platform")
+    for _ in range(2):
+        with connections.client(dev) as iam:
+            iam.get_account_summary()
+    assert counted(sandbox.recorder.take()) == {"AssumeRole": 1, "GetCallerIdentity": 1, "GetAccountSummary": 2}
 
 
 @pytest.mark.parametrize(
