@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.applier import apply
+from reconciler.caller_policies import opening, packed
 from reconciler.model import (
     Account,
     AccountFacts,
@@ -29,7 +30,6 @@ from reconciler.model import (
 )
 from reconciler.ownership import caller_pack_name
 from reconciler.planner import destroyed, narrow, plan
-from reconciler.caller_policies import opening, packed
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sizes import size
 from reconciler.policy.split import split

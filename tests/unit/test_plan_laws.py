@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reconciler.applier import apply
+from reconciler.caller_policies import opening, packed
 from reconciler.desired import desired_state
 from reconciler.errors import Place
 from reconciler.model import (
@@ -32,7 +33,6 @@ from reconciler.model import (
 )
 from reconciler.ownership import owns
 from reconciler.planner import plan
-from reconciler.caller_policies import opening, packed
 from reconciler.policy.arn import covers
 from reconciler.ports import Toward
 from tests.support import DEV, STORAGE, MemoryWriter, allow, document
