@@ -36,7 +36,7 @@ bench: $(READY) ## Measure, as ratios against a floor
 
 lock: $(READY) ## Resolve the development environment anew
 	$(PIP) install uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra sandbox --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra sandbox --extra dask --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet \
 	  -o requirements-dev.lock
 

@@ -84,6 +84,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _colour(plan)
     _expand(plan)
     _format(plan)
+    _executor(plan)
     _progress(plan)
     plan.add_argument("--destroy", action="store_true", help="plan to remove all that the stack owns")
     plan.add_argument("-o", "--out", metavar="FILE", help="also write the plan to a file, *.json, for show and apply")
@@ -105,6 +106,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _only(drift)
     _colour(drift)
     _format(drift)
+    _executor(drift)
     _progress(drift)
 
 
@@ -129,6 +131,7 @@ def _changing(commands: argparse._SubParsersAction[_Subcommand]) -> None:
             "--parallelism", type=_parallelism, default=8, metavar="N",
             help="changes of one account at a time; default: 8",
         )  # fmt: skip
+        _executor(command)
         command.add_argument("--no-verify", action="store_true", help="do not read back what was written")
         command.add_argument(
             "--lock-timeout", type=_wait, default=0, metavar="TIME",
@@ -257,6 +260,16 @@ def _progress(command: _Parser) -> None:
         help="what is told on stderr; default: info, which is progress",
     )  # fmt: skip
     command.add_argument("--debug", action="store_true", help="as --log-level debug: every call to AWS, with its time")
+
+
+def _executor(command: _Parser) -> None:
+    command.add_argument(
+        "--executor", choices=("threads", "processes", "dask"), default="threads",
+        help="what does the work of the accounts; default: threads",
+    )  # fmt: skip
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of a Dask scheduler, like tls://host:8786; with --executor dask"
+    )
 
 
 def _parallelism(text: str) -> int:

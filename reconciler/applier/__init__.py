@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from reconciler.applier.execute import Executor
-from reconciler.applier.schedule import Result, Schedule
+from reconciler.applier.schedule import Schedule
 from reconciler.caller_policies import openings, without_roles
 from reconciler.errors import StaleError
-from reconciler.model import Address, Change, Event, Outcome, Plan, Role, Status, Step, Verb
+from reconciler.model import Address, Change, Event, Outcome, Plan, Result, Role, Status, Step, Verb
 from reconciler.ports import Writer
+from reconciler.principals import arns_by_id
 
-__all__ = ["apply"]
+__all__ = ["Executor", "apply"]
 
 
 def apply(
@@ -23,13 +24,15 @@ def apply(
     on_event: Callable[[Event], None],
     parallelism: int = 1,
     stopped: Callable[[], str] = lambda: "",
+    execute: Callable[[Step], Result] | None = None,
 ) -> tuple[Outcome, ...]:
     """Execute an approved plan; return one outcome for each change, in the plan's order.
 
     `approved` is the fingerprint of the plan that was reviewed; `parallelism` is how many steps of one account may be
     under way. `stopped` says why no further step may begin, nothing while it may. A step whose required steps are not
     all done is skipped; but a caller policy is written without the roles that could not be made. An error of AWS is a
-    result, not an exception. Events are told in this thread.
+    result, not an exception. Events are told in this thread. `execute` executes a step in place of the writer, for
+    example on another machine.
 
     Raises:
         StaleError: this is not the approved plan.
@@ -40,7 +43,8 @@ def apply(
         raise StaleError("this is not the plan that was approved; nothing was changed")
     if plan.refused():
         raise ValueError("the plan has findings of severity error")
-    schedule = Schedule(plan.steps, Executor(plan, writer).execute, parallelism, on_event, stopped, _without)
+    execute = execute or Executor(arns_by_id(plan.live.facts), writer).execute
+    schedule = Schedule(plan.steps, execute, parallelism, on_event, stopped, _without)
     by_address: dict[Address, list[tuple[Step, Result]]] = {}
     results = schedule.run()
     for step, result in zip(schedule.steps, results, strict=True):

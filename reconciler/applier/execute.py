@@ -6,11 +6,24 @@ overwritten. Where AWS says that somebody is at work, the step looks again, and 
 
 from __future__ import annotations
 
-from reconciler.applier.schedule import Result
+from collections.abc import Mapping
+
 from reconciler.errors import AwsError, StaleError, XgrantError
-from reconciler.model import Action, Address, Change, ManagedPolicy, Plan, Resource, Role, Status, Step, Verb
+from reconciler.model import (
+    Action,
+    Address,
+    Change,
+    ManagedPolicy,
+    Resource,
+    Result,
+    Role,
+    Status,
+    Step,
+    Verb,
+    differing,
+)
 from reconciler.ports import Writer
-from reconciler.principals import arns_by_id, in_arns
+from reconciler.principals import in_arns
 
 
 class _Way:
@@ -25,11 +38,16 @@ class _Way:
 
 
 class Executor:
-    """Executes the steps of a plan, each in whatever thread."""
+    """Executes steps, each in whatever thread.
 
-    def __init__(self, plan: Plan, writer: Writer) -> None:
+    `arns` are those of users and roles by the unique ids that trust policies may show. A step that is executed `again`
+    may have been begun by somebody who did not live to tell: it goes on from what stands.
+    """
+
+    def __init__(self, arns: Mapping[str, str], writer: Writer, *, again: bool = False) -> None:
         self._writer = writer
-        self._arns = arns_by_id(plan.live.facts)
+        self._arns = arns
+        self._again = again
 
     def execute(self, step: Step) -> Result:
         """Return what became of the step."""
@@ -71,12 +89,12 @@ class Executor:
             return self._look(change, change.removed_address(), change.before, change.interim)
         if change.action in (Action.UPDATE, Action.ADOPT):
             return self._look(change, change.address, change.interim or change.before, change.after)
-        if isinstance(change.after, Role | ManagedPolicy):
+        if isinstance(change.after, Role | ManagedPolicy) and not self._again:
             # CreateRole and CreatePolicy refuse to take another's place; nothing else does.
             return None
         found = self._look(change, change.address, None, change.after)
         # In the place of what was replaced, a moment ago, something new is made.
-        return found if found == change.after else None
+        return found if self._on_the_way(None, found, change.after) else None
 
     def _look(
         self, change: Change, address: Address, expected: Resource | None, wanted: Resource | None
@@ -84,9 +102,13 @@ class Executor:
         found = self._standing(address, expected or wanted)
         # The second of two steps may for a moment still see what the first one has changed.
         earlier = change.before if change.interim or change.action is Action.REPLACE else expected
-        if found not in (expected, wanted, earlier):
+        if found not in (expected, wanted, earlier) and not self._on_the_way(expected, found, wanted):
             raise _stale(address, expected, found)
         return found
+
+    def _on_the_way(self, expected: Resource | None, found: Resource | None, wanted: Resource | None) -> bool:
+        """Return whether what stands is what a step leaves that was cut short, if it may have been."""
+        return found == wanted or (self._again and found is not None and between(expected, found, wanted))
 
     def _look_again(self, address: Address, way: _Way) -> Resource | None:
         """Return what stands at the address in the middle of a step: what its own calls have brought about.
@@ -107,6 +129,39 @@ class Executor:
         assert like is not None  # something is there, or is to be
         found = self._writer.standing(address, like)
         return None if found is None else in_arns(found, self._arns)
+
+
+def between(before: Resource | None, found: Resource, after: Resource | None) -> bool:
+    """Return whether all that stands is as it was or as it will be, so that nothing is overwritten that is neither.
+
+    A new role is made with its trust policy and its tags at once, so those have to be as they will be.
+    """
+    ends = [end for end in (before, after) if end is not None]
+    if any(type(end) is not type(found) for end in ends):
+        return False
+    if before is None and isinstance(found, Role) and isinstance(after, Role):
+        as_made = {"path", "description", "max_session_duration", "trust_policy", "permissions_boundary", "tags"}
+        if as_made & {*differing(found, after)}:
+            return False
+    return all(_among(name, value, [end.attributes()[name] for end in ends]) for name, value in _attributes(found))
+
+
+def _attributes(found: Resource) -> list[tuple[str, object]]:
+    return list(found.attributes().items())
+
+
+def _among(name: str, value: object, ends: list[object]) -> bool:
+    """Return whether a value is one of those of the ends; of what has several parts, whether each part is."""
+    if value in ends:
+        return True
+    if isinstance(value, dict):
+        # A part may also be gone, or not be there yet.
+        return name in ("inline_policies", "tags") and all(
+            any(key in end and end[key] == item for end in ends if isinstance(end, dict)) for key, item in value.items()
+        )
+    if isinstance(value, list):
+        return all(any(item in end for end in ends if isinstance(end, list)) for item in value)
+    return False
 
 
 def _stale(address: Address, expected: Resource | None, found: Resource | None) -> StaleError:

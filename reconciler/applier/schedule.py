@@ -9,21 +9,12 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from reconciler.model import ApiCall, Change, Event, ManagedPolicy, Status, Step, StepEnded, StepStarted
+from reconciler.model import Change, Event, ManagedPolicy, Result, Status, Step, StepEnded, StepStarted
 
 MAX_THREADS = 64
 """Steps at a time, over all accounts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of a step."""
-
-    status: Status
-    error: str = ""
-    calls: tuple[ApiCall, ...] = ()
 
 
 class Schedule:

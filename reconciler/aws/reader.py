@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import as_completed
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from reconciler.aws.apart import (
     is_own_inline,
 )
 from reconciler.aws.errors import aws_errors
-from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections, attempt, gather
+from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections, gather
 from reconciler.aws.threads import threads
 from reconciler.errors import XgrantError
 from reconciler.events import AccountRead, Notice
@@ -52,6 +53,7 @@ from reconciler.ownership import (
 )
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sizes import size
+from reconciler.shards import ShardRequest, ShardResult, Work
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -68,10 +70,11 @@ _Read = tuple[dict[Address, Resource], AccountFacts]
 
 
 class AwsReader:
-    """Reads the accounts of a scope, several at a time."""
+    """Reads the accounts of a scope, several at a time: here in threads, or by what does the `work` elsewhere."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, work: Work | None = None) -> None:
         self._connections = connections
+        self._work = work or self._here
 
     def read(self, scope: Scope, stopped: Callable[[], str] = str) -> Live:
         """Read every managed account; see `ports.Reader`."""
@@ -81,28 +84,88 @@ class AwsReader:
     def _read(self, scope: Scope) -> Live:
         managed = [account for account in scope.accounts if account.managed]
         progress = _Progress(self._connections.notify, len(managed))
-
-        def read_one(account: Account) -> _Read | XgrantError:
-            result = attempt(lambda: read_account(account, self._connections, scope))
-            progress.count(account.name)
-            return result
-
-        with threads(PARALLEL_ACCOUNTS, "read") as pool:
-            read = list(pool.map(read_one, managed))
-        errors: dict[str, XgrantError] = {}
+        results: dict[str, ShardResult] = {}
+        for result in self._work(_requests(scope, managed)):
+            results[result.account] = result
+            progress.count(result.account)
         state: dict[Address, Resource] = {}
         facts = {account.name: AccountFacts(account) for account in scope.accounts}
-        for account, result in zip(managed, read, strict=True):
-            if isinstance(result, XgrantError):
-                errors[account.name] = result
-            else:
-                state.update(result[0])
-                facts[account.name] = result[1]
-        if len(errors) == len(managed):
-            gather(errors.values())
-        for name, error in errors.items():
-            facts[name] = replace(facts[name], error=str(error))
-        return Live(state, _with_aws_policies(facts, self._connections, scope.policy_arns))
+        for account in managed:
+            result = results[account.name]
+            state.update(result.state)
+            known = result.facts or AccountFacts(account, error=result.error)
+            facts[account.name] = replace(known, account=account)
+        if managed and all(results[account.name].error for account in managed):
+            gather(XgrantError(results[account.name].error) for account in managed)
+        return Live(state, self._with_aws_policies(scope, facts))
+
+    def _here(self, requests: Iterable[ShardRequest]) -> Iterator[ShardResult]:
+        with threads(PARALLEL_ACCOUNTS, "read") as pool:
+            waiting = [pool.submit(do_reading, request, self._connections) for request in requests]
+            yield from (future.result() for future in as_completed(waiting))
+
+    def _with_aws_policies(self, scope: Scope, facts: Mapping[str, AccountFacts]) -> dict[str, AccountFacts]:
+        """Add AWS's own managed policies to what exists, where one is named that no account has attached yet.
+
+        They are the same in every account of a partition, so one account of it is asked; another if that fails.
+        """
+        found = dict(facts)
+        by_partition: dict[str, list[AccountFacts]] = {}
+        for known in facts.values():
+            if known.policies is not None:
+                by_partition.setdefault(known.account.partition, []).append(known)
+        for partition, members in sorted(by_partition.items()):
+            wanted = frozenset(arn for arn in scope.policy_arns if arn.startswith(f"arn:{partition}:iam::aws:policy/"))
+            attached = frozenset[str]().union(*(known.policies or () for known in members))
+            listed = wanted if wanted <= attached else self._listed(scope.stack, members, wanted)
+            for known in members:
+                found[known.account.name] = replace(known, policies=(known.policies or frozenset()) | listed)
+        return found
+
+    def _listed(self, stack: str, members: Iterable[AccountFacts], wanted: frozenset[str]) -> frozenset[str]:
+        errors: list[XgrantError] = []
+        for known in members:
+            for result in self._work([ShardRequest("", stack, slim(known.account), policies=wanted)]):
+                if not result.error:
+                    return result.policies
+                errors.append(XgrantError(result.error))
+        gather(errors)
+        return frozenset()
+
+
+def slim(account: Account) -> Account:
+    """Return an account with what it takes to reach it, and no more."""
+    return replace(account, tags={}, ou=(), units="")
+
+
+def _requests(scope: Scope, managed: Iterable[Account]) -> Iterator[ShardRequest]:
+    slots: dict[str, set[tuple[str, ...]]] = {}
+    for slot in scope.role_slots:
+        slots.setdefault(slot[0], set()).add(slot)
+    for account in managed:
+        own = Scope(
+            scope.stack, (slim(account),), frozenset(slots.get(account.name, ())),
+            whole=scope.whole & {account.name},
+        )  # fmt: skip
+        yield ShardRequest("", scope.stack, slim(account), read=own)
+
+
+def do_reading(request: ShardRequest, connections: Connections) -> ShardResult:
+    """Do what a request asks to read; an error is a part of the result."""
+    account = request.account
+    try:
+        if request.read is None:
+            return ShardResult(account.name, policies=_aws_policies(account, connections) & request.policies)
+        state, facts = read_account(account, connections, request.read)
+    except XgrantError as error:
+        return ShardResult(account.name, str(error))
+    return ShardResult(account.name, state=state, facts=facts)
+
+
+def _aws_policies(account: Account, connections: Connections) -> frozenset[str]:
+    with connections.client(account) as iam, aws_errors(account.name, "ListPolicies"):
+        pages = iam.get_paginator("list_policies").paginate(Scope="AWS", PaginationConfig=_PAGE)
+        return frozenset(policy["Arn"] for page in pages for policy in page["Policies"])
 
 
 class _Progress:
@@ -275,32 +338,6 @@ def _bounded(details: Mapping[str, list[_Detail]]) -> dict[str, tuple[str, ...]]
         arn = entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
         if arn is not None:
             found[arn] = tuple(sorted((*found.get(arn, ()), f"{kind}/{entity[f'{kind.capitalize()}Name']}")))
-    return found
-
-
-def _with_aws_policies(
-    facts: Mapping[str, AccountFacts], connections: Connections, named: frozenset[str]
-) -> dict[str, AccountFacts]:
-    """Add AWS's own managed policies to what exists, where one is named that no account has attached yet.
-
-    They are the same in every account of a partition, so one account of it is asked.
-    """
-    found = dict(facts)
-    by_partition: dict[str, list[AccountFacts]] = {}
-    for known in facts.values():
-        if known.policies is not None:
-            by_partition.setdefault(known.account.partition, []).append(known)
-    for partition, members in sorted(by_partition.items()):
-        wanted = {arn for arn in named if arn.startswith(f"arn:{partition}:iam::aws:policy/")}
-        if wanted <= frozenset().union(*(known.policies or () for known in members)):
-            listed = wanted
-        else:
-            account = members[0].account
-            with connections.client(account) as iam, aws_errors(account.name, "ListPolicies"):
-                pages = iam.get_paginator("list_policies").paginate(Scope="AWS", PaginationConfig=_PAGE)
-                listed = {policy["Arn"] for page in pages for policy in page["Policies"]} & wanted
-        for known in members:
-            found[known.account.name] = replace(known, policies=(known.policies or frozenset()) | listed)
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
@@ -121,6 +121,16 @@ class Memory:
     made: set[object] = field(default_factory=set)
     taken: set[object] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def learn(self, made: Iterable[object]) -> None:
+        """Note what the run has made elsewhere."""
+        with self.lock:
+            self.made |= {*made}
+
+    def known(self) -> frozenset[object]:
+        """Return what the run has made, as far as it is known here."""
+        with self.lock:
+            return frozenset(self.made)
 
     def note(self, account: str, operation: str, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """Note what a call that was answered has done."""

@@ -110,14 +110,6 @@ class Connections:
         return closing(self._clients.make("sts", account.name, account.partition, keys))
 
 
-def attempt(call: Callable[[], T]) -> T | XgrantError:
-    """Return what the call returns, or the error that it raises: a thread's failure is a value."""
-    try:
-        return call()
-    except XgrantError as error:
-        return _bare(error)
-
-
 def _bare(error: E) -> E:
     """Return an error without the frames that it went through, which would keep what they hold: clients, answers."""
     error.__traceback__ = error.__cause__ = error.__context__ = None

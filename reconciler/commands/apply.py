@@ -16,11 +16,13 @@ from reconciler.errors import UsageError
 from reconciler.locking import LEASE
 from reconciler.model import Event, Manifest, Outcome, Plan, Status, StepStarted
 from reconciler.pipeline import (
+    Elsewhere,
     Request,
     Turn,
     apply_plan,
     aws_ports,
     check_accepted,
+    elsewhere,
     load_with_accounts,
     make_plan,
     read_back,
@@ -40,6 +42,7 @@ class Ready:
     reader: Reader
     writer: Writer
     turn: Turn
+    workers: Elsewhere | None
 
 
 def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
@@ -52,19 +55,22 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
     try:
         # The innermost ends first: no signal keeps the locks from being released once changes have begun.
         with terminating(), ExitStack() as signals, ExitStack() as turns:
+            workers = turns.enter_context(elsewhere(arguments.executor, arguments.scheduler, shown.notice))
             if not destroy and _is_plan_file(arguments.paths):
                 # Only here: show and validate have no need of it, and destroy takes no plan file.
                 from reconciler.commands.apply_file import prepare
 
-                ready = prepare(arguments, shown, turns)
+                ready = prepare(arguments, shown, turns, workers)
             else:
-                ready = _prepare(arguments, shown, turns, destroy=destroy)
+                ready = _prepare(arguments, shown, turns, workers, destroy=destroy)
             return ready if isinstance(ready, int) else _execute(ready, arguments, shown, signals, destroy=destroy)
     finally:
         shown.close()
 
 
-def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *, destroy: bool) -> Ready | int:
+def _prepare(
+    arguments: argparse.Namespace, shown: Progress, turns: ExitStack, workers: Elsewhere | None, *, destroy: bool
+) -> Ready | int:
     """Return what was approved, or an exit code if nothing is to be done."""
     if not arguments.auto_approve and not interactive():
         raise UsageError(
@@ -73,7 +79,7 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
         )
     accepted = check_accepted(arguments.accept)
     manifest = load_with_accounts(arguments.paths, shown.notice, anew=True)
-    reader, writer = aws_ports(manifest, shown.notice)
+    reader, writer = aws_ports(manifest, shown.notice, workers)
     request = Request(manifest, frozenset(arguments.only), destroy, accepted)
     brush = painter(arguments.color)
     turn = turns.enter_context(own_turn(manifest, arguments, shown)) if arguments.auto_approve else None
@@ -86,7 +92,7 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
     if plan.refused() or not plan.changes:
         return code
     if turn is not None:
-        return Ready(plan, plan, manifest, reader, writer, turn)
+        return Ready(plan, plan, manifest, reader, writer, turn, workers)
     if not _approved("destroy" if destroy else "apply"):
         say("Not approved; nothing was changed.")
         return 1
@@ -98,7 +104,7 @@ def _prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, *
         say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{shown_now}", end="")
         if code := conclude(current):
             return code
-    return Ready(plan, current, manifest, reader, writer, turn)
+    return Ready(plan, current, manifest, reader, writer, turn, workers)
 
 
 def _is_plan_file(paths: list[str]) -> bool:
@@ -119,9 +125,11 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
         turn.begin(ready.current)
     locks = f"The locks end by themselves within {LEASE:.0f} s, or by xgrant unlock --id {turn.lock_id}"
     stopped = turn.stopped(signals.enter_context(stopping(locks)))
+    accounts = ready.manifest.accounts
+    execute = ready.workers.steps(ready.current, accounts, turn.lock_of) if ready.workers else None
     outcomes: tuple[Outcome, ...] = apply_plan(
         ready.approved, turn.guard(ready.writer), current=ready.current, on_event=on_event,
-        parallelism=arguments.parallelism, stopped=stopped,
+        parallelism=arguments.parallelism, stopped=stopped, execute=execute,
     )  # fmt: skip
     if not arguments.no_verify:
         written = outcomes

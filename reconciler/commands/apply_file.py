@@ -12,7 +12,7 @@ from reconciler.commands.plan import A_DAY
 from reconciler.commands.progress import Progress
 from reconciler.commands.turns import own_turn
 from reconciler.errors import StaleError, UsageError
-from reconciler.pipeline import aws_ports, check_accepted, load_with_accounts, plan_again, read_plan_file
+from reconciler.pipeline import Elsewhere, aws_ports, check_accepted, load_with_accounts, plan_again, read_plan_file
 from reconciler.planfile import Binding, PlanFile
 from reconciler.render.escape import escape
 from reconciler.render.outlook import plan_command
@@ -20,7 +20,7 @@ from reconciler.render.stale import stale_lines
 from reconciler.render.text import text
 
 
-def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) -> Ready | int:
+def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, workers: Elsewhere | None) -> Ready | int:
     """Return the plan to execute, made anew and equal to the reviewed one, or an exit code if there is nothing to do.
 
     A plan file was approved by whoever reviewed it, so nobody is asked. From before the read on, `turns` has the turn
@@ -39,7 +39,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) ->
     accepted = check_accepted(arguments.accept)
     reviewed = read_plan_file(file)
     manifest = load_with_accounts(paths or [DEFAULT_PATH], shown.notice, anew=True)
-    reader, writer = aws_ports(manifest, shown.notice)
+    reader, writer = aws_ports(manifest, shown.notice, workers)
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
     current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)
     brush = painter(arguments.color)
@@ -55,7 +55,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack) ->
     say(text(current, brush, expand=arguments.expand), end="")
     if not current.changes or current.refused():
         return conclude(current)
-    return Ready(current, current, manifest, reader, writer, turn)
+    return Ready(current, current, manifest, reader, writer, turn, workers)
 
 
 def _explain(binding: Binding, reviewed: PlanFile, *, same_manifests: bool) -> None:

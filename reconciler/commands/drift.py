@@ -8,7 +8,7 @@ import sys
 from reconciler.commands.output import conclude, painter
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
-from reconciler.pipeline import Request, aws_ports, load_with_accounts, make_plan
+from reconciler.pipeline import Request, aws_ports, elsewhere, load_with_accounts, make_plan
 from reconciler.render.drift import drift_json, drift_text, drifted, obstacles
 
 
@@ -16,9 +16,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the drift; return 2 if there is any, 0 if there is none, 6 where an account could not be read."""
     shown = progress(arguments)
     manifest = load_with_accounts(arguments.paths, shown.notice)
-    reader, _ = aws_ports(manifest, shown.notice)
-    tell_of_locks(manifest, shown)
-    plan = make_plan(Request(manifest, frozenset(arguments.only)), reader)
+    with elsewhere(arguments.executor, arguments.scheduler, shown.notice) as workers:
+        reader, _ = aws_ports(manifest, shown.notice, workers)
+        tell_of_locks(manifest, shown)
+        plan = make_plan(Request(manifest, frozenset(arguments.only)), reader)
     sys.stdout.write(drift_json(plan) if arguments.format == "json" else drift_text(plan, painter(arguments.color)))
     if not plan.complete():
         return conclude(plan)

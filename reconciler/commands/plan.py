@@ -16,6 +16,7 @@ from reconciler.pipeline import (
     aws_ports,
     check_accepted,
     check_target,
+    elsewhere,
     load_with_accounts,
     make_plan,
     write_plan_file,
@@ -39,10 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
     accepted = check_accepted(arguments.accept)
     shown = progress(arguments)
     manifest = load_with_accounts(arguments.paths, shown.notice)
-    reader, _ = aws_ports(manifest, shown.notice)
-    tell_of_locks(manifest, shown)
     request = Request(manifest, frozenset(arguments.only), arguments.destroy, accepted)
-    plan = make_plan(request, reader)
+    with elsewhere(arguments.executor, arguments.scheduler, shown.notice) as workers:
+        reader, _ = aws_ports(manifest, shown.notice, workers)
+        tell_of_locks(manifest, shown)
+        plan = make_plan(request, reader)
     brush = painter(arguments.color)
     sys.stdout.write(to_json(plan) if arguments.format == "json" else text(plan, brush, expand=arguments.expand))
     if arguments.out is not None:

@@ -5,6 +5,6 @@ still what was read. Its lease is over once the entry is older than the lease sa
 """
 
 from reconciler.locking.held import Held, acquire
-from reconciler.locking.locks import LEASE, holders, read_lock, unlock
+from reconciler.locking.locks import LEASE, holders, key_of, read_lock, unlock
 
-__all__ = ["LEASE", "Held", "acquire", "holders", "read_lock", "unlock"]
+__all__ = ["LEASE", "Held", "acquire", "holders", "key_of", "read_lock", "unlock"]

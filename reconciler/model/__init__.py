@@ -31,7 +31,7 @@ from reconciler.model.resources import (
     differing,
     resource_fingerprint,
 )
-from reconciler.model.run import ApiCall, Caller, Event, Outcome, Status, StepEnded, StepStarted
+from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted
 from reconciler.model.unread import UnreadTags, UnreadTagsError
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "PrincipalKind",
     "Require",
     "Resource",
+    "Result",
     "Role",
     "Scope",
     "Severity",

@@ -39,6 +39,15 @@ class ApiCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a step. `error` says why it failed, or what is missing; `calls` are those to AWS that it took."""
+
+    status: Status
+    error: str = ""
+    calls: tuple[ApiCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StepStarted:
     """A step is about to be executed; the `number`th of `total`."""
 

@@ -3,16 +3,19 @@
 from reconciler.manifest import load
 from reconciler.pipeline.departed import departed, left_behind
 from reconciler.pipeline.directory import load_with_accounts
+from reconciler.pipeline.executors import elsewhere
 from reconciler.pipeline.imports import import_roles
 from reconciler.pipeline.main_job import PARALLELISM, Request, apply_plan, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.plan_files import plan_again, read_plan_file, write_plan_file
 from reconciler.pipeline.read_back import read_back
+from reconciler.pipeline.shards import Elsewhere, reconcile
 from reconciler.pipeline.stores import locks_held, read_history, read_one_record, release_locks
 from reconciler.pipeline.turns import Turn, one_at_a_time
 from reconciler.planfile import check_target
 
 __all__ = [
     "PARALLELISM",
+    "Elsewhere",
     "Request",
     "Turn",
     "apply_plan",
@@ -20,6 +23,7 @@ __all__ = [
     "check_accepted",
     "check_target",
     "departed",
+    "elsewhere",
     "import_roles",
     "left_behind",
     "load",
@@ -32,6 +36,7 @@ __all__ = [
     "read_history",
     "read_one_record",
     "read_plan_file",
+    "reconcile",
     "release_locks",
     "write_plan_file",
 ]  # fmt: skip

@@ -9,7 +9,8 @@ from reconciler import applier
 from reconciler.desired import desired_state
 from reconciler.errors import UsageError
 from reconciler.events import Notice
-from reconciler.model import AccountFacts, Event, Kind, Live, Manifest, Outcome, Plan, Role, Scope, Whole
+from reconciler.model import AccountFacts, Event, Kind, Live, Manifest, Outcome, Plan, Result, Role, Scope, Step, Whole
+from reconciler.pipeline.shards import Elsewhere
 from reconciler.planner import destroyed, narrow, plan
 from reconciler.ports import Reader, Writer
 from reconciler.principals import with_arns
@@ -47,16 +48,19 @@ def check_accepted(rules: list[str]) -> frozenset[str]:
     return frozenset(rules)
 
 
-def aws_ports(manifest: Manifest, notify: Callable[[Notice], None] = lambda _: None) -> tuple[Reader, Writer]:
+def aws_ports(
+    manifest: Manifest, notify: Callable[[Notice], None] = lambda _: None, elsewhere: Elsewhere | None = None
+) -> tuple[Reader, Writer]:
     """Return a reader and a writer of the manifest's accounts, over the same connections.
 
-    `notify` is told what they do, in whatever thread.
+    `notify` is told what they do, in whatever thread. The accounts are read `elsewhere`, if that is given.
     """
     # boto3 takes as long to import as everything else together, and validate does without.
     from reconciler.aws import AwsReader, AwsWriter, Connections
 
     connections = Connections(manifest.stack, notify)
-    return AwsReader(connections), AwsWriter(connections, manifest.accounts, manifest.stack)
+    reader = AwsReader(connections, elsewhere.read if elsewhere else None)
+    return reader, AwsWriter(connections, manifest.accounts, manifest.stack)
 
 
 def make_plan(request: Request, reader: Reader) -> Plan:
@@ -93,9 +97,10 @@ def make_plan(request: Request, reader: Reader) -> Plan:
 
 def apply_plan(
     approved: Plan, writer: Writer, *, current: Plan, on_event: Callable[[Event], None], parallelism: int = PARALLELISM,
-    stopped: Callable[[], str] = lambda: "",
+    stopped: Callable[[], str] = lambda: "", execute: Callable[[Step], Result] | None = None,
 ) -> tuple[Outcome, ...]:  # fmt: skip
     """Execute `current`, a plan made just now, if it is the approved one; StaleError if not. See `applier.apply`."""
     return applier.apply(
-        current, writer, approved=approved.fingerprint, on_event=on_event, parallelism=parallelism, stopped=stopped
-    )
+        current, writer, approved=approved.fingerprint, on_event=on_event, parallelism=parallelism, stopped=stopped,
+        execute=execute,
+    )  # fmt: skip

@@ -46,6 +46,11 @@ def open_store(manifest: Manifest, notify: Callable[[Notice], None] = lambda _: 
     return FileStore(store_folder(manifest.path))
 
 
+def store_address(manifest: Manifest) -> str:
+    """Return where the store is for whoever else opens it: its URL, or its folder."""
+    return manifest.store or str(store_folder(manifest.path))
+
+
 def locks_held(manifest: Manifest, notify: Callable[[Notice], None]) -> tuple[LockError, ...]:
     """Return what is to be said of each run that holds managed accounts; StoreError where that cannot be known."""
     return holders(open_store(manifest, notify), manifest.stack, managed_accounts(manifest))

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 
-from reconciler.errors import AwsError
 from reconciler.events import Notice
 from reconciler.history import Journal
-from reconciler.locking import Held, acquire
+from reconciler.locking import Held, acquire, key_of
 from reconciler.masking import masked
-from reconciler.model import Address, ApiCall, Caller, Event, Manifest, Outcome, Plan, Resource
-from reconciler.pipeline.stores import managed_accounts, open_store
-from reconciler.ports import Clock, Toward, Writer
+from reconciler.model import Account, Caller, Event, Manifest, Outcome, Plan
+from reconciler.pipeline.guarded import Guarded
+from reconciler.pipeline.stores import managed_accounts, open_store, store_address
+from reconciler.ports import Clock, Writer
+from reconciler.shards import HeldLock
 
 
 class Turn:
     """The time in which this run, and no other of its stack, writes the managed accounts."""
 
     def __init__(
-        self, held: Held, journal: Journal, caller: Caller, partition: str, verb: str,
+        self, manifest: Manifest, held: Held, journal: Journal, caller: Caller, partition: str, verb: str,
         notify: Callable[[Notice], None],
     ) -> None:  # fmt: skip
+        self._store = store_address(manifest)
+        self._stack = manifest.stack
         self._held = held
         self._journal = journal
         self._caller = caller
@@ -35,6 +38,10 @@ class Turn:
     def lock_id(self) -> str:
         """Return the id that `xgrant unlock` takes."""
         return self._held.id
+
+    def lock_of(self, account: Account) -> HeldLock:
+        """Return where the lock of an account is to be found, for whoever writes it elsewhere."""
+        return HeldLock(self._store, key_of(self._stack, account), self._held.id)
 
     def stopped(self, also: Callable[[], str] = str) -> Callable[[], str]:
         """Return what says why nothing further may be written; it says nothing while it may.
@@ -68,7 +75,7 @@ class Turn:
 
     def guard(self, writer: Writer) -> Writer:
         """Return a writer that refuses, with an error that says why, once the locks are lost."""
-        return _Guarded(writer, self._held.lost)
+        return Guarded(writer, self._held.lost)
 
     def end(self) -> None:
         """End the history and release the locks."""
@@ -76,31 +83,6 @@ class Turn:
             self._journal.end(lost=self._held.lost(), interrupted=self._interrupted())
         finally:
             self._held.release()
-
-
-class _Guarded:
-    def __init__(self, writer: Writer, lost: Callable[[], str]) -> None:
-        self._writer = writer
-        self._lost = lost
-
-    def standing(self, address: Address, like: Resource) -> Resource | None:
-        return self._writer.standing(address, like)
-
-    def step(self, forbidden: Callable[[], str] = str) -> AbstractContextManager[list[ApiCall]]:
-        return self._writer.step(lambda: self._refusal() or forbidden())
-
-    def look_again(self, error: AwsError) -> bool:
-        return self._writer.look_again(error)
-
-    def write(self, address: Address, before: Resource | None, after: Resource, toward: Toward) -> None:
-        self._writer.write(address, before, after, toward)
-
-    def remove(self, address: Address, before: Resource, toward: Toward) -> None:
-        self._writer.remove(address, before, toward)
-
-    def _refusal(self) -> str:
-        why = self._lost()
-        return f"stopped before its end: {why}, so another run may be at work; plan again" if why else ""
 
 
 @contextmanager
@@ -123,7 +105,7 @@ def one_at_a_time(
     accounts = managed_accounts(manifest)
     held = acquire(store, manifest.stack, accounts, caller, clock, wait=wait, warn=warn)
     journal = Journal(store, clock, lambda text: masked(text, secrets), warn)
-    turn = Turn(held, journal, caller, accounts[0].partition if accounts else "aws", verb, notify)
+    turn = Turn(manifest, held, journal, caller, accounts[0].partition if accounts else "aws", verb, notify)
     try:
         yield turn
     finally:

@@ -197,7 +197,7 @@ def test_without_the_permissions_the_account_the_operation_and_the_way_out_are_n
     root_client(sandbox, "iam", TARGET).delete_role_policy(RoleName="xgrant-reconciler", PolicyName="reconcile")
     sandbox.enforce(on=True)
     result = xgrant("plan", EXAMPLE)
-    assert result.code == 1
+    assert result.code == 6
     assert "account storage: GetAccountAuthorizationDetails: AccessDenied" in result.err
     assert "allow iam:GetAccountAuthorizationDetails" in result.err
 

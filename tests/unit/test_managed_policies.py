@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.applier import apply
-from reconciler.caller_policies import opening, packed
+from reconciler.caller_policies import opening
+from reconciler.planner.pack import packed
 from reconciler.model import (
     Account,
     AccountFacts,

@@ -11,7 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from reconciler.applier import apply
-from reconciler.caller_policies import opening, packed
+from reconciler.caller_policies import opening
+from reconciler.planner.pack import packed
 from reconciler.desired import desired_state
 from reconciler.errors import Place
 from reconciler.model import (

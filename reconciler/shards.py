@@ -1,0 +1,71 @@
+"""The work of one account as plain data, so that it can be done by any thread, process or machine."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.events import Notice
+from reconciler.model import Account, AccountFacts, Address, Resource, Result, Scope, Step
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLock:
+    """Where a lock of the run is to be found, so that whoever works elsewhere can see that it still holds.
+
+    `store` is like `s3://bucket/prefix`, or a folder; `id` is that of the run's locks.
+    """
+
+    store: str
+    key: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRequest:
+    """What is to be done in one account: read it, say which of AWS's own policies there are, or execute a step.
+
+    `run` is the same for all requests of a run: who works for it keeps connections that long. `read` is of this one
+    account. `policies` are ARNs of AWS's own managed policies. For a step, `ids` are the ARNs of users and roles by
+    the unique ids that its trust policies may show, `made` is what the run has made of what the step is about (see
+    `aws/retry.py`), and `lock` is asked before each call that writes.
+    """
+
+    run: str
+    stack: str
+    account: Account
+    read: Scope | None = None
+    policies: frozenset[str] = frozenset()
+    step: Step | None = None
+    ids: Mapping[str, str] = field(default_factory=dict)
+    made: frozenset[object] = frozenset()
+    lock: HeldLock | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShardResult:
+    """What became of a request. `error` says why an account could not be read; a step that failed is a `result`.
+
+    `facts` and `state` are of a read, `policies` those of the request that exist. `notices` are what was told on the
+    way, `made` what the step has made.
+    """
+
+    account: str
+    error: str = ""
+    facts: AccountFacts | None = None
+    state: Mapping[Address, Resource] = field(default_factory=dict)
+    policies: frozenset[str] = frozenset()
+    result: Result | None = None
+    notices: tuple[Notice, ...] = ()
+    made: frozenset[object] = frozenset()
+
+
+Work = Callable[[Iterable[ShardRequest]], Iterator[ShardResult]]
+"""Does all requests, several at a time, and yields each result as it comes."""
+
+
+def part_of(account_id: str, parts: int) -> int:
+    """Return which of so many parts an account belongs to, counted from 1; always the same for the same account."""
+    digest = hashlib.sha256(account_id.encode()).digest()
+    return int.from_bytes(digest[:8], "big") % parts + 1
