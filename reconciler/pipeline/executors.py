@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from reconciler.errors import UsageError, XgrantError
 from reconciler.events import Notice
@@ -55,7 +56,7 @@ def _dask(scheduler: str) -> Iterator[Executor]:
     except ModuleNotFoundError:
         raise UsageError("Dask is not installed; it needs an extra: pip install 'xgrant[dask]'") from None
     try:
-        client = Client(scheduler, set_as_default=False)
+        client: Any = Client(scheduler, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise XgrantError(f"the Dask scheduler {scheduler} cannot be reached: {error}; mend --scheduler") from None
     with client:

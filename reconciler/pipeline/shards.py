@@ -59,12 +59,14 @@ class Elsewhere:
         self, plan: Plan, accounts: Mapping[str, Account], lock: Callable[[Account], HeldLock]
     ) -> Callable[[Step], Result]:
         """Return what executes a step of a plan elsewhere, and waits for it."""
+        from reconciler.aws import slim
+
         ids: dict[str, dict[str, str]] = {}
         for key, arn in arns_by_id(plan.live.facts).items():
             ids.setdefault(account_of(arn), {})[key] = arn
 
         def execute(step: Step) -> Result:
-            account = accounts[step.change.address.account]
+            account = slim(accounts[step.change.address.account])
             trusted = {account_of(arn) for arn in _trusted(step)}
             request = ShardRequest(
                 self._run, plan.stack, account, step=step, made=self._made & _about(step), lock=lock(account),

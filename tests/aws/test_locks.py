@@ -251,7 +251,15 @@ def test_a_turn_says_why_nothing_further_may_be_written(clock: FakeClock) -> Non
     store, why = MemoryStore(clock), list[str]()
     held = held_by(store, clock, "alice")
     held.take(DEV)
-    turn = Turn(held, Journal(store, clock, str, print), BOB, "aws", "apply", lambda _: None)
+    turn = Turn(
+        Manifest("platform", {"dev": DEV}, ()),
+        held,
+        Journal(store, clock, str, print),
+        BOB,
+        "aws",
+        "apply",
+        lambda _: None,
+    )
     stopped = turn.stopped(lambda: "".join(why))
     assert stopped() == ""
     why.append("interrupted")

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from reconciler.applier import apply
 from reconciler.caller_policies import opening
-from reconciler.planner.pack import packed
 from reconciler.model import (
     Account,
     AccountFacts,
@@ -31,6 +30,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import caller_pack_name
 from reconciler.planner import destroyed, narrow, plan
+from reconciler.planner.pack import packed
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sizes import size
 from reconciler.policy.split import split

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from reconciler.applier import apply
 from reconciler.caller_policies import opening
-from reconciler.planner.pack import packed
 from reconciler.desired import desired_state
 from reconciler.errors import Place
 from reconciler.model import (
@@ -34,6 +33,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import owns
 from reconciler.planner import plan
+from reconciler.planner.pack import packed
 from reconciler.policy.arn import covers
 from reconciler.ports import Toward
 from tests.support import DEV, STORAGE, MemoryWriter, allow, document

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.applier.schedule import Result, Schedule, touched
+from reconciler.applier.schedule import Schedule, touched
 from reconciler.model import (
     Action,
     Address,
@@ -18,6 +18,7 @@ from reconciler.model import (
     Event,
     Kind,
     PrincipalKind,
+    Result,
     Status,
     Step,
     StepEnded,
