@@ -11,7 +11,7 @@ from reconciler.commands import clock as real_clock
 from reconciler.errors import LockError, StoreError, XgrantError
 from reconciler.history import Journal
 from reconciler.locking import Held, acquire, holders, unlock
-from reconciler.model import Account, Caller
+from reconciler.model import Account, Caller, Manifest
 from reconciler.pipeline import Turn
 from reconciler.sandbox.scenario import TARGET
 from tests.stores import DEV, DEV_KEY, FakeClock, Kept, MemoryStore, held_by
