@@ -28,7 +28,7 @@ from tests.conftest import EXAMPLE, Run
 @pytest.fixture
 def cluster(scenario: Scenario) -> Iterator[LocalCluster]:
     """Dask with two workers, each a process of its own that speaks to the sandbox."""
-    made: Any = LocalCluster  # type: ignore[no-untyped-call]
+    made: Any = LocalCluster
     with made(
         n_workers=2, threads_per_worker=4, processes=True, host="127.0.0.1", dashboard_address=None,
         worker_dashboard_address=None, silence_logs=60,
