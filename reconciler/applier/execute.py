@@ -53,17 +53,17 @@ class Executor:
         """Return what became of the step."""
         with self._writer.step() as calls:
             try:
-                self._execute(step.change, removal=step.verb is Verb.REMOVE)
+                self._execute(step.change, step.verb)
             except XgrantError as error:
                 return Result(Status.FAILED, str(error), tuple(calls))
             return Result(Status.DONE, calls=tuple(calls))
 
-    def _execute(self, change: Change, *, removal: bool) -> None:
-        address, wanted = (change.removed_address(), change.interim) if removal else (change.address, change.after)
+    def _execute(self, change: Change, verb: Verb) -> None:
+        address, wanted = _goal(change, verb)
         way: _Way | None = None
         while True:
             try:
-                found = self._first_look(change, removal=removal) if way is None else self._look_again(address, way)
+                found = self._first_look(change, verb) if way is None else self._look_again(address, way)
                 if found == wanted:
                     return
                 way = _Way(found)
@@ -78,23 +78,28 @@ class Executor:
             else:
                 return
 
-    def _first_look(self, change: Change, *, removal: bool) -> Resource | None:
+    def _first_look(self, change: Change, verb: Verb) -> Resource | None:
         """Return what stands at the address: what the plan expects there, or what it wants there.
 
         Raises:
             StaleError: it is something else; it is left alone.
 
         """
-        if removal:
-            return self._look(change, change.removed_address(), change.before, change.interim)
+        address, wanted = _goal(change, verb)
+        if verb is Verb.REMOVE:
+            return self._look(change, address, change.before, wanted)
+        if verb is Verb.WRITE and isinstance(change.interim, Role):
+            found = self._look(change, address, change.interim, wanted)
+            # What was made a moment ago may not show yet.
+            return change.interim if found == change.before else found
         if change.action in (Action.UPDATE, Action.ADOPT):
-            return self._look(change, change.address, change.interim or change.before, change.after)
+            return self._look(change, address, change.interim or change.before, wanted)
         if isinstance(change.after, Role | ManagedPolicy) and not self._again:
             # CreateRole and CreatePolicy refuse to take another's place; nothing else does.
             return None
-        found = self._look(change, change.address, None, change.after)
+        found = self._look(change, address, None, wanted)
         # In the place of what was replaced, a moment ago, something new is made.
-        return found if self._on_the_way(None, found, change.after) else None
+        return found if self._on_the_way(None, found, wanted) else None
 
     def _look(
         self, change: Change, address: Address, expected: Resource | None, wanted: Resource | None
@@ -162,6 +167,13 @@ def _among(name: str, value: object, ends: list[object]) -> bool:
     if isinstance(value, list):
         return all(any(item in end for end in ends if isinstance(end, list)) for item in value)
     return False
+
+
+def _goal(change: Change, verb: Verb) -> tuple[Address, Resource | None]:
+    """Return where a step is at work, and what stands there when it is done."""
+    if verb is Verb.REMOVE:
+        return change.removed_address(), None if isinstance(change.interim, Role) else change.interim
+    return change.address, change.interim if verb is Verb.MAKE else change.after
 
 
 def _stale(address: Address, expected: Resource | None, found: Resource | None) -> StaleError:
