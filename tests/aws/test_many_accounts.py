@@ -137,7 +137,7 @@ def test_a_failure_in_one_account_keeps_its_door_shut_and_opens_all_others(
 
 
 PEERS = ["w1", "w2", "w3"]
-MESH = {
+MESH: dict[str, Any] = {
     "from": {"account": PEERS, "roles": ["mesh/Peer"]},
     "to": {"account": PEERS, "role": "Peer", "path": "/mesh/"},
 }
