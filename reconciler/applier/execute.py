@@ -7,11 +7,13 @@ overwritten. Where AWS says that somebody is at work, the step looks again, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from reconciler.errors import AwsError, StaleError, XgrantError
 from reconciler.model import (
     Action,
     Address,
+    CallerPolicy,
     Change,
     ManagedPolicy,
     Resource,
@@ -63,7 +65,7 @@ class Executor:
         way: _Way | None = None
         while True:
             try:
-                found = self._first_look(change, verb) if way is None else self._look_again(address, way)
+                found = self._first_look(change, verb) if way is None else self._look_again(change, address, way)
                 if found == wanted:
                     return
                 way = _Way(found)
@@ -104,7 +106,7 @@ class Executor:
     def _look(
         self, change: Change, address: Address, expected: Resource | None, wanted: Resource | None
     ) -> Resource | None:
-        found = self._standing(address, expected or wanted)
+        found = self._standing(change, address, expected or wanted)
         # The second of two steps may for a moment still see what the first one has changed.
         earlier = change.before if change.interim or change.action is Action.REPLACE else expected
         if found not in (expected, wanted, earlier) and not self._on_the_way(expected, found, wanted):
@@ -115,7 +117,7 @@ class Executor:
         """Return whether what stands is what a step leaves that was cut short, if it may have been."""
         return found == wanted or (self._again and found is not None and between(expected, found, wanted))
 
-    def _look_again(self, address: Address, way: _Way) -> Resource | None:
+    def _look_again(self, change: Change, address: Address, way: _Way) -> Resource | None:
         """Return what stands at the address in the middle of a step: what its own calls have brought about.
 
         Raises:
@@ -125,13 +127,16 @@ class Executor:
         found: Resource | None = None
         # What is read depends on what is looked for: `reached` names all that `coming` takes away.
         for like in (way.reached or way.coming, way.coming or way.reached):
-            found = self._standing(address, like)
+            found = self._standing(change, address, like)
             if found in (way.reached, way.coming):
                 return found
         raise _stale(address, way.reached, found)
 
-    def _standing(self, address: Address, like: Resource | None) -> Resource | None:
+    def _standing(self, change: Change, address: Address, like: Resource | None) -> Resource | None:
         assert like is not None  # something is there, or is to be
+        if isinstance(like, CallerPolicy) and isinstance(change.after, CallerPolicy):
+            # Those beside it go because of what it will say.
+            like = replace(like, document=change.after.document)
         found = self._writer.standing(address, like)
         return None if found is None else in_arns(found, self._arns)
 

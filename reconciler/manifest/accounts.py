@@ -97,12 +97,26 @@ def all_accounts(
             if error.name in section(source, part)
         ]
         return stated, ()
+    problems += _units_contradicted(stated, where, (*found.values(), *inactive))
     # Only now all is known that their variables may stand for.
     ways = _Ways(defaults, where)
     accounts = {name: ways.reached(account) if account.id else account for name, account in found.items()}
     inactive = tuple(ways.reached(account) if account.name in where else account for account in inactive)
     problems += ways.problems()
     return accounts, inactive
+
+
+def _units_contradicted(
+    stated: Mapping[str, Account], where: Mapping[str, Source], found: Iterable[Account]
+) -> Iterable[Problem]:
+    """Yield each unit that is stated of an account and is none of those in which the organization has it."""
+    for account in found:
+        if account.listed and account.name in where and not {*stated[account.name].ou} <= {*account.ou}:
+            message = (
+                f"the organization has {account.name} in {', '.join(account.ou)}; leave this out, which is for "
+                "accounts that it does not list"
+            )
+            yield Problem("XG049", message, where[account.name].place(("accounts", account.name, "ou")))
 
 
 class _Ways:

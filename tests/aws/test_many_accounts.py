@@ -12,6 +12,7 @@ from reconciler.sandbox.scenario import SOURCE, Scenario, add_reconciler, root_c
 from reconciler.sandbox.server import Sandbox, writes
 from reconciler.sandbox.strict.accounts import backend
 from reconciler.sandbox.strict.faults import Fault, Kind
+from reconciler.sandbox.strict.wire import Request
 from tests.conftest import Run
 
 NUMBER = 9
@@ -202,3 +203,51 @@ def test_roles_that_trust_each_other_and_were_made_in_part_trust_nobody_wrong_an
     finished = xgrant("apply", path, "--auto-approve")
     assert (finished.code, peers()) == (0, ALL_PEERS), finished.out
     assert xgrant("plan", path, "--detailed-exitcode").code == 0
+
+
+def opening(*accounts: str, **more: Any) -> str:
+    arns = [f"arn:aws:iam::{ACCOUNTS[name]}:role/audit/Audit" for name in accounts]
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arns, **more}],
+        }
+    )
+
+
+@pytest.mark.usefixtures("workloads")
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_policies_made_by_hand_for_some_of_the_roles_are_taken_over_unless_somebody_changes_them_meanwhile(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, meanwhile: bool
+) -> None:
+    iam = root_client(sandbox, "iam", SOURCE)
+    by_hand = {
+        "one": opening("w1"),
+        "two": opening("w2", "w3"),
+        "elsewhere": opening("w1", "w9"),
+        "now-and-then": opening("w1", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+    }
+    for name, text in by_hand.items():
+        iam.put_group_policy(GroupName="auditors", PolicyName=name, PolicyDocument=text)
+    path = manifest(tmp_path, adopt=True, to={"account": ["w1", "w2", "w3"], "role": "Audit", "path": "/audit/"})
+    shown = xgrant("plan", path).out
+    assert (
+        "the grant takes over the inline policy one, under the name that marks it; made by hand and saying no more, two goes"
+        in shown
+    )
+
+    def change(request: Request) -> None:
+        if meanwhile and request.operation == "CreateRole":
+            backend(SOURCE).get_group("auditors").policies["two"] = opening("w2", "w3", "w9")
+
+    sandbox.strict.faults.observer = change
+    applied = xgrant("apply", path, "--auto-approve")
+    sandbox.strict.faults.observer = lambda _: None
+    policies = set(iam.list_group_policies(GroupName="auditors")["PolicyNames"])
+    if meanwhile:
+        assert (applied.code, policies) == (6, set(by_hand))
+        assert "has changed since the plan was made: other beside; it is left alone" in applied.out
+    else:
+        assert (applied.code, policies) == (0, {"xgrant.platform.audit", "elsewhere", "now-and-then"}), applied.out
+        assert opened() == {"w1", "w2", "w3"}
+        assert xgrant("plan", path, "--detailed-exitcode").code == 0

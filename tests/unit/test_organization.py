@@ -324,3 +324,26 @@ def test_the_external_id_by_which_the_organization_is_asked_is_a_secret_too(tmp_
     stated = '{assume_role: {account: "999999999999", name: lister, external_id: of-the-lister}}'
     text = HEAD.replace("{}", stated).replace("reconciler}", "reconciler, external_id: of-the-reconciler}")
     assert external_ids(loaded(tmp_path, text + "grants: {}\n", Listing())) == {"of-the-lister", "of-the-reconciler"}
+
+
+@pytest.mark.parametrize(
+    ("unit", "right"), [("", True), ("ou-ab12-11111111", True), ("r-ab12", True), ("ou-ab12-33333333", False)]
+)
+def test_a_stated_account_lies_where_the_organization_has_it(tmp_path: Path, unit: str, right: bool) -> None:
+    ou = f", ou: {unit}" if unit else ""
+    text = HEAD.replace("defaults", f'  mine: {{id: "222222222222"{ou}}}\ndefaults') + grants(
+        "{ou: r-ab12, exclude: [lab]}"
+    )
+    if right:
+        assert targets(loaded(tmp_path, text, Listing())) == ["Pay-EU", "mine"]
+        return
+    with pytest.raises(ManifestError) as caught:
+        loaded(tmp_path, text, Listing())
+    assert "6:34: XG049 the organization has mine in r-ab12, ou-ab12-11111111; leave this out" in str(caught.value)
+
+
+def test_an_account_that_the_organization_does_not_list_lies_in_the_unit_that_is_stated(tmp_path: Path) -> None:
+    text = HEAD.replace("defaults", '  other: {id: "666666666666", ou: ou-ab12-33333333}\ndefaults')
+    assert targets(loaded(tmp_path, text + grants("{ou: ou-ab12-33333333}"), Listing())) == ["other"]
+    # Offline nobody knows which it does not list.
+    assert loaded(tmp_path, text + grants("{ou: ou-ab12-33333333}"), None).unresolved == ("audit",)
