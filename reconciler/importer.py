@@ -153,7 +153,9 @@ def _callers(principals: list[str], target: Account, conditions: Mapping[str, An
     if ids == {target.id}:
         raise NotExpressibleError("it trusts no other account")
     if len(ids) != 1 or None in ids:
-        raise NotExpressibleError("it trusts principals of several accounts, and a grant has one source account")
+        raise NotExpressibleError(
+            "it trusts principals of several accounts; write a grant for each, or one that names them all"
+        )
     partition, whole, named = target.partition, False, []
     for name in principals:
         match = _ARN.fullmatch(name)

@@ -7,11 +7,13 @@ overwritten. Where AWS says that somebody is at work, the step looks again, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from reconciler.errors import AwsError, StaleError, XgrantError
 from reconciler.model import (
     Action,
     Address,
+    CallerPolicy,
     Change,
     ManagedPolicy,
     Resource,
@@ -53,17 +55,17 @@ class Executor:
         """Return what became of the step."""
         with self._writer.step() as calls:
             try:
-                self._execute(step.change, removal=step.verb is Verb.REMOVE)
+                self._execute(step.change, step.verb)
             except XgrantError as error:
                 return Result(Status.FAILED, str(error), tuple(calls))
             return Result(Status.DONE, calls=tuple(calls))
 
-    def _execute(self, change: Change, *, removal: bool) -> None:
-        address, wanted = (change.removed_address(), change.interim) if removal else (change.address, change.after)
+    def _execute(self, change: Change, verb: Verb) -> None:
+        address, wanted = _goal(change, verb)
         way: _Way | None = None
         while True:
             try:
-                found = self._first_look(change, removal=removal) if way is None else self._look_again(address, way)
+                found = self._first_look(change, verb) if way is None else self._look_again(change, address, way)
                 if found == wanted:
                     return
                 way = _Way(found)
@@ -78,28 +80,33 @@ class Executor:
             else:
                 return
 
-    def _first_look(self, change: Change, *, removal: bool) -> Resource | None:
+    def _first_look(self, change: Change, verb: Verb) -> Resource | None:
         """Return what stands at the address: what the plan expects there, or what it wants there.
 
         Raises:
             StaleError: it is something else; it is left alone.
 
         """
-        if removal:
-            return self._look(change, change.removed_address(), change.before, change.interim)
+        address, wanted = _goal(change, verb)
+        if verb is Verb.REMOVE:
+            return self._look(change, address, change.before, wanted)
+        if verb is Verb.WRITE and isinstance(change.interim, Role):
+            found = self._look(change, address, change.interim, wanted)
+            # What was made a moment ago may not show yet.
+            return change.interim if found == change.before else found
         if change.action in (Action.UPDATE, Action.ADOPT):
-            return self._look(change, change.address, change.interim or change.before, change.after)
+            return self._look(change, address, change.interim or change.before, wanted)
         if isinstance(change.after, Role | ManagedPolicy) and not self._again:
             # CreateRole and CreatePolicy refuse to take another's place; nothing else does.
             return None
-        found = self._look(change, change.address, None, change.after)
+        found = self._look(change, address, None, wanted)
         # In the place of what was replaced, a moment ago, something new is made.
-        return found if self._on_the_way(None, found, change.after) else None
+        return found if self._on_the_way(None, found, wanted) else None
 
     def _look(
         self, change: Change, address: Address, expected: Resource | None, wanted: Resource | None
     ) -> Resource | None:
-        found = self._standing(address, expected or wanted)
+        found = self._standing(change, address, expected or wanted)
         # The second of two steps may for a moment still see what the first one has changed.
         earlier = change.before if change.interim or change.action is Action.REPLACE else expected
         if found not in (expected, wanted, earlier) and not self._on_the_way(expected, found, wanted):
@@ -110,7 +117,7 @@ class Executor:
         """Return whether what stands is what a step leaves that was cut short, if it may have been."""
         return found == wanted or (self._again and found is not None and between(expected, found, wanted))
 
-    def _look_again(self, address: Address, way: _Way) -> Resource | None:
+    def _look_again(self, change: Change, address: Address, way: _Way) -> Resource | None:
         """Return what stands at the address in the middle of a step: what its own calls have brought about.
 
         Raises:
@@ -120,13 +127,16 @@ class Executor:
         found: Resource | None = None
         # What is read depends on what is looked for: `reached` names all that `coming` takes away.
         for like in (way.reached or way.coming, way.coming or way.reached):
-            found = self._standing(address, like)
+            found = self._standing(change, address, like)
             if found in (way.reached, way.coming):
                 return found
         raise _stale(address, way.reached, found)
 
-    def _standing(self, address: Address, like: Resource | None) -> Resource | None:
+    def _standing(self, change: Change, address: Address, like: Resource | None) -> Resource | None:
         assert like is not None  # something is there, or is to be
+        if isinstance(like, CallerPolicy) and isinstance(change.after, CallerPolicy):
+            # Those beside it go because of what it will say.
+            like = replace(like, document=change.after.document)
         found = self._writer.standing(address, like)
         return None if found is None else in_arns(found, self._arns)
 
@@ -162,6 +172,13 @@ def _among(name: str, value: object, ends: list[object]) -> bool:
     if isinstance(value, list):
         return all(any(item in end for end in ends if isinstance(end, list)) for item in value)
     return False
+
+
+def _goal(change: Change, verb: Verb) -> tuple[Address, Resource | None]:
+    """Return where a step is at work, and what stands there when it is done."""
+    if verb is Verb.REMOVE:
+        return change.removed_address(), None if isinstance(change.interim, Role) else change.interim
+    return change.address, change.interim if verb is Verb.MAKE else change.after
 
 
 def _stale(address: Address, expected: Resource | None, found: Resource | None) -> StaleError:

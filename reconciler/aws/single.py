@@ -12,6 +12,7 @@ from reconciler.aws.reader import role_of, tags_of
 from reconciler.model import Address, CallerPolicy, ManagedPolicy, PrincipalKind, Resource, Role
 from reconciler.ownership import caller_policy_name, owned_by, pack_of_arn, parse_caller_policy_name
 from reconciler.policy.document import PolicyDocument
+from reconciler.policy.shapes import opens_some_of
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -20,7 +21,10 @@ T = TypeVar("T")
 
 
 def read_one(iam: IAMClient, address: Address, like: Resource, stack: str) -> Resource | None:
-    """Return what stands at an address, or None. `like` is what is expected there: its kind, its ARN, its names."""
+    """Return what stands at an address, or None. `like` is what is expected there: its kind, its ARN, its names.
+
+    Of those beside a caller policy, the ones are found that say no more than `like` does.
+    """
     match like:
         case Role():
             return read_role(iam, address.name, stack)
@@ -38,7 +42,8 @@ def _read_caller_policy(iam: IAMClient, address: Address, like: CallerPolicy, st
     standing = document(like.name or caller_policy_name(stack, address.name))
     if standing is None:
         return None
-    beside = tuple(name for name in like.beside if document(name) == standing)
+    others = {name: document(name) for name in like.beside}
+    beside = tuple(name for name, other in others.items() if other is not None and opens_some_of(other, like.document))
     return CallerPolicy(address.name, standing, name=like.name, beside=beside)
 
 

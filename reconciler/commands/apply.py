@@ -11,7 +11,7 @@ from pathlib import Path
 from reconciler.commands.output import conclude, interactive, painter, say
 from reconciler.commands.progress import Progress, progress
 from reconciler.commands.stopping import stopping, terminating
-from reconciler.commands.turns import own_turn, tell_of_locks
+from reconciler.commands.turns import own_turn, tell_of_departed, tell_of_locks
 from reconciler.errors import UsageError
 from reconciler.locking import LEASE
 from reconciler.model import Event, Manifest, Outcome, Plan, Status, StepStarted
@@ -83,9 +83,8 @@ def _prepare(
     request = Request(manifest, frozenset(arguments.only), destroy, accepted)
     brush = painter(arguments.color)
     turn = turns.enter_context(own_turn(manifest, arguments, shown)) if arguments.auto_approve else None
-    if turn is None:
-        tell_of_locks(manifest, shown)
-
+    tell = tell_of_locks if turn is None else tell_of_departed
+    tell(manifest, shown)
     plan = make_plan(request, reader)
     say(text(plan, brush, expand=arguments.expand), end="")
     code = conclude(plan)

@@ -10,7 +10,7 @@ from reconciler.commands.apply import Ready
 from reconciler.commands.output import conclude, painter, say
 from reconciler.commands.plan import A_DAY
 from reconciler.commands.progress import Progress
-from reconciler.commands.turns import own_turn
+from reconciler.commands.turns import own_turn, tell_of_departed
 from reconciler.errors import StaleError, UsageError
 from reconciler.pipeline import Elsewhere, aws_ports, check_accepted, load_with_accounts, plan_again, read_plan_file
 from reconciler.planfile import Binding, PlanFile
@@ -41,6 +41,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, wo
     manifest = load_with_accounts(paths or [DEFAULT_PATH], shown.notice, anew=True)
     reader, writer = aws_ports(manifest, shown.notice, workers)
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
+    tell_of_departed(manifest, shown)
     current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)
     brush = painter(arguments.color)
     if not binding.holds():

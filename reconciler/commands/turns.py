@@ -37,14 +37,24 @@ def tell_of_locks(manifest: Manifest, shown: Progress) -> None:
     Stops nothing.
     """
     try:
-        found, gone = locks_held(manifest, shown.notice), departed(manifest, shown.notice)
+        found = locks_held(manifest, shown.notice)
     except StoreError as error:
         warn(escape(f"xgrant: it is not known whether a run is at work: {error}"))
+        return
+    tell_of_departed(manifest, shown)
+    for one in found:
+        warn(escape(f"xgrant: a run is at work: {one.situation()}"))
+
+
+def tell_of_departed(manifest: Manifest, shown: Progress) -> None:
+    """Say on stderr which accounts have left; whoever has the locks already has no need of `tell_of_locks`."""
+    try:
+        gone = departed(manifest, shown.notice)
+    except StoreError as error:
+        warn(escape(f"xgrant: it is not known which accounts have left: {error}"))
         return
     for account_id in gone:
         warn(
             f"xgrant: account {account_id} was applied to and is no longer in the manifests; "
             "`xgrant accounts --orphans` shows what is left there"
         )
-    for one in found:
-        warn(escape(f"xgrant: a run is at work: {one.situation()}"))

@@ -16,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     accounts = len(manifest.accounts)
     if manifest.unresolved:
         names = escape(", ".join(manifest.unresolved))
-        why = "only the organization knows which accounts that means; plan asks it"
+        why = "only the organization knows which accounts or tags that means; it is judged when plan asks it"
         print(f"not resolved offline: {names}: {why}", file=sys.stderr)
     print(
         f"valid: stack {escape(manifest.stack)}, {grants} grant{'s' * (grants != 1)}, "

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reconciler.errors import Place, Problem
+from reconciler.manifest.lacking import VariableProblems
 from reconciler.manifest.members import SameNameError, joined
-from reconciler.manifest.selection import Selection, SelectionError, UnresolvedError
+from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
-from reconciler.manifest.variables import Variables, Wrong
-from reconciler.model import Access, Account, Organization
-from reconciler.policy.arn import name_error, path_error, split_path
+from reconciler.manifest.variables import VariableError, Variables
+from reconciler.model import Access, Account, Organization, StatedTags, UnresolvedError
+from reconciler.policy.arn import external_id_error, name_error, path_error, split_path
 
 _ORGANIZATION = "organization"
 """What stands among the accounts and is none."""
 
 
-def _stated(sources: list[tuple[Source, Path]], defaults: Source, problems: list[Problem]) -> dict[str, Account]:
-    access = section(defaults, "defaults").get("access", {})
+def _stated(
+    sources: list[tuple[Source, Path]], problems: list[Problem]
+) -> tuple[dict[str, Account], dict[str, Source]]:
+    """Return the accounts by name, without how they are reached; and where each stands that could be used."""
     accounts: dict[str, Account] = {}
     names: dict[str, Place] = {}
     ids: dict[str, tuple[str, Place]] = {}
+    usable: dict[str, Source] = {}
     for source, _ in sources:
         # One that the schema has refused is still known by its name, so that its grants are not blamed too.
         stated = [str(path[1]) for path in source.keys if len(path) == 2 and path[0] == "accounts"]
@@ -41,15 +45,14 @@ def _stated(sources: list[tuple[Source, Path]], defaults: Source, problems: list
             if raw is None:
                 accounts[name] = Account(name, "")
                 continue
-            account = _account(name, raw, access, _wrong_access(name, source, defaults, problems))
-            problems.extend(role_name_problems(raw, source, ("accounts", name)))
+            account = _account(name, raw)
             if account.id in ids:
                 other, first = ids[account.id]
                 message = f"{account.id} is the account {other} already, at {first}; use one name for one account"
                 problems.append(Problem("XG021", message, source.place(("accounts", name, "id"))))
             ids.setdefault(account.id, (name, place))
-            accounts[name] = account
-    return accounts
+            accounts[name], usable[name] = account, source
+    return accounts, usable
 
 
 def organization_of(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Organization | None:
@@ -61,7 +64,7 @@ def organization_of(sources: list[tuple[Source, Path]], problems: list[Problem])
     if not stated:
         return None
     raw = section(stated[0], "accounts")[_ORGANIZATION]
-    problems.extend(role_name_problems(raw, stated[0], ("accounts", _ORGANIZATION)))
+    problems.extend(access_problems(raw, stated[0], ("accounts", _ORGANIZATION)))
     return Organization(
         _access(raw),
         id=raw.get("id", ""),
@@ -72,14 +75,18 @@ def organization_of(sources: list[tuple[Source, Path]], problems: list[Problem])
 
 
 def all_accounts(
-    sources: list[tuple[Source, Path]], defaults: Source, listed: tuple[Account, ...], problems: list[Problem]
-) -> tuple[dict[str, Account], tuple[Account, ...]]:
+    sources: list[tuple[Source, Path]], defaults: Source, listed: tuple[Account, ...], problems: list[Problem], *,
+    unasked: bool,
+) -> tuple[dict[str, Account], tuple[Account, ...]]:  # fmt: skip
     """Return the accounts by name, those that the files state first, and those of the organization that nobody can use.
 
-    What the organization lists is reached as the defaults say, unless a file states the account.
+    An account is reached as the defaults say, unless a file says it of the account. With `unasked` there is an
+    organization that was not asked, and may know more tags of each.
     """
     groups = {str(name) for source, _ in sources for name in section(source, "account_groups")}
-    stated = _stated(sources, defaults, problems)
+    stated, where = _stated(sources, problems)
+    if unasked:
+        stated = {name: replace(account, tags=StatedTags(account.tags)) for name, account in stated.items()}
     try:
         found, inactive = joined(stated, listed, groups)
     except SameNameError as error:
@@ -90,15 +97,63 @@ def all_accounts(
             if error.name in section(source, part)
         ]
         return stated, ()
-    access = section(defaults, "defaults").get("access", {})
-    accounts: dict[str, Account] = {}
-    for name, account in found.items():
-        if account.listed and account.access == Access():
-            filled = Variables(account, account, ()).fill(access, _wrong_access(name, defaults, defaults, problems))
-            accounts[name] = replace(account, access=_access(filled))
-        else:
-            accounts[name] = account
+    problems += _units_contradicted(stated, where, (*found.values(), *inactive))
+    # Only now all is known that their variables may stand for.
+    ways = _Ways(defaults, where)
+    accounts = {name: ways.reached(account) if account.id else account for name, account in found.items()}
+    inactive = tuple(ways.reached(account) if account.name in where else account for account in inactive)
+    problems += ways.problems()
     return accounts, inactive
+
+
+def _units_contradicted(
+    stated: Mapping[str, Account], where: Mapping[str, Source], found: Iterable[Account]
+) -> Iterable[Problem]:
+    """Yield each unit that is stated of an account and is none of those in which the organization has it."""
+    for account in found:
+        if account.listed and account.name in where and not {*stated[account.name].ou} <= {*account.ou}:
+            message = (
+                f"the organization has {account.name} in {', '.join(account.ou)}; leave this out, which is for "
+                "accounts that it does not list"
+            )
+            yield Problem("XG049", message, where[account.name].place(("accounts", account.name, "ou")))
+
+
+class _Ways:
+    """How accounts are reached; `where` each stands that a file states."""
+
+    def __init__(self, defaults: Source, where: Mapping[str, Source]) -> None:
+        self._defaults = defaults
+        self._where = where
+        self._variables = VariableProblems()
+        self._problems: list[Problem] = []
+
+    def reached(self, account: Account) -> Account:
+        """Return the account with the way to it; without one, where only the organization knows it."""
+        source, path = self._defaults, ("defaults", "access")
+        raw = section(source, "defaults").get("access", {})
+        if account.name in self._where:
+            own = section(self._where[account.name], "accounts")[account.name]
+            if {"profile", "assume_role"} & set(own):
+                source, path = self._where[account.name], ("accounts", account.name)
+                raw = {key: own[key] for key in ("profile", "assume_role") if key in own}
+
+        unknown: list[UnresolvedError] = []
+
+        def wrong(at: PathTo, error: VariableError | UnresolvedError) -> None:
+            self._variables.note(source.place((*path, *at)), error)
+            if isinstance(error, UnresolvedError):
+                unknown.append(error)
+
+        filled = Variables(account, account, ()).fill(raw, wrong)
+        if unknown:
+            return account
+        self._problems += _access_problems(filled, source, path)
+        return replace(account, access=_access(filled))
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with them."""
+        return [*self._problems, *self._variables.problems()]
 
 
 def default_access(defaults: Source) -> Access:
@@ -138,8 +193,8 @@ def selection_of(
     return selection, members
 
 
-def _account(name: str, raw: dict[str, Any], default: dict[str, Any], wrong: Wrong) -> Account:
-    account = Account(
+def _account(name: str, raw: dict[str, Any]) -> Account:
+    return Account(
         name=name,
         id=raw["id"],
         managed=raw.get("managed", True),
@@ -147,8 +202,6 @@ def _account(name: str, raw: dict[str, Any], default: dict[str, Any], wrong: Wro
         tags=raw.get("tags", {}),
         ou=(raw["ou"],) if "ou" in raw else (),
     )
-    own = raw if {"profile", "assume_role"} & set(raw) else default
-    return replace(account, access=_access(Variables(account, account, ()).fill(own, wrong)))
 
 
 def _access(stated: dict[str, Any]) -> Access:
@@ -161,26 +214,21 @@ def _seconds(text: str | None) -> int:
     return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[text[-1]] if text else 0
 
 
-def _wrong_access(name: str, source: Source, defaults: Source, problems: list[Problem]) -> Wrong:
-    """Return what notes that a variable is wrong: where the account says how it is reached, else in the defaults."""
-
-    def wrong(path: PathTo, message: str) -> None:
-        own = ("accounts", name, *path)
-        place = source.place(own) if own in source.values else defaults.place(("defaults", "access", *path))
-        problems.append(Problem("XG047", message, place))
-
-    return wrong
+def access_problems(raw: Mapping[str, Any], source: Source, path: PathTo) -> list[Problem]:
+    """Return what is wrong, whatever the account is, with how one is reached; it stands at a path."""
+    found = VariableProblems()
+    filled = Variables(None, None, ()).fill(raw, lambda at, error: found.note(source.place((*path, *at)), error))
+    return found.judged(_access_problems(filled, source, path))
 
 
-def role_name_problems(raw: dict[str, Any], source: Source, path: tuple[str, ...]) -> Iterable[Problem]:
-    """Yield what is wrong with the name of a role that is to be assumed, said below a path."""
-    if "assume_role" not in raw:
+def _access_problems(filled: Mapping[str, Any], source: Source, path: PathTo) -> Iterable[Problem]:
+    if "assume_role" not in filled:
         return
-    # What an account's name or id can make of a variable is a part of a name, too.
-    stated = Variables(None, None, ()).fill(raw["assume_role"]["name"], lambda *_: None)
-    folder, name = split_path(stated)
+    folder, name = split_path(filled["assume_role"]["name"])
     if error := path_error(folder) or name_error("role", name):
         yield Problem("XG029", f"{error}", source.place((*path, "assume_role", "name")))
+    if error := external_id_error(filled["assume_role"].get("external_id")):
+        yield Problem("XG013", error, source.place((*path, "assume_role", "external_id")))
 
 
 def section(source: Source, name: str) -> dict[str, Any]:

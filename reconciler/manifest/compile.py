@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reconciler.errors import Problem
+from reconciler.errors import Place, Problem
+from reconciler.manifest.lacking import VariableProblems
 from reconciler.manifest.policies import File, compile_permissions, compile_policy, dates, policy_file
 from reconciler.manifest.possible import never_met, protected, working_role
-from reconciler.manifest.selection import Selection, SelectionError, UnresolvedError
+from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
-from reconciler.manifest.variables import Variables
-from reconciler.model import Account, Grant, Principal, PrincipalKind, Require
+from reconciler.manifest.variables import VariableError, Variables
+from reconciler.model import Account, Grant, Principal, PrincipalKind, Require, UnresolvedError
 from reconciler.ownership import (
     RESERVED_TAG_PREFIX,
     REVOKED_SESSIONS_POLICY,
@@ -24,6 +25,7 @@ from reconciler.ownership import (
 )
 from reconciler.policy.arn import (
     description_error,
+    external_id_error,
     managed_policy_error,
     name_error,
     path_error,
@@ -65,23 +67,28 @@ class GrantCompiler:
         self._files: dict[str, File] = {}
         self._at: PathTo = ()
         self._variables = Variables(None, None, ())
+        self._found = VariableProblems()
         self.unresolved: list[str] = []
-        """The grants whose accounts only the organization knows."""
+        """The grants of which only the organization knows the accounts, or what their variables stand for."""
 
     def compile(self, name: str, raw: Mapping[str, Any]) -> list[Grant]:
         """Return the grant for each of its target accounts; nothing where something is wrong with it."""
         before = len(self._problems)
-        self._at = ("grants", name)
+        self._at, self._found = ("grants", name), VariableProblems()
         raw = {**raw, "from": raw.get("from", {}), "to": raw.get("to", {})}
         sources, targets = self._accounts(raw, "from"), self._accounts(raw, "to")
         grants: list[Grant | None] = []
         for target in targets or (None,):
             of_target = self._sources_of(target, sources) if target and sources else ()
             grants.append(self._compile(name, raw, of_target, target))
-            if len(self._problems) > before:
+            self._problems[before:] = self._found.judged(self._problems[before:])
+            if len(self._problems) > before or self._found.wrong():
                 # What is wrong in one account is so in most; of each it would be said hundreds of times.
                 break
-        self._problems[before:] = [replace(problem, grant=name) for problem in self._problems[before:]]
+        if self._found.unknown():
+            self.unresolved.append(name)
+        found = (*self._problems[before:], *self._found.problems())
+        self._problems[before:] = [replace(problem, grant=name) for problem in found]
         return [grant for grant in grants if grant is not None] if len(self._problems) == before else []
 
     def _compile(
@@ -112,7 +119,7 @@ class GrantCompiler:
             "makes_caller_policies": raw.get("caller_policy", self._defaults.get("caller_policy")) != "none",
             "tags": self._tags(raw),
         }
-        if len(self._problems) > before or not sources or target is None:
+        if len(self._problems) > before or not self._found.empty() or not sources or target is None:
             return None
         grant = Grant(
             name=name,
@@ -134,19 +141,25 @@ class GrantCompiler:
 
     def check_defaults(self) -> None:
         """Check what grants inherit, where it stands; whether or not there is a grant."""
-        self._at = ("defaults",)
+        before = len(self._problems)
+        self._at, self._found = ("defaults",), VariableProblems()
         path = self._default("path") or "/"
         if error := path_error(path):
             self._problem("XG029", ("path",), f"{error}; this is {path!r}")
         self._conditions({})
         self._duration({})
         self._tags({})
+        # What depends on an account is judged where a grant inherits it.
+        self._problems[before:] = (*self._found.judged(self._problems[before:]), *self._found.problems())
 
     def _problem(self, code: str, path: PathTo, message: str, *, key: bool = False) -> None:
+        self._problems.append(Problem(code, message, self._place(path, key=key)))
+
+    def _place(self, path: PathTo, *, key: bool = False) -> Place:
         source, at = self._source, (*self._at, *path)
         if at not in source.values and ("defaults", *path) in self._default_source.values:
             source, at = self._default_source, ("defaults", *path)
-        self._problems.append(Problem(code, message, (source.key_place if key else source.place)(at)))
+        return (source.key_place if key else source.place)(at)
 
     def _refused(self, *path: str) -> bool:
         """Return whether the manifest states this and the schema has taken it, or all that is in it, out."""
@@ -166,8 +179,8 @@ class GrantCompiler:
     def _default(self, key: str) -> Any:
         return self._variables.fill(self._defaults.get(key), self._unknown, (key,))
 
-    def _unknown(self, path: PathTo, message: str) -> None:
-        self._problem("XG047", path, message)
+    def _unknown(self, path: PathTo, error: VariableError | UnresolvedError) -> None:
+        self._found.note(self._place(path), error)
 
     def _accounts(self, raw: Mapping[str, Any], end: str) -> tuple[Account, ...]:
         stated = raw[end].get("account")
@@ -222,7 +235,7 @@ class GrantCompiler:
         before = len(self._problems)
         for source in sources or (None,):
             of_source = Variables(source, target, sources, source)
-            raw = of_source.fill(stated, lambda path, message: self._unknown(("from", *path), message))
+            raw = of_source.fill(stated, lambda path, error: self._unknown(("from", *path), error))
             found += [replace(principal, account=source.name if source else "") for principal in self._principals(raw)]
             if source is not None and raw.get("entire_account"):
                 found.append(Principal(PrincipalKind.ACCOUNT, source.id, account=source.name))
@@ -266,6 +279,8 @@ class GrantCompiler:
         if "path" not in raw["to"]:
             # The path of somebody else's role is theirs, not our habit.
             inherited: str | None = self._default("path") if target is None or target.managed else None
+            if error := path_error(inherited or "/"):
+                self._problem("XG029", ("path",), f"{error}; this is {inherited!r}")
             return inherited or "/"
         path: str = raw["to"]["path"]
         if error := path_error(path):
@@ -301,9 +316,7 @@ class GrantCompiler:
         return compile_policy(stated, self._source, (*self._at, *path), file, self._fill_file, self._problems)
 
     def _fill_file(self, data: Any, file: Source) -> Any:
-        return self._variables.fill(
-            data, lambda path, message: self._problems.append(Problem("XG047", message, file.place(path)))
-        )
+        return self._variables.fill(data, lambda path, error: self._found.note(file.place(path), error))
 
     def _inline_policies(self, raw: Mapping[str, Any]) -> dict[str, PolicyDocument]:
         found: dict[str, PolicyDocument] = {}
@@ -346,6 +359,8 @@ class GrantCompiler:
                     raise ValueError(f"{network!r} has a netmask, which IAM does not take")
             except ValueError as error:
                 self._problem("XG034", ("require", "source_ip", index), f"{error}; write it like 203.0.113.0/24")
+        if wrong_id := external_id_error(stated.get("external_id")):
+            self._problem("XG013", ("require", "external_id"), wrong_id)
         require = Require(
             mfa=stated.get("mfa", False),
             external_id=stated.get("external_id"),

@@ -42,9 +42,7 @@ def joined(
         found = by_id.pop(account.id, None)
         if found is not None:
             tags = {**found.tags, **account.tags} if account.tags else found.tags
-            account = replace(
-                account, tags=tags, ou=account.ou or found.ou, units=found.units, state=found.state, listed=True
-            )
+            account = replace(account, tags=tags, ou=found.ou, units=found.units, state=found.state, listed=True)
             if account.state != ACTIVE:
                 inactive.append(account)
                 continue

@@ -10,10 +10,10 @@ from typing import Any
 
 from reconciler.errors import Place, Problem
 from reconciler.manifest.accounts import (
+    access_problems,
     all_accounts,
     default_access,
     organization_of,
-    role_name_problems,
     section,
     selection_of,
 )
@@ -57,8 +57,8 @@ def merge(
     limits = _limits(usable, problems)
     store = _store(usable, problems)
     organization = organization_of(usable, problems)
-    accounts, inactive = all_accounts(usable, defaults, listed or (), problems)
     unasked = organization is not None and listed is None
+    accounts, inactive = all_accounts(usable, defaults, listed or (), problems, unasked=unasked)
     found = selection_of(usable, accounts, problems, unasked=unasked, inactive=inactive) if complete else None
     grants, unresolved = _grants(usable, defaults, found[0] if found else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
@@ -146,7 +146,7 @@ def _defaults(sources: list[tuple[Source, Path]], problems: list[Problem]) -> So
     if not stated:
         return Source(sources[0][0].file, {}, {}, {})
     access = section(stated[0], "defaults").get("access", {})
-    problems.extend(role_name_problems(access, stated[0], ("defaults", "access")))
+    problems.extend(access_problems(access, stated[0], ("defaults", "access")))
     return stated[0]
 
 

@@ -66,10 +66,10 @@ def compile_policy(
 def dates(block: Mapping[str, Mapping[str, Any]], source: Source, at: PathTo) -> list[Problem]:
     """Return what stands in a condition block at `at` where AWS takes only dates."""
     return [
-        Problem("XG034", f"{error}; this is {_text(value)!r}", source.place((*at, operator, key)))
+        Problem("XG034", f"{error}; this is {_text(value)!r}", source.place((*at, operator, key, index)))
         for operator, keys in block.items()
         for key, values in keys.items()
-        for value in listed(values)
+        for index, value in enumerate(listed(values))
         if (error := date_error(operator, _text(value)))
     ]
 

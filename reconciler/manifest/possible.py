@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from reconciler.manifest.source import PathTo
@@ -44,10 +45,16 @@ def protected(grant: Grant) -> Iterator[tuple[PathTo, str]]:
     """Yield which roles of the grant only AWS itself can change (UnmodifiableEntity, facts sheet 3.4)."""
     if reason := _protected(grant.role_path, grant.role_name):
         yield ("to",), f"{reason}: only AWS can make or change it; name another role"
-    # The same roles are named of every source account.
-    roles = [p for p in grant.principals if p.kind is PrincipalKind.ROLE and p.account == grant.principals[0].account]
-    for index, principal in enumerate(roles):
-        if reason := _protected(principal.path, principal.name):
+    # The same places name roles in every source account; what is wrong with one of a place is said once.
+    said = set[int]()
+    of_account = Counter[str]()
+    for principal in grant.principals:
+        if principal.kind is not PrincipalKind.ROLE:
+            continue
+        index = of_account[principal.account]
+        of_account[principal.account] += 1
+        if index not in said and (reason := _protected(principal.path, principal.name)):
+            said.add(index)
             yield (
                 ("from", "roles", index),
                 (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciler.manifest.source import PathTo
-from reconciler.model import Account
+from reconciler.model import Account, UnresolvedError
 from reconciler.policy.document import listed
 
 _DEEPEST = 20
@@ -19,10 +19,6 @@ class SelectionError(Exception):
         self.code = code
         self.path = path
         super().__init__(message)
-
-
-class UnresolvedError(Exception):
-    """Which accounts are meant only the organization knows, and it was not asked."""
 
 
 class Selection:
@@ -82,6 +78,8 @@ class Selection:
         for key, values in stated.get("tags", {}).items():
             found = {name: account for name, account in found.items() if account.tags.get(key) in listed(values)}
         if "ou" in stated:
+            if self._unasked:
+                raise UnresolvedError
             units = set(listed(stated["ou"]))
             found = {name: account for name, account in found.items() if units.intersection(account.ou)}
         for name in self._any(stated.get("exclude", []), ("exclude",), inside):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.manifest.source import PathTo
-from reconciler.model import Account
+from reconciler.model import Account, UnresolvedError
 
 _VARIABLE = re.compile(r"\$\{([^}]*)(\}?)")
 _IAMS_OWN = ("*", "?", "$")
@@ -17,19 +17,32 @@ _OURS = re.compile(r"\s*(account|target|source)\b", re.IGNORECASE)
 # What AWS lets a tag's value hold, without the space: nothing that a policy or an ARN gives a meaning of its own.
 _PLAIN = re.compile(r"[A-Za-z0-9_./=+@:-]+")
 
-Wrong = Callable[[PathTo, str], None]
-"""Is told what is wrong with a variable, and at which path."""
+_ANY = Account("x", "000000000000")
+"""Has what any account has: a name, an id, a partition."""
 
 
-class _UnknownError(Exception):
-    pass
+class VariableError(Exception):
+    """A variable stands for nothing; the text says why, and what to do."""
+
+
+class LackingTagError(VariableError):
+    """An account has no tag of that key."""
+
+    def __init__(self, variable: str, account: str, key: str) -> None:
+        super().__init__(variable)
+        self.variable, self.account, self.key = variable, account, key
+
+
+Wrong = Callable[[PathTo, VariableError | UnresolvedError], None]
+"""Is told what is wrong with a variable, and at which path; UnresolvedError where it may be right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variables:
     """What the variables stand for: `account` is where the thing with the string is made.
 
-    None stands for an account that is not known, of which everything is `x`. `sources` are those of the grant.
+    None stands for an account that is not known: what every account has is then that of some account, and its tags
+    are unresolved. `sources` are those of the grant.
     """
 
     account: Account | None
@@ -39,14 +52,17 @@ class Variables:
     """The source account whose principals are meant, inside `from`."""
 
     def fill(self, value: Any, wrong: Wrong, at: PathTo = ()) -> Any:
-        """Return plain data with every variable in its values replaced; in a key there may be none."""
+        """Return plain data with every variable in its values replaced; in a key there may be none.
+
+        One that is wrong is replaced by `x`, and `wrong` is told.
+        """
         if isinstance(value, str):
             return self._text(value, wrong, at) if "${" in value else value
         if isinstance(value, Mapping):
             for key in value:
                 for name in _VARIABLE.findall(str(key)):
                     if _OURS.match(name[0]):
-                        wrong((*at, key), f"{key}: a key can have no variable of accounts in it")
+                        wrong((*at, key), VariableError(f"{key}: a key can have no variable of accounts in it"))
             return {key: self.fill(item, wrong, (*at, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [self.fill(item, wrong, (*at, index)) for index, item in enumerate(value)]
@@ -58,17 +74,17 @@ class Variables:
             if match.group(2) and not _OURS.match(name) and (":" in name or name in _IAMS_OWN):
                 return match.group()
             if not match.group(2):
-                wrong(at, f"{match.group()[:40]}: the variable has no end; close it with a brace")
+                wrong(at, VariableError(f"{match.group()[:40]}: the variable has no end; close it with a brace"))
                 return "x"
             try:
-                return self._value(name)
-            except _UnknownError as error:
-                wrong(at, f"{match.group()}: {error}")
+                return self._value(match.group(), name)
+            except (VariableError, UnresolvedError) as error:
+                wrong(at, error)
                 return "x"
 
         return _VARIABLE.sub(replaced, text)
 
-    def _value(self, name: str) -> str:
+    def _value(self, variable: str, name: str) -> str:
         whose, _, what = name.partition(".")
         match whose:
             case "account":
@@ -76,31 +92,37 @@ class Variables:
             case "target":
                 account = self.target
             case "source":
-                account = self.source or self._only_source()
+                account = self.source or self._only_source(variable)
             case _:
-                raise _UnknownError(
-                    "unknown variable; there are account, source and target, each with .id, .name, .partition and "
-                    ".tags.KEY, and IAM's own, which have a colon in them"
+                raise VariableError(
+                    f"{variable}: unknown variable; there are account, source and target, each with .id, .name, "
+                    ".partition and .tags.KEY, and IAM's own, which have a colon in them"
                 )
         if what in ("id", "name", "partition"):
-            return str(getattr(account, what)) if account else "x"
+            return str(getattr(account or _ANY, what))
         if what.startswith("tags."):
             key = what.removeprefix("tags.")
-            if account is not None and key not in account.tags:
-                raise _UnknownError(f"the account {account.name} has no tag {key!r}; give it one, or exclude it")
-            return _plain(account, key) if account else "x"
-        raise _UnknownError(f"{whose} has .id, .name, .partition and .tags.KEY")
+            if account is None:
+                raise UnresolvedError(variable)
+            if key not in account.tags:
+                raise LackingTagError(variable, account.name, key)
+            return _plain(variable, account, key)
+        raise VariableError(f"{variable}: {whose} has .id, .name, .partition and .tags.KEY")
 
-    def _only_source(self) -> Account | None:
+    def _only_source(self, variable: str) -> Account | None:
         if len(self.sources) > 1:
-            raise _UnknownError(f"there are {len(self.sources)} source accounts; it stands for each of them in `from`")
+            raise VariableError(
+                f"{variable}: there are {len(self.sources)} source accounts; it stands for each of them in `from`"
+            )
         return self.sources[0] if self.sources else None
 
 
-def _plain(account: Account, key: str) -> str:
+def _plain(variable: str, account: Account, key: str) -> str:
     """Return the value of a tag, if it can mean nothing but itself wherever it is put."""
     value = account.tags[key]
     if not _PLAIN.fullmatch(value):
         what = "is empty" if not value else "has more in it than letters, digits and _./=+@:-"
-        raise _UnknownError(f"the tag {key!r} of account {account.name} {what}, so it cannot stand in a string")
+        raise VariableError(
+            f"{variable}: the tag {key!r} of account {account.name} {what}, so it cannot stand in a string"
+        )
     return value

@@ -32,7 +32,7 @@ from reconciler.model.resources import (
     resource_fingerprint,
 )
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted
-from reconciler.model.unread import UnreadTags, UnreadTagsError
+from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, UnresolvedError
 
 __all__ = [
     "ACTIVE",
@@ -67,12 +67,14 @@ __all__ = [
     "Scope",
     "Severity",
     "State",
+    "StatedTags",
     "Status",
     "Step",
     "StepEnded",
     "StepStarted",
     "UnreadTags",
     "UnreadTagsError",
+    "UnresolvedError",
     "Verb",
     "Whole",
     "as_data",

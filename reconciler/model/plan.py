@@ -28,7 +28,8 @@ class Change:
 
     `attributes` names the attributes that differ. `replaces` is the address that a replacement takes away, where
     it is not the same one. `reason` says in words why, where the attributes do not. `interim` is what an update has to
-    bring about first, where a part of it must be gone before another change and a part must come after it.
+    bring about first, where a part of it must be gone before another change and a part must come after it; of a role
+    that is made, what has to be there first for other roles to trust it.
     """
 
     address: Address
@@ -47,15 +48,16 @@ class Change:
 
 
 class Verb(StrEnum):
-    """The two halves that a change is made of: a replacement is both."""
+    """The parts that a change is made of: a replacement removes and writes; MAKE brings about a role's interim."""
 
     REMOVE = "remove"
+    MAKE = "make"
     WRITE = "write"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A half of a change, and the steps (by index in the plan) that must be done before it."""
+    """A part of a change, and the steps (by index in the plan) that must be done before it."""
 
     change: Change
     verb: Verb

@@ -93,7 +93,7 @@ class CallerPolicy:
 
     Of a desired one `managed` says that it has to be a part of a managed policy instead, and `adopt` that it may take
     over one made by hand. `name` is that one's own; empty for a policy that is named as the stack's are. `beside` are
-    the names of further ones made by hand that say the same, and go when the grant takes over.
+    the names of further ones made by hand that say no more than the grant's, and go when the grant takes over.
     """
 
     grant: str

@@ -9,6 +9,10 @@ class UnreadTagsError(Exception):
     """The tags of the organization's accounts are needed."""
 
 
+class UnresolvedError(Exception):
+    """Only the organization knows, and it was not asked."""
+
+
 class UnreadTags(Mapping[str, str]):
     """Stands for tags that were not read; whoever looks at them raises UnreadTagsError."""
 
@@ -20,3 +24,24 @@ class UnreadTags(Mapping[str, str]):
 
     def __len__(self) -> int:
         raise UnreadTagsError
+
+
+class StatedTags(Mapping[str, str]):
+    """The tags that a manifest states of an account whose organization was not asked, and may know more of them.
+
+    Whoever asks for another one raises UnresolvedError.
+    """
+
+    def __init__(self, stated: Mapping[str, str]) -> None:
+        self._stated = stated
+
+    def __getitem__(self, key: str) -> str:
+        if key not in self._stated:
+            raise UnresolvedError(key)
+        return self._stated[key]
+
+    def __iter__(self) -> Iterator[str]:
+        raise UnresolvedError
+
+    def __len__(self) -> int:
+        raise UnresolvedError

@@ -8,9 +8,10 @@ from dataclasses import replace
 from reconciler.model import Finding, Limits, Live, Plan, Severity, State, Whole, essence, fingerprint
 from reconciler.planner.across import across, without_unread
 from reconciler.planner.adopt import with_adoptable
+from reconciler.planner.circles import without_circles
 from reconciler.planner.compare import compare
 from reconciler.planner.narrow import destroyed, narrow
-from reconciler.planner.order import CyclicOrderError, order
+from reconciler.planner.order import order
 from reconciler.planner.pack import packed
 from reconciler.principals import with_arns
 
@@ -42,25 +43,12 @@ def plan(
     wanted = packed(desired, live, stack=stack)
     live = with_adoptable(wanted, live)
     unread = {facts.account.id: name for name, facts in live.facts.items() if facts.error}
-    changes = across(compare(wanted, live, stack=stack), unread)
-    findings: list[Finding] = []
-    try:
-        steps = order(changes)
-    except CyclicOrderError as error:
-        steps = ()
-        findings.append(
-            Finding(
-                rule="XG205",
-                severity=Severity.ERROR,
-                message="these roles each trust one that does not exist before the other: " + " -> ".join(error.cycle),
-                way_out="apply one of the grants without the other's role in `from.roles`, then add it",
-            )
-        )
+    changes = without_circles(across(compare(wanted, live, stack=stack), unread))
     draft = Plan(
-        stack, desired, live, changes, steps, fingerprint=fingerprint(map(essence, changes)), limits=limits, whole=whole
-    )
-    for rule in rules:
-        findings.extend(rule(draft))
+        stack, desired, live, changes, order(changes), fingerprint=fingerprint(map(essence, changes)), limits=limits,
+        whole=whole,
+    )  # fmt: skip
+    findings = (finding for rule in rules for finding in rule(draft))
     return replace(draft, findings=tuple(_accepted(finding, accepted) for finding in findings))
 
 

@@ -1,8 +1,9 @@
 """Caller policies made by hand that a grant with `adopt` takes over.
 
 A caller policy is marked by its name, as a role is by its tags: a group cannot be tagged (facts sheet 1.2). So one that
-says exactly what the grant's would say is the grant's, and adopting it gives it the name. If there are several, or one
-that is marked already, the others go: so an adoption that was cut short between the two is finished by the next.
+says what the grant's would say, or says it of some of the grant's roles only, is the grant's, and adopting it gives it
+the name. If there are several, or one that is marked already, the others go: so an adoption that was cut short between
+the two is finished by the next. None goes before the grant's own opens all that it opened.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.model import Address, CallerPolicy, Kind, Live, PrincipalKind, Resource, Role, State
+from reconciler.policy.shapes import opens_some_of
 
 
 def with_adoptable(desired: State, live: Live) -> Live:
@@ -26,7 +28,13 @@ def with_adoptable(desired: State, live: Live) -> Live:
         by_hand = live.facts[address.account].by_hand.get((kind, name.casefold()), {})
         declared = _declared(desired, address)
         same = sorted(
-            policy for policy, document in by_hand.items() if document == wanted.document and policy not in declared
+            (
+                policy
+                for policy, document in by_hand.items()
+                if policy not in declared and opens_some_of(document, wanted.document)
+            ),
+            # What says all of it is the one that gets the name.
+            key=lambda policy: (by_hand[policy] != wanted.document, policy),
         )
         marked = state.get(address)
         if same and isinstance(marked, CallerPolicy):

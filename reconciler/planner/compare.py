@@ -120,9 +120,9 @@ def _change(
 
 
 def _beside(before: Resource) -> str:
-    """Say which policies made by hand go because the stack's own says the same."""
+    """Say which policies made by hand go because the stack's own says all that they say."""
     names = before.beside if isinstance(before, CallerPolicy) else ()
-    return f"made by hand and saying the same, {', '.join(names)} goes with it" if names else ""
+    return f"made by hand and saying no more, {', '.join(names)} goes with it" if names else ""
 
 
 def _with_carriers_replaced(changes: list[Change], wanted: State, owned: State) -> Iterable[Change]:

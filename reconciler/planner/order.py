@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 
 from reconciler.model import (
     Action,
@@ -25,41 +25,30 @@ from reconciler.model import (
     Step,
     Verb,
 )
+from reconciler.planner.circles import made_roles
 from reconciler.policy.arn import covers, is_pattern
 
 _Node = tuple[int, Verb]
 
 
-class CyclicOrderError(Exception):
-    """The changes wait for each other; `cycle` names their addresses, the first again at the end."""
-
-    def __init__(self, cycle: tuple[str, ...]) -> None:
-        self.cycle = cycle
-        super().__init__(" -> ".join(cycle))
-
-
 def order(changes: tuple[Change, ...]) -> tuple[Step, ...]:
-    """Return the steps of all changes, each after every step that it requires.
+    """Return the steps of all changes, each after every step that it requires. Roles wait for each other in no circle.
 
-    Raises:
-        CyclicOrderError: there is no such order.
-
+    See `circles`.
     """
     graph: dict[_Node, set[_Node]] = {}
     for index, change in enumerate(changes):
         if change.before is not None and (change.interim or change.action in (Action.REPLACE, Action.DELETE)):
             graph[index, Verb.REMOVE] = set()
+        if isinstance(change.interim, Role):
+            graph[index, Verb.MAKE] = set()
         if change.after is not None:
             graph[index, Verb.WRITE] = set()
     for node, required in _edges(changes):
         if node in graph and required in graph:
             graph[node].add(required)
 
-    try:
-        nodes = _stable_order(graph)
-    except CycleError as error:
-        cycle: list[_Node] = error.args[1]
-        raise CyclicOrderError(tuple(str(changes[index].address) for index, _ in reversed(cycle))) from None
+    nodes = _stable_order(graph)
     position = {node: place for place, node in enumerate(nodes)}
     return tuple(
         Step(changes[index], verb, tuple(sorted(position[required] for required in graph[index, verb])))
@@ -73,7 +62,7 @@ def _stable_order(graph: dict[_Node, set[_Node]]) -> list[_Node]:
     sorter.prepare()
     nodes: list[_Node] = []
     while sorter.is_active():
-        ready = sorted(sorter.get_ready(), key=lambda node: (node[1] is Verb.WRITE, node[0]))
+        ready = sorted(sorter.get_ready(), key=lambda node: (node[1] is not Verb.REMOVE, node[0]))
         nodes.extend(ready)
         sorter.done(*ready)
     return nodes
@@ -84,11 +73,7 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
     roles = {index: change for index, change in enumerate(changes) if change.address.kind is Kind.ROLE}
     by_slot = {change.removed_address().slot(): index for index, change in roles.items()}
     by_slot |= {change.address.slot(): index for index, change in roles.items()}
-    made = {
-        change.after.arn: index
-        for index, change in roles.items()
-        if isinstance(change.after, Role) and change.action not in (Action.UPDATE, Action.ADOPT)
-    }
+    made = made_roles(changes)
     # By what a caller policy has in common with the role that it opens: the grant, and the ARN, should one of the
     # two have been changed by hand.
     going, coming = defaultdict[str, set[int]](set), defaultdict[str, set[int]](set)
@@ -102,7 +87,7 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
     known = _Roles(going, coming, by_slot, standing)
     for index, change in enumerate(changes):
         if index in roles:
-            yield from _role_edges(index, change, made)
+            yield from _role_edges(index, changes, made)
         elif isinstance(change.after or change.before, ManagedPolicy) and change.grant:
             yield from _permissions_edges(index, change, roles)
         else:
@@ -142,7 +127,7 @@ def _permissions_edges(index: int, change: Change, roles: dict[int, Change]) -> 
     assert isinstance(policy, ManagedPolicy)  # asked before
     for role, other in roles.items():
         if isinstance(other.after, Role) and policy.arn in other.after.managed_policies:
-            yield (role, Verb.WRITE), (index, Verb.WRITE)
+            yield (role, _first(other)), (index, Verb.WRITE)
         if isinstance(other.before, Role) and policy.arn in other.before.managed_policies:
             yield (index, Verb.REMOVE), (role, Verb.WRITE if other.action is Action.UPDATE else Verb.REMOVE)
 
@@ -203,17 +188,24 @@ def _shuts(change: Change) -> bool:
     return anew or passes_on(change)
 
 
-def _role_edges(index: int, change: Change, made: dict[str, int]) -> Iterator[tuple[_Node, _Node]]:
+def _first(change: Change) -> Verb:
+    """Return the step after which a role is there."""
+    return Verb.MAKE if isinstance(change.interim, Role) else Verb.WRITE
+
+
+def _role_edges(index: int, changes: tuple[Change, ...], made: Mapping[str, int]) -> Iterator[tuple[_Node, _Node]]:
+    change = changes[index]
+    yield (index, Verb.WRITE), (index, Verb.MAKE)
     if change.replaces is None or change.replaces.slot() == change.address.slot():
-        yield (index, Verb.WRITE), (index, Verb.REMOVE)
+        yield (index, _first(change)), (index, Verb.REMOVE)
     else:
         # Under another name the new role can stand before the old one goes.
         yield (index, Verb.REMOVE), (index, Verb.WRITE)
     if isinstance(change.after, Role):
         # AWS refuses a trust policy that names a role which does not exist (facts sheet 4.3).
         for arn in change.after.trust_policy.aws_principals():
-            if (trusted := made.get(arn)) not in (None, index):
-                yield (index, Verb.WRITE), (trusted, Verb.WRITE)
+            if (trusted := made.get(arn)) is not None and trusted != index:
+                yield (index, Verb.WRITE), (trusted, _first(changes[trusted]))
 
 
 def carrier_slots(address: Address, policy: Resource | None) -> frozenset[tuple[str, ...]]:

@@ -11,6 +11,7 @@ _ACTION = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?_-]+")
 _RESOURCE = re.compile(r"arn:([a-z-]+|\*):([^:\s]+):([^:\s]*):[^:\s]*:(\S.*)")
 _DATE_OPERATOR = re.compile("(?:ForA[a-z]+Values?:)?Date")
 _DATE = re.compile(r"-?[0-9]+(?:-[0-9]{1,2}(?:-[0-9]{1,2}(?:[Tt][0-9:.,+Zz-]*)?)?)?")
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
 _POLICY = re.compile(r"arn:([a-z-]+):iam::(aws|\d{12}):policy/(?:[A-Za-z0-9_+=,.@-]+/)*[A-Za-z0-9_+=,.@-]+")
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
@@ -127,6 +128,13 @@ def description_error(text: str) -> str | None:
     if len(text) > 1000:
         return f"a description has at most 1,000 characters; this has {len(text):,}"
     return None
+
+
+def external_id_error(text: str | None) -> str | None:
+    """Say what STS has against an external id, or None; it is not shown. STS API reference, AssumeRole, ExternalId."""
+    if text is None or _EXTERNAL_ID.fullmatch(text):
+        return None
+    return "an external id has 2 to 1,224 letters, digits and _+=,.@:/-"
 
 
 def date_error(operator: str, value: str) -> str | None:

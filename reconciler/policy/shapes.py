@@ -24,6 +24,12 @@ def only_assumes_roles(document: PolicyDocument) -> bool:
     )
 
 
+def opens_some_of(document: PolicyDocument, whole: PolicyDocument) -> bool:
+    """Return whether a document does nothing but allow to assume roles that another names, on no condition."""
+    unconditional = not any("Condition" in statement for statement in document.statements())
+    return only_assumes_roles(document) and unconditional and {*document.resources()} <= {*whole.resources()}
+
+
 def only_ends_sessions(document: PolicyDocument) -> bool:
     """Return whether a document denies by when a session was issued, and says no more (facts sheet 3.3)."""
     statements = document.statements()

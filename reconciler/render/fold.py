@@ -1,13 +1,13 @@
-"""Equal changes of many accounts as one: so a grant over hundreds of accounts can be reviewed."""
+"""Equal changes and findings of many accounts as one: so a grant over hundreds of accounts can be reviewed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from reconciler.model import Change
+from reconciler.model import Change, Finding
 
 _SHOWN = 6
 """So many accounts, or values, are named; of more the number is said."""
@@ -46,18 +46,47 @@ def folded(changes: Iterable[tuple[Change, tuple[Line, ...]]], ids: Mapping[str,
     return found
 
 
+def folded_findings(findings: Iterable[Finding], ids: Mapping[str, str]) -> list[tuple[Finding, tuple[str, ...]]]:
+    """Fold findings that differ in nothing but the account of their address, in the order of their first ones.
+
+    Each comes with the accounts, none if its address has none. Those with documents stand alone.
+    """
+    groups: dict[object, list[tuple[Finding, Finding]]] = {}
+    for finding in findings:
+        texts = (
+            _general_texts((finding.message, finding.way_out), finding.address.account, ids)
+            if finding.address
+            else None
+        )
+        if finding.address is None or texts is None or finding.documents:
+            groups[len(groups)] = [(finding, finding)]
+            continue
+        general = replace(finding, message=texts[0], way_out=texts[1])
+        groups.setdefault(replace(general, address=replace(finding.address, account="")), []).append((finding, general))
+    found: list[tuple[Finding, tuple[str, ...]]] = []
+    for members in groups.values():
+        accounts = tuple(dict.fromkeys(one.address.account for one, _ in members if one.address))
+        found.append((members[0][0] if len(members) == 1 else members[0][1], accounts))
+    return found
+
+
 def _general(change: Change, body: tuple[Line, ...], ids: Mapping[str, str]) -> tuple[Line, ...]:
     account = change.address.account
-    if account not in ids or any("${account." in words for _, _, words in body):
-        # What looks like a variable already would not be told from one: such a change stands alone.
+    texts = _general_texts(
+        [words.replace(f"in place of {account}/", "in place of ", 1) for _, _, words in body], account, ids
+    )
+    if texts is None:
         return (*body, (" ", 0, account))
+    return tuple((mark, depth, words) for (mark, depth, _), words in zip(body, texts, strict=True))
+
+
+def _general_texts(texts: Sequence[str], account: str, ids: Mapping[str, str]) -> list[str] | None:
+    """Return texts with variables for an account's own name and id; None where they could not be told from others."""
+    if account not in ids or any("${account." in words for words in texts):
+        # What looks like a variable already would not be told from one: such a change stands alone.
+        return None
     own_name = re.compile(rf"(?<![A-Za-z0-9]){re.escape(account)}(?![A-Za-z0-9])")
-
-    def general(words: str) -> str:
-        words = words.replace(f"in place of {account}/", "in place of ", 1)
-        return own_name.sub("${account.name}", words).replace(ids[account], "${account.id}")
-
-    return tuple((mark, depth, general(words)) for mark, depth, words in body)
+    return [own_name.sub("${account.name}", words).replace(ids[account], "${account.id}") for words in texts]
 
 
 def named(accounts: tuple[str, ...]) -> str:

@@ -73,7 +73,8 @@ def _who(caller: Caller) -> str:
 
 def _step_lines(step: RecordedStep, total: int) -> Iterator[str]:
     head = f"[{step.number}/{total}] {escape(step.address)}: {escape(step.action)}"
-    head += f", {escape(step.verb)}" if step.action in ("replace", "update") and step.verb == "remove" else ""
+    a_part = step.verb == "make" or (step.action in ("replace", "update") and step.verb == "remove")
+    head += f", {escape(step.verb)}" if a_part else ""
     attributes = f" ({escape(', '.join(step.attributes))})" if step.attributes else ""
     status = escape(step.status) if step.status else "its end is not known"
     error = f": {escape(step.error)}" if step.error else ""

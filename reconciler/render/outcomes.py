@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reconciler.model import Action, Change, Event, Outcome, Status, StepStarted, Verb
+from reconciler.model import Action, Change, Event, Outcome, Role, Status, StepStarted, Verb
 from reconciler.render.escape import escape
 from reconciler.render.text import Painter, unread_text
 
 _DOING = {
     (Action.CREATE, Verb.WRITE): ("creating", "created"),
+    (Action.CREATE, Verb.MAKE): ("creating, for nobody to assume yet", "created, for nobody to assume yet"),
     (Action.UPDATE, Verb.WRITE): ("updating", "updated"),
     (Action.UPDATE, Verb.REMOVE): ("closing what goes", "closed"),
     (Action.REPLACE, Verb.REMOVE): ("deleting, to replace it", "deleted"),
+    (Action.REPLACE, Verb.MAKE): ("creating, as a replacement, for nobody to assume yet", "created, for nobody yet"),
     (Action.REPLACE, Verb.WRITE): ("creating, as a replacement", "created"),
     (Action.DELETE, Verb.REMOVE): ("deleting", "deleted"),
     (Action.ADOPT, Verb.WRITE): ("adopting", "adopted"),
@@ -25,6 +27,8 @@ def event_line(event: Event, painter: Painter, ended: int | None = None) -> str:
     change, verb = event.step.change, event.step.verb
     address = escape(str(change.removed_address() if verb is Verb.REMOVE else change.address))
     doing, done = _DOING[change.action, verb]
+    if verb is Verb.WRITE and isinstance(change.interim, Role):
+        doing, done = "giving it its trust policy", "trusts its callers"
     if isinstance(event, StepStarted):
         return f"{address}: {doing} ..."
     head = f"[{event.number if ended is None else ended}/{event.total}] {address}:"

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.model import Action, Change, Finding, Plan, Severity
+from reconciler.model import Action, Address, Change, Finding, Plan, Severity
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.differences import MISSING, Difference, differences
 from reconciler.render.escape import HIDDEN, escape
-from reconciler.render.fold import Line, folded, named, shortened
+from reconciler.render.fold import Line, folded, folded_findings, named, shortened
 from reconciler.render.statements import Rows, head_changes, masked, paired, shown, statement_rows
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-", Action.ADOPT: ">"}
@@ -51,7 +51,7 @@ _PLAIN = Painter()
 def text(plan: Plan, painter: Painter = _PLAIN, *, expand: bool = False) -> str:
     """Return the plan as text with a closing line that counts the changes; ends with a line break.
 
-    Equal changes of several accounts are one, unless it is to `expand`.
+    Equal changes and findings of several accounts are one, unless it is to `expand`.
     """
     ids = {} if expand else plan.account_ids()
     return text_of(
@@ -79,8 +79,8 @@ def text_of(
             lines += [*change_lines(change, painter), ""]
     changed = {change.grant for change in changes}
     ordered = sorted(findings, key=lambda found: found.severity is not Severity.NOTE)
-    for finding in ordered:
-        lines += [*finding_lines(finding, painter, whole=finding.grant in changed), ""]
+    for finding, accounts in folded_findings(ordered, ids or {}):
+        lines += [*finding_lines(finding, painter, whole=finding.grant in changed, accounts=accounts), ""]
     if any(finding.severity is Severity.ERROR for finding in ordered):
         lines += [painter.paint("error", "The plan is refused: mend the errors above. Nothing can be applied."), ""]
     elif not changes and unread:
@@ -111,13 +111,18 @@ def counts(changes: Iterable[Change]) -> str:
 
 def _titles(change: Change, accounts: tuple[str, ...], painter: Painter) -> Iterator[str]:
     symbol = SYMBOLS[change.action]
-    where = str(change.address)
-    if len(accounts) > 1:
-        where = f"{where.removeprefix(change.address.account + '/')} in {len(accounts)} accounts"
+    where = _place(change.address, accounts)
     grant = f"  (grant {escape(change.grant)})" if change.grant else ""
     yield painter.paint(symbol, f"{symbol} {escape(where)}") + grant
     if len(accounts) > 1:
         yield f"      {escape(named(accounts))}"
+
+
+def _place(address: Address, accounts: tuple[str, ...]) -> str:
+    where = str(address)
+    if len(accounts) > 1:
+        return f"{where.removeprefix(address.account + '/')} in {len(accounts)} accounts"
+    return where
 
 
 def change_lines(change: Change, painter: Painter = _PLAIN) -> Iterator[str]:
@@ -254,12 +259,19 @@ def duration(seconds: int) -> str:
     return "".join(f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (left, "s")) if n) or "0s"
 
 
-def finding_lines(finding: Finding, painter: Painter = _PLAIN, *, whole: bool = True) -> Iterator[str]:
-    """Yield the lines of one finding, without a line break; its documents only if it is to be shown whole."""
-    where = f" {escape(str(finding.address))}:" if finding.address else ""
+def finding_lines(
+    finding: Finding, painter: Painter = _PLAIN, *, whole: bool = True, accounts: tuple[str, ...] = ()
+) -> Iterator[str]:
+    """Yield the lines of one finding, without a line break; its documents only if it is to be shown whole.
+
+    `accounts` are those that it is of, if there are several.
+    """
+    where = f" {escape(_place(finding.address, accounts))}:" if finding.address else ""
     accepted = ", accepted:" if finding.accepted else ""
     head = painter.paint(finding.severity, f"{finding.severity} {finding.rule}{accepted}")
     yield f"{head}{where} {escape(finding.message)}"
+    if len(accounts) > 1:
+        yield f"    {escape(named(accounts))}"
     # What is accepted is done with.
     if finding.way_out and not finding.accepted:
         yield f"    what to do: {escape(finding.way_out)}"

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from reconciler.model import Action, Address, Finding, Kind, Plan, PrincipalKind, Role, Severity
 
 _NAMED = re.compile(r"arn:[a-z-]+:iam::(\d{12}):(user|role)/(?:.*/)?([^/]+)")
+
+
+_Named = tuple[str, str, PrincipalKind, str]
+"""A principal that a grant names: the grant, the account, and the principal by its kind and case-folded name."""
 
 
 def principal_missing(plan: Plan) -> Iterator[Finding]:
@@ -28,77 +32,69 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
     for role in plan.desired.values():
         if isinstance(role, Role):
             trusted[role.grant].update(role.trust_policy.aws_principals())
+    said = set[_Named]()
     for address, wanted in sorted(plan.desired.items(), key=lambda item: str(item[0])):
         facts = plan.live.facts[address.account]
         if address.holder is None or not facts.account.managed:
             continue
         kind, name = address.holder
         slot = (address.account, Kind.ROLE, name.casefold()) if kind is PrincipalKind.ROLE else ()
-        if slot in going and slot not in made:
-            yield _finding(
-                address, wanted.grant, "goes with this plan", "take it out of `from.roles`, or keep its grant"
-            )
-            continue
         arn = made.get(slot) or facts.principals.get((kind, name.casefold()))
-        if arn is None:
-            yield _finding(address, wanted.grant, "does not exist", f"create the {kind} first, or mend the name")
+        if slot in going and slot not in made:
+            what, way_out = "goes with this plan", "take it out of `from.roles`, or keep its grant"
+        elif arn is None:
+            what, way_out = "does not exist", f"create the {kind} first, or mend the name"
         elif kind is PrincipalKind.GROUP and (spelt := arn.rsplit("/", 1)[-1]) != name:
-            yield _finding(
-                address,
-                wanted.grant,
-                f"exists under another spelling, as {spelt}",
-                f"write {spelt} in the grant's `from`",
-            )
+            what, way_out = f"exists under another spelling, as {spelt}", f"write {spelt} in the grant's `from`"
         elif kind is not PrincipalKind.GROUP and wanted.grant in trusted and arn not in trusted[wanted.grant]:
-            resource = arn.split(f":{kind}/", 1)[1]
-            yield _finding(
-                address,
-                wanted.grant,
-                f"exists under another path or spelling, as {resource}",
-                f"write {resource} in the grant's `from`: a trust policy names a principal by its exact ARN",
-            )
-    yield from _trusted_only(plan, set(made.values()))
+            what, way_out = _elsewhere(kind, arn)
+        else:
+            continue
+        said.add((wanted.grant, address.account, kind, name.casefold()))
+        yield _finding(address, wanted.grant, f"the {kind} {name} of account {address.account} {what}", way_out)
+    yield from _trusted(plan, made, going, said)
 
 
-def _trusted_only(plan: Plan, made: set[str]) -> Iterator[Finding]:
-    """Yield an error for each principal without a caller policy of the stack that a trust policy names in vain."""
+def _trusted(
+    plan: Plan, made: Mapping[tuple[str, ...], str], going: Collection[tuple[str, ...]], said: Collection[_Named]
+) -> Iterator[Finding]:
+    """Yield an error for each principal that a trust policy names in vain, unless that is `said`.
+
+    The roles of one grant may each name one principal in another way, of which only one can be right.
+    """
     # Of an account that could not be read nobody knows whom it has.
     known = (facts for facts in plan.live.facts.values() if facts.account.managed and not facts.error)
     by_id = {facts.account.id: facts for facts in known}
-    with_policy = {
-        (resource.grant, address.account, *address.holder)
-        for address, resource in plan.desired.items()
-        if address.holder
-    }
     for address, role in sorted(plan.desired.items(), key=lambda item: str(item[0])):
-        if not isinstance(role, Role) or not plan.live.facts[address.account].account.managed:
-            continue
-        for arn in role.trust_policy.aws_principals():
+        for arn in role.trust_policy.aws_principals() if isinstance(role, Role) else ():
             match = _NAMED.fullmatch(arn)
             if match is None or (facts := by_id.get(match.group(1))) is None:
                 continue
-            kind, name = PrincipalKind(match.group(2)), match.group(3)
-            if (role.grant, facts.account.name, kind, name) in with_policy or arn in made:
+            kind, name, account = PrincipalKind(match.group(2)), match.group(3), facts.account.name
+            slot = (account, Kind.ROLE, name.casefold()) if kind is PrincipalKind.ROLE else ()
+            standing = made.get(slot) or facts.principals.get((kind, name.casefold()))
+            gone = slot in going and slot not in made
+            if (role.grant, account, kind, name.casefold()) in said or (standing == arn and not gone):
                 continue
-            if facts.principals.get((kind, name.casefold())) != arn:
-                yield Finding(
-                    rule="XG202",
-                    severity=Severity.ERROR,
-                    message=f"the {kind} {name} of account {facts.account.name} does not exist as {arn}",
-                    way_out=f"create the {kind} first, or mend the name or path: a trust policy names it by its ARN",
-                    address=address,
-                    grant=role.grant,
-                )
+            if gone:
+                what, way_out = "goes with this plan", "take it out of `from.roles`, or keep its grant"
+            elif standing is None:
+                what = f"does not exist as {arn}"
+                way_out = f"create the {kind} first, or mend the name or path: a trust policy names it by its ARN"
+            else:
+                what, way_out = _elsewhere(kind, standing)
+            yield _finding(address, role.grant, f"the {kind} {name} of account {account} {what}", way_out)
 
 
-def _finding(address: Address, grant: str, what: str, way_out: str) -> Finding:
-    assert address.holder is not None  # asked before
-    kind, name = address.holder
+def _elsewhere(kind: PrincipalKind, arn: str) -> tuple[str, str]:
+    resource = arn.split(f":{kind}/", 1)[1]
+    return (
+        f"exists under another path or spelling, as {resource}",
+        f"write {resource} in the grant's `from`: a trust policy names a principal by its exact ARN",
+    )
+
+
+def _finding(address: Address, grant: str, message: str, way_out: str) -> Finding:
     return Finding(
-        rule="XG202",
-        severity=Severity.ERROR,
-        message=f"the {kind} {name} of account {address.account} {what}",
-        way_out=way_out,
-        address=address,
-        grant=grant,
+        rule="XG202", severity=Severity.ERROR, message=message, way_out=way_out, address=address, grant=grant
     )

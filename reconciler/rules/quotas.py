@@ -195,8 +195,10 @@ def _count(plan: Plan, facts: AccountFacts, kind: Kind, summary: str, account: s
     made: Change | None = None
     for step in plan.steps:
         change = step.change
-        if change.address.account != account or change.address.kind is not kind or change.interim is not None:
+        if change.address.account != account or change.address.kind is not kind:
             continue
+        if change.action is Action.UPDATE or (step.verb is Verb.WRITE and isinstance(change.interim, Role)):
+            continue  # It is there before and after.
         if step.verb is Verb.REMOVE:
             number -= 1
         elif change.action in (Action.CREATE, Action.REPLACE):

@@ -14,10 +14,10 @@ def session_capped(plan: Plan) -> Iterator[Finding]:
 
     AWS caps the session of a caller who is a role's session himself (facts sheet 1.4, role chaining).
     """
-    callers: dict[str, list[str]] = {}
+    callers: dict[str, set[str]] = {}
     for address, wanted in plan.desired.items():
         if address.holder is not None and address.holder[0] is PrincipalKind.ROLE:
-            callers.setdefault(wanted.grant, []).append(address.holder[1])
+            callers.setdefault(wanted.grant, set()).add(address.holder[1])
     for change in plan.changes:
         if _long(change) and change.grant in callers:
             names = ", ".join(sorted(callers[change.grant]))

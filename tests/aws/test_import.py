@@ -559,7 +559,7 @@ def test_an_adoption_that_was_cut_short_is_finished_by_the_next_apply(
     assert set(source.list_user_policies(UserName="alice")["PolicyNames"]) == {"assume-0", "xgrant.platform.plain"}
     (left,) = changes(xgrant, manifests)
     assert (left["change"]["action"], left["change"]["attributes"]) == ("update", ["beside"])
-    assert "because made by hand and saying the same, assume-0 goes with it" in xgrant("plan", manifests).out
+    assert "because made by hand and saying no more, assume-0 goes with it" in xgrant("plan", manifests).out
     assert xgrant("drift", manifests).code == 2
     sandbox.recorder.take()
     assert xgrant("apply", "--auto-approve", manifests).code == 0

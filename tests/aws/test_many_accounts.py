@@ -11,6 +11,8 @@ import pytest
 from reconciler.sandbox.scenario import SOURCE, Scenario, add_reconciler, root_client
 from reconciler.sandbox.server import Sandbox, writes
 from reconciler.sandbox.strict.accounts import backend
+from reconciler.sandbox.strict.faults import Fault, Kind
+from reconciler.sandbox.strict.wire import Request
 from tests.conftest import Run
 
 NUMBER = 9
@@ -133,3 +135,119 @@ def test_a_failure_in_one_account_keeps_its_door_shut_and_opens_all_others(
     # No door leads to the roles that are not there.
     assert opened() == set(ACCOUNTS) - {"w5", "w6"}
     assert result.out.count("failed: w") == 2
+
+
+PEERS = ["w1", "w2", "w3"]
+MESH: dict[str, Any] = {
+    "from": {"account": PEERS, "roles": ["mesh/Peer"]},
+    "to": {"account": PEERS, "role": "Peer", "path": "/mesh/"},
+}
+
+
+def peers() -> dict[str, set[str]]:
+    """Return by account whose roles the role there trusts; one that nobody may assume trusts none."""
+    found: dict[str, set[str]] = {}
+    for name in PEERS:
+        for role in backend(ACCOUNTS[name]).roles.values():
+            if role.name == "Peer":
+                (statement,) = json.loads(role.assume_role_policy_document)["Statement"]
+                trusted = statement["Principal"]["AWS"] if statement["Effect"] == "Allow" else []
+                ids = {trusted} if isinstance(trusted, str) else set(trusted)
+                found[name] = {peer for peer in PEERS for r in backend(ACCOUNTS[peer]).roles.values() if r.id in ids}
+    return found
+
+
+ALL_PEERS = {name: set(PEERS) - {name} for name in PEERS}
+
+
+@pytest.mark.usefixtures("workloads")
+def test_roles_that_trust_each_other_are_made_from_a_reviewed_plan(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    path, file = manifest(tmp_path, **MESH), tmp_path / "plan.json"
+    planned = xgrant("plan", path, "-o", file)
+    assert planned.code == 0, planned.err
+    assert "because it and other new roles trust each other" in planned.out
+    sandbox.recorder.take()
+    applied = xgrant("apply", file, path)
+    assert applied.code == 0, applied.out
+    called = [call.operation for call in writes(sandbox.recorder.take())]
+    assert sorted(called) == [*["CreateRole"] * 3, *["PutRolePolicy"] * 6, *["UpdateAssumeRolePolicy"] * 3]
+    assert max(i for i, name in enumerate(called) if name == "CreateRole") < called.index("UpdateAssumeRolePolicy")
+    assert peers() == ALL_PEERS
+    assert xgrant("plan", path, "--detailed-exitcode").code == 0
+    record = xgrant("history", path).out.split()[0]
+    assert xgrant("history", record, path).out.count("create, make: done") == 3
+    # At another path all are other roles.
+    moved = {"from": {**MESH["from"], "roles": ["peers/Peer"]}, "to": {**MESH["to"], "path": "/peers/"}}
+    applied = xgrant("apply", manifest(tmp_path, **moved), "--auto-approve")
+    assert (applied.code, peers()) == (0, ALL_PEERS), applied.out
+    assert xgrant("destroy", path, "--auto-approve").code == 0
+    assert peers() == {}
+
+
+@pytest.mark.usefixtures("workloads")
+@pytest.mark.parametrize(
+    ("operation", "spare"),
+    [("CreateRole", 2), ("UpdateAssumeRolePolicy", 1)],
+)
+def test_roles_that_trust_each_other_and_were_made_in_part_trust_nobody_wrong_and_are_finished_by_the_next_apply(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, operation: str, spare: int
+) -> None:
+    path = manifest(tmp_path, **MESH)
+    sandbox.strict.faults.add(Fault(Kind.DELETE_CONFLICT, times=99, spare=spare, operation=operation))
+    assert xgrant("apply", path, "--auto-approve").code == 6
+    assert all(trusted <= ALL_PEERS[name] for name, trusted in peers().items())
+    assert len(peers()) == (3 if operation == "UpdateAssumeRolePolicy" else spare)
+    sandbox.strict.faults.calm()
+    finished = xgrant("apply", path, "--auto-approve")
+    assert (finished.code, peers()) == (0, ALL_PEERS), finished.out
+    assert xgrant("plan", path, "--detailed-exitcode").code == 0
+
+
+def opening(*accounts: str, **more: Any) -> str:
+    arns = [f"arn:aws:iam::{ACCOUNTS[name]}:role/audit/Audit" for name in accounts]
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arns, **more}],
+        }
+    )
+
+
+@pytest.mark.usefixtures("workloads")
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_policies_made_by_hand_for_some_of_the_roles_are_taken_over_unless_somebody_changes_them_meanwhile(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, meanwhile: bool
+) -> None:
+    iam = root_client(sandbox, "iam", SOURCE)
+    by_hand = {
+        "one": opening("w1"),
+        "two": opening("w2", "w3"),
+        "elsewhere": opening("w1", "w9"),
+        "now-and-then": opening("w1", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+    }
+    for name, text in by_hand.items():
+        iam.put_group_policy(GroupName="auditors", PolicyName=name, PolicyDocument=text)
+    path = manifest(tmp_path, adopt=True, to={"account": ["w1", "w2", "w3"], "role": "Audit", "path": "/audit/"})
+    shown = xgrant("plan", path).out
+    assert (
+        "the grant takes over the inline policy one, under the name that marks it; made by hand and saying no more, two goes"
+        in shown
+    )
+
+    def change(request: Request) -> None:
+        if meanwhile and request.operation == "CreateRole":
+            backend(SOURCE).get_group("auditors").policies["two"] = opening("w2", "w3", "w9")
+
+    sandbox.strict.faults.observer = change
+    applied = xgrant("apply", path, "--auto-approve")
+    sandbox.strict.faults.observer = lambda _: None
+    policies = set(iam.list_group_policies(GroupName="auditors")["PolicyNames"])
+    if meanwhile:
+        assert (applied.code, policies) == (6, set(by_hand))
+        assert "has changed since the plan was made: other beside; it is left alone" in applied.out
+    else:
+        assert (applied.code, policies) == (0, {"xgrant.platform.audit", "elsewhere", "now-and-then"}), applied.out
+        assert opened() == {"w1", "w2", "w3"}
+        assert xgrant("plan", path, "--detailed-exitcode").code == 0

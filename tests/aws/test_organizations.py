@@ -166,7 +166,12 @@ def test_an_account_that_has_left_is_not_forgotten(org: Org, manifest: Write, xg
     data["grants"]["audit"]["to"]["account"] = "a"
     path.write_text(json.dumps(data))
     told = f"xgrant: account {ids[1]} was applied to and is no longer in the manifests"
-    assert told in xgrant("plan", path).err
+    file = path.with_name("plan.json")
+    assert told in xgrant("plan", path, "-o", file).err
+    # A pipeline that only applies hears of it, too.
+    for command in (("apply", file, path), ("apply", path, "--auto-approve")):
+        applied = xgrant(*command)
+        assert (applied.code, applied.err.count(told)) == (0, 1), applied.err
     orphans = xgrant("accounts", path, "--orphans")
     assert (orphans.code, orphans.out.splitlines()[:2]) == (2, [f"{ids[1]}: 1 left:", f"  {ids[1]}/role/Audit"])
     as_data = json.loads(xgrant("accounts", path, "--orphans", "--format", "json").out)

@@ -34,6 +34,7 @@ from reconciler.render.data import plan_data
 from reconciler.render.text import text
 from reconciler.rules import RULES
 from tests.support import (
+    HEAD,
     STORAGE,
     MemoryWriter,
     allow,
@@ -179,6 +180,54 @@ def test_of_several_that_say_the_same_all_go(tmp_path: Path) -> None:
     change = next(c for c in planned(found, {}, B=OPENS_READER, A=OPENS_READER).changes if c.address == ON_DEVELOPERS)
     assert isinstance(change.before, CallerPolicy)
     assert (change.before.name, change.before.beside, change.attributes) == ("A", ("B",), ("name", "beside"))
+
+
+ROLES = [f"arn:aws:iam::{account}:role/reader" for account in (STORAGE, "444444444444")]
+
+
+@pytest.mark.parametrize(
+    ("policies", "name", "beside"),
+    [
+        ({"A": [0]}, "A", ()),
+        ({"B": [0], "A": [1]}, "A", ("B",)),
+        ({"A": [0], "B": [0, 1]}, "B", ("A",)),
+        ({"A": [0], "B": [0, 2]}, "A", ()),
+    ],
+)
+def test_those_that_open_some_of_the_roles_of_a_grant_over_many_accounts_are_taken_over_too(
+    tmp_path: Path, policies: dict[str, list[int]], name: str, beside: tuple[str, ...]
+) -> None:
+    text = manifest_yaml(
+        grant_yaml(adopt="true", to="{account: [storage, lake]}"), head=HEAD + '  lake: {id: "444444444444"}\n'
+    )
+    roles = [*ROLES, "arn:aws:iam::444444444444:role/other"]
+    documents = {key: document(allow("sts:AssumeRole", [roles[n] for n in which])) for key, which in policies.items()}
+    result = planned(load_text(tmp_path, text), {}, (PrincipalKind.GROUP, "developers"), **documents)
+    change = next(c for c in result.changes if c.address == ON_DEVELOPERS)
+    assert isinstance(change.before, CallerPolicy)
+    assert isinstance(change.after, CallerPolicy)
+    assert (change.action, change.before.name, change.before.beside) == (Action.ADOPT, name, beside)
+    assert change.after.document.resources() == tuple(sorted(ROLES))
+    assert ("document" in change.attributes) is (set(policies[name]) != {0, 1})
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        document(allow("sts:AssumeRole", ROLES[0], Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}})),
+        document(allow("sts:AssumeRole", "arn:aws:iam::*:role/reader")),
+        document(allow(["sts:AssumeRole", "sts:TagSession"], ROLES[0])),
+        document({"Effect": "Deny", "Action": "sts:AssumeRole", "Resource": ROLES[0]}),
+        document({"Effect": "Allow", "Action": "sts:AssumeRole", "NotResource": ROLES[0]}),
+    ],
+    ids=["condition", "wildcard", "another action", "deny", "all but"],
+)
+def test_one_that_says_something_else_of_some_roles_is_left_alone(tmp_path: Path, policy: PolicyDocument) -> None:
+    text = manifest_yaml(
+        grant_yaml(adopt="true", to="{account: [storage, lake]}"), head=HEAD + '  lake: {id: "444444444444"}\n'
+    )
+    result = planned(load_text(tmp_path, text), {}, ByHand=policy)
+    assert actions(result)[str(ON_DEVELOPERS)] == "create"
 
 
 def test_one_that_still_stands_beside_the_marked_one_shows_until_it_is_gone(tmp_path: Path) -> None:

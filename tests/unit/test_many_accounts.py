@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ManifestError
-from reconciler.model import Action, CallerPolicy, Change, Kind, Manifest, Plan, Role
+from reconciler.model import Action, CallerPolicy, Change, Finding, Kind, Manifest, Plan, Role, Severity
 from reconciler.policy.document import PolicyDocument
+from reconciler.render.data import plan_data
 from reconciler.render.text import text, text_of
-from tests.support import allow, desired_of, document, load_text, plan_for, role_at
+from tests.support import allow, desired_of, document, facts_for, load_text, plan_for, role_at
 
 HEAD = """\
 version: 1
@@ -370,3 +371,55 @@ def test_two_grants_that_want_one_role_in_many_accounts_are_told_once(tmp_path: 
         load_text(tmp_path, HEAD + one + one.replace("reader", "other"))
     (problem,) = caught.value.problems
     assert problem.code == "XG026"
+
+
+def test_equal_findings_of_several_accounts_are_shown_once_unless_each_is_asked_for(tmp_path: Path) -> None:
+    manifest = declared(
+        tmp_path, "from: {account: [shop, pay, lab, audit], roles: [bot]}\nto: {account: ci}",
+        "    session: {max_duration: 1h}\n",
+    )  # fmt: skip
+    known = facts_for(manifest)
+    for name in ("shop", "pay", "lab"):
+        known[name] = replace(known[name], principals={})
+    plan = plan_for(manifest, {}, facts=known)
+    shown = text(plan).splitlines()
+    at = shown.index(
+        "error XG202 role/bot/caller-policy/reader in 3 accounts: the role bot of account ${account.name} does not exist"
+    )
+    assert shown[at + 1 : at + 3] == ["    lab, pay, shop", "    what to do: create the role first, or mend the name"]
+    assert text(plan, expand=True).count("error XG202") == 3
+    assert [found["address"] for found in plan_data(plan)["findings"]] == [
+        f"{name}/role/bot/caller-policy/reader" for name in ("lab", "pay", "shop")
+    ]
+
+
+def test_findings_that_differ_in_more_than_their_account_stand_each_alone() -> None:
+    def finding(account: str, message: str) -> Finding:
+        return Finding("XG299", Severity.ERROR, message, address=role_at(account, "R"))
+
+    told = [finding("shop", "what shop has"), finding("pay", "what pay has"), finding("lab", "something else")]
+    told += [finding("ci", "what ${account.name} has"), Finding("XG299", Severity.ERROR, "of no account")]
+    ids = {name: f"{index:012d}" for index, name in enumerate(("shop", "pay", "lab", "ci"))}
+    shown = [line for line in text_of((), told, wanted=True, ids=ids).splitlines() if line.startswith("error")]
+    assert shown == [
+        "error XG299 role/R in 2 accounts: what ${account.name} has",
+        "error XG299 lab/role/R: something else",
+        "error XG299 ci/role/R: what ${account.name} has",
+        "error XG299 of no account",
+    ]
+
+
+def test_callers_of_one_name_in_many_accounts_are_named_once(tmp_path: Path) -> None:
+    ends = "from: {account: [shop, pay, lab], roles: [bot], users: [ann]}\nto: {account: [ci, audit]}"
+    plan = plan_for(declared(tmp_path, ends, "    session: {max_duration: 2h}\n"), {})
+    assert text(plan).count("sessions of bot last at most 1h") == 1
+
+
+def test_a_role_that_only_aws_can_change_is_found_in_every_source_account(tmp_path: Path) -> None:
+    head = HEAD.replace("bucket: shop-data", "bucket: app").replace("bucket: pay-data", "bucket: AWSReservedSSO_x")
+    with pytest.raises(ManifestError, match=r":18:50: XG041 AWSReservedSSO_x is a role of IAM Identity Center"):
+        declared(
+            tmp_path,
+            "from: {account: prod, users: [a], roles: [b, '${account.tags.bucket}']}\nto: {account: ci}",
+            head=head,
+        )

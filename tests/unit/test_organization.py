@@ -140,6 +140,113 @@ def test_offline_a_grant_over_stated_accounts_is_resolved(tmp_path: Path) -> Non
     assert (targets(manifest), manifest.unresolved) == (["mine"], ())
 
 
+OF_TAGS = [
+    ("", "    permissions: [{actions: 's3:*', resources: '${account.tags.bucket}'}]\n"),
+    ("", "    permissions: [{actions: 's3:*', resources: 'arn:${account.partition}:s3:::${account.tags.bucket}'}]\n"),
+    (", path: '${account.tags.path}'", ""),
+    ("", "    require: {source_ip: ['${account.tags.network}'], external_id: '${account.tags.tier}'}\n"),
+    ("", "    trust_conditions: {DateLessThan: {'aws:CurrentTime': ['2026-12-31', '${account.tags.until}']}}\n"),
+    ("", "    policy: {file: read.json}\n"),
+]
+
+
+@pytest.mark.parametrize(("to", "rest"), OF_TAGS)
+@pytest.mark.parametrize(
+    "account", ["Shop", "{ou: ou-ab12-11111111}", "mine", "{accounts: [mine], tags: {tier: prod}}"]
+)
+def test_offline_what_depends_on_a_tag_that_only_the_organization_knows_is_not_judged_and_all_else_is(
+    tmp_path: Path, account: str, to: str, rest: str
+) -> None:
+    statement = '{"Effect": "Allow", "Action": "s3:*", "Resource": "${account.tags.bucket}"}'
+    (tmp_path / "read.json").write_text(f'{{"Version": "2012-10-17", "Statement": {statement}}}')
+    head = HEAD.replace("defaults", '  mine: {id: "222222222222", tags: {domain: x}}\ndefaults')
+    stated = grants(account + to, rest)
+    if "permissions" in rest or "policy" in rest:
+        stated = stated.replace("    permissions: [{actions: 's3:*', resources: '*'}]\n", "")
+    manifest = loaded(tmp_path, head + stated, None)
+    assert (manifest.grants, manifest.unresolved) == ((), ("audit",))
+    with pytest.raises(ManifestError) as caught:
+        loaded(tmp_path, head + stated + "    managed_policies: ['${account.nothing}']\n    tags: {'aws:x': y}\n", None)
+    assert sorted(problem.code for problem in caught.value.problems) == ["XG030", "XG047"]
+
+
+def test_offline_two_callers_of_whom_only_the_organization_knows_the_names_are_not_taken_for_one(
+    tmp_path: Path,
+) -> None:
+    text = HEAD + grants("ci").replace(
+        "{account: ci, roles: [auditor]}", "{account: Shop, roles: ['${source.tags.a}', '${source.tags.b}']}"
+    )
+    assert loaded(tmp_path, text, None).unresolved == ("audit",)
+
+
+def test_a_tag_that_makes_a_string_wrong_is_judged_when_it_is_known(tmp_path: Path) -> None:
+    text = HEAD + grants("Shop, path: '${account.tags.tier}'", "    require: {external_id: '${account.tags.one}'}\n")
+    shop = replace(SHOP, tags={"tier": "prod", "one": "1"})
+    with pytest.raises(ManifestError) as caught:
+        loaded(tmp_path, text, Listing((shop,)))
+    assert [problem.code for problem in caught.value.problems] == ["XG029", "XG013"]
+    shop = replace(SHOP, tags={"tier": "/prod/", "one": "agreed"})
+    (grant,) = loaded(tmp_path, text, Listing((shop,))).grants
+    assert (grant.role_path, grant.conditions) == ("/prod/", {"StringEquals": {"sts:ExternalId": ("agreed",)}})
+
+
+@pytest.mark.parametrize(
+    ("stated", "right"),
+    [("path: '${account.tags.place}'", "/x/"), ("require: {source_ip: ['${account.tags.place}']}", "203.0.113.0/24")],
+)
+def test_defaults_that_depend_on_a_tag_are_judged_where_a_grant_inherits_them(
+    tmp_path: Path, stated: str, right: str
+) -> None:
+    text = HEAD.replace("defaults: {", f"defaults: {{{stated}, ") + grants("Shop")
+    assert targets(loaded(tmp_path, text, Listing((replace(SHOP, tags={"place": right}),)))) == ["Shop"]
+    with pytest.raises(ManifestError) as caught:
+        loaded(tmp_path, text, Listing((replace(SHOP, tags={"place": "wrong"}),)))
+    (problem,) = caught.value.problems
+    assert (problem.code in ("XG029", "XG034"), problem.place.line) == (True, 6)
+
+
+@pytest.mark.parametrize("way", ["profile: 'p-${account.tags.tier}'", "assume_role: {name: 'r-${account.tags.tier}'}"])
+def test_the_way_to_a_stated_account_may_depend_on_a_tag_that_only_the_organization_knows(
+    tmp_path: Path, way: str
+) -> None:
+    text = HEAD.replace("defaults", f'  mine: {{id: "222222222222", {way}}}\ndefaults') + grants("mine")
+    reached = loaded(tmp_path, text, Listing()).accounts["mine"].access
+    assert reached == (Access("p-prod") if "profile" in way else Access(role="r-prod"))
+    assert loaded(tmp_path, text, None).accounts["mine"].access == Access()
+    with pytest.raises(ManifestError, match=r"XG047 .*the account mine has no tag 'tier'"):
+        loaded(tmp_path, text, Listing((LAB,)))
+
+
+def test_a_tag_that_makes_the_name_of_no_role_is_no_way_to_an_account(tmp_path: Path) -> None:
+    text = HEAD.replace("{name: reconciler}", "{name: 'r-${account.tags.tier}'}") + "grants: {}\n"
+    with pytest.raises(ManifestError) as caught:
+        loaded(tmp_path, text.replace('{id: "111111111111"}', '{id: "111111111111", tags: {tier: "a:b"}}'), Listing(()))
+    assert [(problem.code, problem.place.line) for problem in caught.value.problems] == [("XG029", 6)]
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (1, "the account a0 has no tag 'x'; give it one, or exclude it"),
+        (3, "the accounts a0, a1, a2 have no tag 'x'; give them one, or exclude them"),
+        (8, "the accounts a0, a1, a2, a3, a4 and 3 more have no tag 'x'; give them one, or exclude them"),
+    ],
+)
+@pytest.mark.parametrize("where", ["grant", "access"])
+def test_all_accounts_that_lack_a_tag_are_said_at_once(tmp_path: Path, number: int, says: str, where: str) -> None:
+    listing = Listing(tuple(replace(LAB, name=f"a{index}", id=f"{index:012d}") for index in range(number)))
+    if where == "grant":
+        text = HEAD + grants("{ou: r-ab12}", "    tags: {x: '${account.tags.x}'}\n")
+    else:
+        text = HEAD.replace("reconciler}", "'${account.tags.x}'}").replace("{id: ", "{profile: ci, id: ") + grants(
+            "{ou: r-ab12}"
+        )
+    with pytest.raises(ManifestError) as caught:
+        loaded(tmp_path, text, listing)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.message) == ("XG047", f"${{account.tags.x}}: {says}")
+
+
 def test_the_organization_is_asked_as_the_manifest_says(tmp_path: Path) -> None:
     stated = (
         '{id: o-abcdefghij, assume_role: {account: "999999999999", name: lister, external_id: agreed}, refresh: 6h}'
@@ -217,3 +324,26 @@ def test_the_external_id_by_which_the_organization_is_asked_is_a_secret_too(tmp_
     stated = '{assume_role: {account: "999999999999", name: lister, external_id: of-the-lister}}'
     text = HEAD.replace("{}", stated).replace("reconciler}", "reconciler, external_id: of-the-reconciler}")
     assert external_ids(loaded(tmp_path, text + "grants: {}\n", Listing())) == {"of-the-lister", "of-the-reconciler"}
+
+
+@pytest.mark.parametrize(
+    ("unit", "right"), [("", True), ("ou-ab12-11111111", True), ("r-ab12", True), ("ou-ab12-33333333", False)]
+)
+def test_a_stated_account_lies_where_the_organization_has_it(tmp_path: Path, unit: str, right: bool) -> None:
+    ou = f", ou: {unit}" if unit else ""
+    text = HEAD.replace("defaults", f'  mine: {{id: "222222222222"{ou}}}\ndefaults') + grants(
+        "{ou: r-ab12, exclude: [lab]}"
+    )
+    if right:
+        assert targets(loaded(tmp_path, text, Listing())) == ["Pay-EU", "mine"]
+        return
+    with pytest.raises(ManifestError) as caught:
+        loaded(tmp_path, text, Listing())
+    assert "6:34: XG049 the organization has mine in r-ab12, ou-ab12-11111111; leave this out" in str(caught.value)
+
+
+def test_an_account_that_the_organization_does_not_list_lies_in_the_unit_that_is_stated(tmp_path: Path) -> None:
+    text = HEAD.replace("defaults", '  other: {id: "666666666666", ou: ou-ab12-33333333}\ndefaults')
+    assert targets(loaded(tmp_path, text + grants("{ou: ou-ab12-33333333}"), Listing())) == ["other"]
+    # Offline nobody knows which it does not list.
+    assert loaded(tmp_path, text + grants("{ou: ou-ab12-33333333}"), None).unresolved == ("audit",)

@@ -127,9 +127,8 @@ class Aws(MemoryWriter):
 
 
 def planned(wanted: State, state: State) -> Plan:
-    """Plan; give up on what is refused: roles that wait for each other, and callers that the plan deletes."""
+    """Plan; give up where callers are roles that the plan deletes."""
     found = plan(wanted, Live(state, FACTS), stack=STACK, rules=())
-    assume(not found.refused())
     kept = {address.slot() for address in wanted}
     for change in found.changes:
         gone = change.removed_address()
@@ -222,9 +221,6 @@ def test_nobody_who_is_to_be_no_caller_holds_the_door_to_a_role_that_was_changed
     standing, after = applied(before), data.draw(edited(before) | grants())
     if by_hand:
         standing = data.draw(tampered(standing))
-    found = plan(desired(after), Live(standing, FACTS), stack=STACK, rules=())
-    # Only roles may wait for each other: caller policies never make a plan impossible.
-    assert not any("polic" in finding.message for finding in found.findings)
     found = planned(desired(after), standing)
     callers, writer = doors(packed(desired(after), Live({}, FACTS), stack=STACK)), Failing(standing, step)
     roles = {address: role for address, role in standing.items() if isinstance(role, Role)}
@@ -259,6 +255,27 @@ def test_no_caller_policy_ever_opens_a_role_that_is_not_there_or_is_another_gran
             elif isinstance(resource, ManagedPolicy):
                 (holder,) = resource.attached_to
                 assert all((opened[arn], holder) in callers for arn in resource.document.resources())
+
+    apply(found, writer, approved=found.fingerprint, on_event=check)
+
+
+@given(grants(), grants(), st.data())
+def test_a_trust_policy_is_written_only_when_all_whom_it_names_are_there(
+    before: tuple[Grant, ...], after: tuple[Grant, ...], data: Any
+) -> None:
+    """AWS refuses others; not even where changes fail, and where roles trust each other."""
+    wanted, standing = desired(after), applied(before)
+    found = planned(wanted, standing)
+    addresses = [change.address for change in found.changes]
+    refused = data.draw(st.sets(st.sampled_from(addresses))) if addresses else set()
+    writer = Aws(standing, refuse=lambda address: address in refused)
+    declared = {role.arn for role in wanted.values() if isinstance(role, Role)}
+
+    def check(_: object) -> None:
+        there = {role.arn for role in writer.state.values() if isinstance(role, Role)}
+        for address, role in writer.state.items():
+            if isinstance(role, Role) and role != standing.get(address):
+                assert {*role.trust_policy.aws_principals()} & declared <= there
 
     apply(found, writer, approved=found.fingerprint, on_event=check)
 

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.applier import apply
 from reconciler.errors import UsageError
-from reconciler.model import AccountFacts, Action, Live, Manifest, Plan, PrincipalKind, Role, State
+from reconciler.model import AccountFacts, Action, Kind, Live, Manifest, Plan, PrincipalKind, Role, State
 from reconciler.planner import narrow, plan
 from reconciler.rules import RULES
 from tests.support import (
@@ -197,13 +197,56 @@ def test_a_caller_that_is_made_at_another_path_is_said(tmp_path: Path) -> None:
     assert "write x/hop" in found.findings[0].way_out
 
 
-def test_roles_that_wait_for_each_other_are_refused(tmp_path: Path) -> None:
-    one = grant_yaml("one", **{"from": "{account: storage, roles: [two]}", "to": "{account: dev}"})
-    two = grant_yaml("two", **{"from": "{account: dev, roles: [one]}", "to": "{account: storage}"})
-    found = plan_for(manifest(tmp_path, one, two), {})
-    assert [finding.rule for finding in found.findings] == ["XG205"]
-    assert found.refused()
-    assert found.steps == ()
+def mesh(path: str = "/") -> tuple[str, ...]:
+    """Return two grants whose roles trust each other, and one whose role only trusts one of these."""
+    one = grant_yaml(
+        "one", **{"from": f"{{account: storage, roles: ['{path}two']}}", "to": f"{{account: dev, path: {path}}}"}
+    )
+    two = grant_yaml(
+        "two", **{"from": f"{{account: dev, roles: ['{path}one']}}", "to": f"{{account: storage, path: {path}}}"}
+    )
+    three = grant_yaml("three", **{"from": f"{{account: dev, roles: ['{path}one']}}", "to": "{account: storage}"})
+    return one, two, three
+
+
+def test_roles_that_trust_each_other_are_made_for_nobody_before_they_get_their_trust(tmp_path: Path) -> None:
+    found = plan_for(manifest(tmp_path, *mesh()), {})
+    assert found.findings == ()
+    ordered = steps(found)
+    for made in ("make dev/role/one", "make storage/role/two"):
+        assert all(
+            ordered.index(made) < ordered.index(f"write {role}") for role in ("dev/role/one", "storage/role/two")
+        )
+    assert ordered.index("make dev/role/one") < ordered.index("write storage/role/three")
+    assert ordered.index("write dev/role/one") < ordered.index("write storage/role/two/caller-policy/one")
+    interim = {str(change.address): change.interim for change in found.changes if change.interim}
+    assert sorted(interim) == ["dev/role/one", "storage/role/two"]
+    for role in interim.values():
+        assert isinstance(role, Role)
+        assert [(one["Effect"], one["Principal"]) for one in role.trust_policy.statements()] == [
+            ("Deny", {"AWS": ["*"]})
+        ]
+
+
+def test_roles_that_trust_each_other_can_be_made_anew_at_another_path(tmp_path: Path) -> None:
+    found = plan_for(manifest(tmp_path, *mesh("/x/")), desired_of(manifest(tmp_path, *mesh())))
+    assert found.findings == ()
+    ordered = steps(found)
+    for role in ("dev/role/one", "storage/role/two"):
+        assert ordered.index(f"remove {role}") < ordered.index(f"make {role}") < ordered.index(f"write {role}")
+
+
+def test_what_is_cut_short_between_making_a_role_and_giving_it_its_trust_is_an_update(tmp_path: Path) -> None:
+    wanted = manifest(tmp_path, *mesh())
+    first = next(change for change in plan_for(wanted, {}).changes if str(change.address) == "dev/role/one")
+    assert first.interim is not None
+    found = plan_for(wanted, {first.address: first.interim})
+    assert {str(c.address): (c.action, c.interim) for c in found.changes if c.address.kind is Kind.ROLE} == {
+        "dev/role/one": (Action.UPDATE, None), "storage/role/two": (Action.CREATE, None),
+        "storage/role/three": (Action.CREATE, None),
+    }  # fmt: skip
+    ordered = steps(found)
+    assert ordered.index("write storage/role/two") < ordered.index("write dev/role/one")
 
 
 @pytest.mark.parametrize("name", ["reader", "READER"])

@@ -230,3 +230,41 @@ def test_the_role_that_xgrant_works_with_is_no_grants(tmp_path: Path, working: s
     (problem,) = caught.value.problems
     assert (problem.code, f"{problem.place.line}:{problem.place.column}") == ("XG044", place)
     assert load_text(tmp_path, manifest_yaml(grant_yaml(to=to.replace("storage", "vendor")), head=head)).grants
+
+
+@pytest.mark.parametrize(
+    ("tag", "stands", "missing"),
+    [
+        ({"storage": "a/Reader", "lake": "b/Reader"}, "a/Reader", "lake"),
+        ({"storage": "a/Reader", "lake": "b/Reader"}, "b/Reader", "storage"),
+        ({"storage": "Reader", "lake": "reader"}, "Reader", "lake"),
+        ({"storage": "Reader", "lake": "reader"}, "reader", "storage"),
+        ({"storage": "Reader", "lake": "Reader"}, "Reader", ""),
+    ],
+)
+@pytest.mark.parametrize("kind", [ROLE, USER])
+@pytest.mark.parametrize("caller_policy", ["inline", "none"])
+def test_one_principal_under_two_names_is_said_for_each_role_that_names_it_in_vain(
+    tmp_path: Path, tag: dict[str, str], stands: str, missing: str, kind: PrincipalKind, caller_policy: str
+) -> None:
+    text = manifest_yaml(
+        grant_yaml(
+            caller_policy=caller_policy, to="{account: [storage, lake]}",
+            **{"from": f"{{account: dev, {kind}s: ['${{target.tags.reader}}']}}"},
+        ),
+        head=HEAD.replace(f'{{id: "{STORAGE}"}}', f'{{id: "{STORAGE}", tags: {{reader: {tag["storage"]}}}}}')
+        + f"  lake: {{id: '444444444444', tags: {{reader: {tag['lake']}}}}}\n",
+    )  # fmt: skip
+    wanted = load_text(tmp_path, text)
+    known = facts_for(wanted)
+    known["dev"] = replace(known["dev"], principals={(kind, "reader"): f"arn:aws:iam::{DEV}:{kind}/{stands}"})
+    said = found(plan_for(wanted, {}, facts=known), "XG202")
+    assert [str(f.address) for f in said] == ([f"{missing}/role/reader"] if missing else [])
+    assert all(f"exists under another path or spelling, as {stands}" in f.message for f in said)
+
+
+def test_a_role_that_goes_with_the_plan_is_said_where_it_has_no_caller_policy_too(tmp_path: Path) -> None:
+    before = desired_of(load_text(tmp_path, manifest_yaml(grant_yaml())))
+    keys = {"from": "{account: storage, roles: [reader]}", "to": "{account: dev}", "caller_policy": "none"}
+    (finding,) = found(planned(tmp_path, grant_yaml("lake", **keys), live=before), "XG202")
+    assert "the role reader of account storage goes with this plan" in finding.message
