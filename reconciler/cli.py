@@ -33,6 +33,9 @@ INTERRUPTED = 130
 MAX_DAYS = 365
 """The longest time that a plan file may be good for."""
 
+MAX_SHARDS = 10_000
+"""More parts than any stack has accounts."""
+
 _MODULES = {"import": "import_"}
 """By command the module of `reconciler.commands`, where it cannot have the same name."""
 
@@ -92,9 +95,8 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
         "--expires", type=_period, metavar="TIME",
         help=f"how long apply takes the file, like 7d, 1h30m or 90s; default: 24h, at most {MAX_DAYS}d",
     )  # fmt: skip
-    plan.add_argument(
-        "--detailed-exitcode", action="store_true", help="exit 2 when there are changes, 0 when there are none"
-    )
+    _detailed(plan)
+    _shard(plan)
 
     show = _command(commands, "show", "show a plan file as plan did")
     show.add_argument("file", metavar="FILE", help="a file that plan -o wrote")
@@ -102,11 +104,20 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _expand(show)
     _format(show)
 
+    merge = _command(commands, "merge", "join the plan files of all shards to one, offline")
+    merge.add_argument("files", nargs="+", metavar="FILE", help="what plan --shard wrote, of every shard")
+    merge.add_argument("-o", "--out", metavar="FILE", required=True, help="the plan file to write, *.json")
+    _colour(merge)
+    _expand(merge)
+    _format(merge)
+    _detailed(merge)
+
     drift = _manifest_command(commands, "drift", "show where AWS is not as the manifests say; changes nothing")
     _only(drift)
     _colour(drift)
     _format(drift)
     _executor(drift)
+    _shard(drift)
     _progress(drift)
 
 
@@ -260,6 +271,29 @@ def _progress(command: _Parser) -> None:
         help="what is told on stderr; default: info, which is progress",
     )  # fmt: skip
     command.add_argument("--debug", action="store_true", help="as --log-level debug: every call to AWS, with its time")
+
+
+def _detailed(command: _Parser) -> None:
+    command.add_argument(
+        "--detailed-exitcode", action="store_true", help="exit 2 when there are changes, 0 when there are none"
+    )
+
+
+def _shard(command: _Parser) -> None:
+    command.add_argument(
+        "--shard", type=_part, metavar="I/N",
+        help="only the Ith of N parts of the accounts, always the same ones; join the plan files with merge",
+    )  # fmt: skip
+
+
+def _part(text: str) -> object:
+    found = re.fullmatch("([0-9]{1,5})/([0-9]{1,5})", text)
+    number, of = (int(part) for part in found.groups()) if found else (0, 0)
+    if not 1 <= number <= of <= MAX_SHARDS:
+        raise argparse.ArgumentTypeError(f"a shard is like 2/4, of at most {MAX_SHARDS}; this is {text}")
+    from reconciler.shards import Shard
+
+    return Shard(number, of)
 
 
 def _executor(command: _Parser) -> None:

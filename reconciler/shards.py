@@ -61,11 +61,21 @@ class ShardResult:
     made: frozenset[object] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of `of` parts of all accounts, counted from 1."""
+
+    number: int
+    of: int
+
+    def has(self, account: Account) -> bool:
+        """Return whether the account is in this part; always the same for the same account."""
+        digest = hashlib.sha256(account.id.encode()).digest()
+        return int.from_bytes(digest[:8], "big") % self.of + 1 == self.number
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+
 Work = Callable[[Iterable[ShardRequest]], Iterator[ShardResult]]
 """Does all requests, several at a time, and yields each result as it comes."""
-
-
-def part_of(account_id: str, parts: int) -> int:
-    """Return which of so many parts an account belongs to, counted from 1; always the same for the same account."""
-    digest = hashlib.sha256(account_id.encode()).digest()
-    return int.from_bytes(digest[:8], "big") % parts + 1

@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     with elsewhere(arguments.executor, arguments.scheduler, shown.notice) as workers:
         reader, _ = aws_ports(manifest, shown.notice, workers)
         tell_of_locks(manifest, shown)
-        plan = make_plan(Request(manifest, frozenset(arguments.only)), reader)
+        plan = make_plan(Request(manifest, frozenset(arguments.only), shard=arguments.shard), reader)
     sys.stdout.write(drift_json(plan) if arguments.format == "json" else drift_text(plan, painter(arguments.color)))
     if not plan.complete():
         return conclude(plan)

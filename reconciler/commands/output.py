@@ -83,9 +83,8 @@ def conclude(plan: Plan) -> int:
 
     Why an account could not be read is said on stderr too, for those whose stdout goes to a program.
     """
-    for _, facts in sorted(plan.live.facts.items()):
-        if facts.error:
-            warn(f"xgrant: {escape(facts.error)}")
+    for name in plan.unread():
+        warn(f"xgrant: {escape(plan.live.facts[name].error)}")
     return 3 if plan.refused() else 0 if plan.complete() else 6
 
 

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     accepted = check_accepted(arguments.accept)
     shown = progress(arguments)
     manifest = load_with_accounts(arguments.paths, shown.notice)
-    request = Request(manifest, frozenset(arguments.only), arguments.destroy, accepted)
+    request = Request(manifest, frozenset(arguments.only), arguments.destroy, accepted, shard=arguments.shard)
     with elsewhere(arguments.executor, arguments.scheduler, shown.notice) as workers:
         reader, _ = aws_ports(manifest, shown.notice, workers)
         tell_of_locks(manifest, shown)
@@ -57,6 +57,6 @@ def run(arguments: argparse.Namespace) -> int:
             raise XgrantError(
                 f"{arguments.out}: the plan file cannot be written: {why}; make room or name a file elsewhere"
             ) from error
-        said = outlook(plan, expires_at=expires, now=created)
+        said = outlook(plan, expires_at=expires, now=created, shard=arguments.shard)
         warn(f"The plan is written to {escape(arguments.out)}; {said}.")
     return conclude(plan) or (2 if arguments.detailed_exitcode and plan.changes else 0)

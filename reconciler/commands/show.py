@@ -8,6 +8,7 @@ import sys
 from reconciler.commands import clock
 from reconciler.commands.output import painter, warn
 from reconciler.pipeline import read_plan_file
+from reconciler.planfile import PlanFile
 from reconciler.render.data import dumps
 from reconciler.render.outlook import moment, outlook
 from reconciler.render.text import text_of
@@ -19,6 +20,14 @@ def run(arguments: argparse.Namespace) -> int:
     One that has expired is shown. What apply will make of the file goes to stderr, as plan said it.
     """
     found = read_plan_file(arguments.file)
+    print_plan_file(found, arguments)
+    said = outlook(found.plan, expires_at=found.expires_at, now=clock.now(), shard=found.shard)
+    warn(f"The plan was made at {moment(found.created_at)}; {said}.")
+    return 0
+
+
+def print_plan_file(found: PlanFile, arguments: argparse.Namespace) -> None:
+    """Print a plan file on stdout, in the form that the command line asks for."""
     if arguments.format == "json":
         sys.stdout.write(dumps(found.data))
     else:
@@ -29,6 +38,3 @@ def run(arguments: argparse.Namespace) -> int:
             plan.changes, plan.findings, wanted=found.wanted(), painter=brush, ids=ids, unread=plan.unread()
         )
         sys.stdout.write(shown)
-    said = outlook(found.plan, expires_at=found.expires_at, now=clock.now())
-    warn(f"The plan was made at {moment(found.created_at)}; {said}.")
-    return 0

@@ -18,7 +18,19 @@ from reconciler.model.declared import (
     Require,
 )
 from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
-from reconciler.model.plan import Action, Change, Finding, Plan, Severity, Step, Verb, Whole, essence, fingerprint
+from reconciler.model.plan import (
+    Action,
+    Change,
+    Essence,
+    Finding,
+    Plan,
+    Severity,
+    Step,
+    Verb,
+    Whole,
+    essence,
+    fingerprint,
+)
 from reconciler.model.resources import (
     Address,
     CallerPolicy,
@@ -47,6 +59,7 @@ __all__ = [
     "Carried",
     "Change",
     "Departed",
+    "Essence",
     "Event",
     "Finding",
     "Grant",

@@ -32,7 +32,8 @@ class AccountFacts:
     `by_hand` are, by the keys of `principals`, the inline policies by name that allow to assume roles and are no
     stack's; `marked` those that are named as a stack's caller policies are.
     An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
-    be read; `error` then says why.
+    be read; `error` then says why. One that is `elsewhere` is planned by another shard: it may be read or not, and none
+    of its resources are in the state.
     """
 
     account: Account
@@ -46,6 +47,11 @@ class AccountFacts:
     by_hand: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     marked: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     error: str = ""
+    elsewhere: bool = False
+
+    def planned(self) -> bool:
+        """Return whether its resources are compared."""
+        return not self.error and not self.elsewhere
 
 
 @dataclass(frozen=True, slots=True)

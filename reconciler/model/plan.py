@@ -103,6 +103,7 @@ class Plan:
     """Changes, in order of grant and address; the steps that make them, in a safe order; findings; a fingerprint.
 
     The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
+    `owned` is how many resources the stack owns, those included that are out of sight.
     """
 
     stack: str
@@ -114,10 +115,17 @@ class Plan:
     fingerprint: str = ""
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     whole: Whole = Whole({}, {})
+    owned: int = 0
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""
         return sum(change.action is action for change in self.changes)
+
+    def wanted(self) -> State:
+        """Return what is desired in the accounts that are planned here."""
+        if not self.partial():
+            return self.desired
+        return {a: resource for a, resource in self.desired.items() if not self.live.facts[a.account].elsewhere}
 
     def account_ids(self) -> dict[str, str]:
         """Return the ids of all managed accounts, by their names."""
@@ -129,7 +137,11 @@ class Plan:
 
     def unread(self) -> tuple[str, ...]:
         """Return the names of the managed accounts that could not be read, in order."""
-        return tuple(sorted(name for name, facts in self.live.facts.items() if facts.error))
+        return tuple(sorted(name for name, facts in self.live.facts.items() if facts.error and not facts.elsewhere))
+
+    def partial(self) -> bool:
+        """Return whether this is the plan of a shard, which has to be merged with the others."""
+        return any(facts.elsewhere for facts in self.live.facts.values())
 
     def complete(self) -> bool:
         """Return whether every managed account could be read."""

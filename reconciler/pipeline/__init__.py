@@ -6,6 +6,7 @@ from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.executors import elsewhere
 from reconciler.pipeline.imports import import_roles
 from reconciler.pipeline.main_job import PARALLELISM, Request, apply_plan, aws_ports, check_accepted, make_plan
+from reconciler.pipeline.merge import merge_plan_files
 from reconciler.pipeline.plan_files import plan_again, read_plan_file, write_plan_file
 from reconciler.pipeline.read_back import read_back
 from reconciler.pipeline.shards import Elsewhere, reconcile
@@ -30,6 +31,7 @@ __all__ = [
     "load_with_accounts",
     "locks_held",
     "make_plan",
+    "merge_plan_files",
     "one_at_a_time",
     "plan_again",
     "read_back",

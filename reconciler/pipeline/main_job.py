@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from reconciler import applier
 from reconciler.desired import desired_state
 from reconciler.errors import UsageError
 from reconciler.events import Notice
-from reconciler.model import AccountFacts, Event, Kind, Live, Manifest, Outcome, Plan, Result, Role, Scope, Step, Whole
+from reconciler.model import (
+    Account,
+    AccountFacts,
+    Event,
+    Kind,
+    Live,
+    Manifest,
+    Outcome,
+    Plan,
+    Result,
+    Role,
+    Scope,
+    State,
+    Step,
+    Whole,
+)
 from reconciler.pipeline.shards import Elsewhere
 from reconciler.planner import destroyed, narrow, plan
+from reconciler.policy.arn import account_of
 from reconciler.ports import Reader, Writer
 from reconciler.principals import with_arns
 from reconciler.rules import ACCEPTABLE, RULES
+from reconciler.shards import Shard
 
 PARALLELISM = 8
 """Steps of one account under way at a time."""
@@ -29,7 +46,8 @@ class Request:
 
     `accepted` are rules whose findings shall not stop the plan. `reviewed` says that the grants of `only` were there
     when the plan was reviewed; they may be gone by now. `roles` are slots to read whosever roles stand there.
-    `left_out` are accounts that are not read, since they could not be when the plan was reviewed.
+    `left_out` are accounts that are not read, since they could not be when the plan was reviewed. With a `shard` only
+    its accounts are planned.
     """
 
     manifest: Manifest
@@ -39,6 +57,7 @@ class Request:
     reviewed: bool = False
     roles: frozenset[tuple[str, ...]] = frozenset()
     left_out: frozenset[str] = frozenset()
+    shard: Shard | None = None
 
 
 def check_accepted(rules: list[str]) -> frozenset[str]:
@@ -67,32 +86,57 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     """Read all accounts of the manifest and return the plan.
 
     Raises:
-        UsageError: `only` names a grant that is neither declared nor in AWS.
+        UsageError: `only` names a grant that is neither declared nor in AWS, or stands beside a shard.
         AwsError, SeveralAccountsError: no account could be read.
 
     """
+    if request.only and request.shard is not None:
+        # Which grant a role in another shard is of shows only there.
+        raise UsageError("--only and --shard do not go together: a shard plans all grants of its accounts")
     manifest = request.manifest
     desired = desired_state(manifest.grants, manifest.accounts, stack=manifest.stack)
     slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
     roles = [resource for resource in desired.values() if isinstance(resource, Role)]
     named = {arn for role in roles for arn in (*role.managed_policies, role.permissions_boundary) if arn}
-    accounts = tuple(account for name, account in manifest.accounts.items() if name not in request.left_out)
-    live = reader.read(Scope(manifest.stack, accounts, slots | request.roles, frozenset(named)))
+    accounts = {name: account for name, account in manifest.accounts.items() if name not in request.left_out}
+    if request.shard is not None:
+        accounts = _of_shard(request.shard, accounts, desired)
+    live = reader.read(Scope(manifest.stack, tuple(accounts.values()), slots | request.roles, frozenset(named)))
     left_out = {name: AccountFacts(manifest.accounts[name], error=_LEFT_OUT) for name in sorted(request.left_out)}
     live = with_arns(Live(live.state, {**live.facts, **left_out}))
+    if request.shard is not None:
+        live = _in_shard(request.shard, manifest, live)
     whole = Whole(desired, live.state)
     if request.only:
         desired, live = narrow(desired, live, request.only, stack=manifest.stack)
         declared = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}
         known = declared | {found.grant for found in live.state.values()}
         # Of an account that could not be read nobody knows what the stack owns there.
-        surely = not request.reviewed and not any(facts.error for facts in live.facts.values())
+        surely = not request.reviewed and all(facts.planned() for facts in live.facts.values())
         if surely and (unknown := sorted(request.only - known)):
             raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
     return plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
         limits=manifest.limits, accepted=request.accepted, whole=whole,
     )  # fmt: skip
+
+
+def _of_shard(shard: Shard, accounts: Mapping[str, Account], desired: State) -> dict[str, Account]:
+    """Return what a shard reads: its accounts, and those whose principals its roles trust."""
+    mine = {name for name, account in accounts.items() if shard.has(account)}
+    roles = (found for address, found in desired.items() if address.account in mine and isinstance(found, Role))
+    trusted = {account_of(arn) for role in roles for arn in role.trust_policy.aws_principals()}
+    return {name: account for name, account in accounts.items() if name in mine or account.id in trusted}
+
+
+def _in_shard(shard: Shard, manifest: Manifest, live: Live) -> Live:
+    """Return what was read, with the accounts of other shards as such."""
+    state = {address: found for address, found in live.state.items() if shard.has(manifest.accounts[address.account])}
+    facts = {
+        name: replace(live.facts.get(name, AccountFacts(account)), elsewhere=not shard.has(account))
+        for name, account in manifest.accounts.items()
+    }
+    return Live(state, facts)
 
 
 def apply_plan(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from reconciler import planfile
 from reconciler.errors import PlanFileError, StaleError, UnreadablePlanError, UsageError
-from reconciler.model import Kind, Manifest, Plan, resource_fingerprint
+from reconciler.model import Account, Kind, Manifest, Plan, resource_fingerprint
 from reconciler.pipeline.main_job import Request, make_plan
 from reconciler.planfile import Binding, PlanFile
 from reconciler.planner import without_unread
@@ -30,13 +30,24 @@ def write_plan_file(
     """
     text = planfile.sealed(
         plan_data(plan), paths=paths, digest=request.manifest.digest, only=request.only, destroy=request.destroy,
-        created_at=created_at, expires_at=expires_at,
+        created_at=created_at, expires_at=expires_at, shard=_shard_data(request),
     )  # fmt: skip
+    write_verified(text, path)
+
+
+def write_verified(text: str, path: str) -> None:
+    """Write the text of a plan file; raises as `write_plan_file`."""
     try:
         _verified(text.encode(), path)
     except PlanFileError as error:
         raise UnreadablePlanError(str(error)) from None
     planfile.write_private(path, text)
+
+
+def _shard_data(request: Request) -> dict[str, Any] | None:
+    if request.shard is None:
+        return None
+    return {"number": request.shard.number, "of": request.shard.of, "limits": asdict(request.manifest.limits)}
 
 
 def read_plan_file(path: str) -> PlanFile:
@@ -57,6 +68,12 @@ def _take_what_cannot_be_made_again(expected: dict[str, Any], data: Any) -> None
     """Secrets are masked in a plan file, so fingerprints cannot be computed from it; the desired state is not in it."""
     expected["format_version"] = data["format_version"]
     expected["summary"]["wanted"] = data["summary"]["wanted"]
+    # Files of format 1.1 say neither.
+    if "owned" not in data["summary"]:
+        del expected["summary"]["owned"]
+    for ours, theirs in zip(expected["accounts"], data["accounts"], strict=True):
+        if "partition" not in theirs:
+            del ours["partition"]
     for ours, theirs in zip(expected["resource_changes"], data["resource_changes"], strict=True):
         for key in ("before_fingerprint", "after_fingerprint"):
             if ours["change"][key] and theirs["change"][key]:
@@ -113,12 +130,20 @@ def _without(reviewed: PlanFile, unread: Mapping[str, str]) -> Mapping[str, Any]
 
 def _check_fits(reviewed: PlanFile, path: str, manifest: Manifest, now: datetime) -> None:
     plan = reviewed.plan
+    if reviewed.shard is not None:
+        raise PlanFileError(f"{path}: this is the plan of shard {reviewed.shard}; join all with `xgrant merge` first")
     if now >= reviewed.expires_at:
         raise PlanFileError(f"{path}: the plan has expired at {reviewed.data['expires_at']}; plan again")
     if plan.stack != manifest.stack:
         raise PlanFileError(
             f"{path}: this is a plan of the stack {plan.stack}, and the manifests are of {manifest.stack}; name those"
         )
-    accounts = {name: (facts.account.id, facts.account.managed) for name, facts in plan.live.facts.items()}
-    if accounts != {name: (account.id, account.managed) for name, account in manifest.accounts.items()}:
+    known = {name: facts.account for name, facts in plan.live.facts.items()}
+    if {name: _which(account) for name, account in known.items()} != {
+        name: _which(account) for name, account in manifest.accounts.items()
+    }:
         raise PlanFileError(f"{path}: the manifests have other accounts than the plan; plan again")
+
+
+def _which(account: Account) -> tuple[str, bool, str]:
+    return account.id, account.managed, account.partition

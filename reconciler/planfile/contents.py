@@ -19,9 +19,10 @@ import jsonschema
 
 from reconciler.data import data_path
 from reconciler.errors import PlanFileError, PolicyError
-from reconciler.model import Account, AccountFacts, Change, Finding, Live, Plan
+from reconciler.model import Account, AccountFacts, Change, Finding, Limits, Live, Plan
 from reconciler.planfile.rebuild import change, finding
 from reconciler.policy.document import loads_strict
+from reconciler.shards import Shard
 
 MAJOR = "1"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -42,6 +43,8 @@ class PlanFile:
     digest: str
     created_at: datetime
     expires_at: datetime
+    shard: Shard | None = None
+    """Of which part of the accounts it is, where it is not of all."""
 
     def wanted(self) -> bool:
         """Return whether the manifests asked for anything."""
@@ -57,6 +60,7 @@ def sealed(
     destroy: bool,
     created_at: datetime,
     expires_at: datetime,
+    shard: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the text of a plan file: the plan's data, what apply needs to make it again, and a checksum."""
     contents = {
@@ -66,6 +70,7 @@ def sealed(
         "destroy": destroy,
         "created_at": created_at.astimezone(UTC).strftime(_TIME),
         "expires_at": expires_at.astimezone(UTC).strftime(_TIME),
+        **({"shard": shard} if shard is not None else {}),
     }
     return json.dumps({**contents, "checksum": checksum(contents)}, indent=2) + "\n"
 
@@ -105,6 +110,7 @@ def parse(content: bytes, name: str) -> PlanFile:
         digest=data["source"]["digest"],
         created_at=created,
         expires_at=expires,
+        shard=Shard(data["shard"]["number"], data["shard"]["of"]) if "shard" in data else None,
     )
 
 
@@ -143,7 +149,11 @@ def _check_form(data: Any, name: str) -> None:
 
 def _plan(data: Mapping[str, Any], changes: tuple[Change, ...], findings: tuple[Finding, ...]) -> Plan:
     facts = {
-        raw["name"]: AccountFacts(Account(raw["name"], raw["id"], raw["managed"]), error=raw["error"])
+        raw["name"]: AccountFacts(
+            Account(raw["name"], raw["id"], raw["managed"], raw.get("partition", "aws")), error=raw["error"]
+        )
         for raw in data["accounts"]
     }
-    return Plan(data["stack"], {}, Live({}, facts), changes, (), findings, data["fingerprint"])
+    limits = Limits(**data["shard"]["limits"]) if "shard" in data else Limits()
+    owned = data["summary"].get("owned", 0)
+    return Plan(data["stack"], {}, Live({}, facts), changes, (), findings, data["fingerprint"], limits, owned=owned)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reconciler.model import Finding, Limits, Live, Plan, Severity, State, Whole, essence, fingerprint
-from reconciler.planner.across import across, without_unread
+from reconciler.ownership import owns
+from reconciler.planner.across import across, in_order, without_unread
 from reconciler.planner.adopt import with_adoptable
-from reconciler.planner.circles import without_circles
 from reconciler.planner.compare import compare
 from reconciler.planner.narrow import destroyed, narrow
 from reconciler.planner.order import order
@@ -17,7 +17,7 @@ from reconciler.principals import with_arns
 
 Rule = Callable[[Plan], Iterable[Finding]]
 
-__all__ = ["Rule", "destroyed", "narrow", "plan", "without_unread"]
+__all__ = ["Rule", "across", "destroyed", "narrow", "plan", "without_unread"]
 
 
 def plan(
@@ -33,23 +33,34 @@ def plan(
     """Return the complete plan that brings `live` to `desired`, for what the stack owns and nothing else.
 
     Desired resources of accounts that are not managed make no change, nor do those of accounts that could not be
-    read: of these nothing is known, and nothing is newly opened in them. Every account of `desired` must be in
-    `live.facts`. Of findings that may be accepted, those of the rules in `accepted` only warn. `whole` is what
-    `desired` and `live` are a part of, if they were narrowed or nothing is to be left.
+    read: of these nothing is known, and nothing is newly opened in them. Nor do those that are planned elsewhere. Every
+    account of `desired` must be in `live.facts`. Of findings that may be accepted, those of the rules in `accepted`
+    only warn. `whole` is what `desired` and `live` are a part of, if they were narrowed or nothing is to be left.
     """
     whole = whole or Whole(desired, live.state)
     live = with_arns(live)
     desired = {address: resource for address, resource in desired.items() if not live.facts[address.account].error}
-    wanted = packed(desired, live, stack=stack)
+    here = {address: resource for address, resource in desired.items() if live.facts[address.account].planned()}
+    wanted = packed(here, live, stack=stack)
     live = with_adoptable(wanted, live)
-    unread = {facts.account.id: name for name, facts in live.facts.items() if facts.error}
-    changes = without_circles(across(compare(wanted, live, stack=stack), unread))
+    found = compare(wanted, live, stack=stack)
+    if any(facts.elsewhere for facts in live.facts.values()):
+        # What they mean for other accounts shows when all shards are there.
+        changes = in_order(found)
+        steps = order(across(found, {}))
+    else:
+        changes = across(found, {facts.account.id: name for name, facts in live.facts.items() if facts.error})
+        steps = order(changes)
     draft = Plan(
-        stack, desired, live, changes, order(changes), fingerprint=fingerprint(map(essence, changes)), limits=limits,
-        whole=whole,
+        stack, desired, live, changes, steps, fingerprint=fingerprint(map(essence, changes)), limits=limits,
+        whole=whole, owned=sum(owns(stack, resource) for resource in whole.live.values()),
     )  # fmt: skip
-    findings = (finding for rule in rules for finding in rule(draft))
-    return replace(draft, findings=tuple(_accepted(finding, accepted) for finding in findings))
+    findings = (_accepted(finding, accepted) for rule in rules for finding in rule(draft))
+    return replace(draft, findings=tuple(finding for finding in findings if not _is_elsewhere(finding, live)))
+
+
+def _is_elsewhere(finding: Finding, live: Live) -> bool:
+    return finding.address is not None and live.facts[finding.address.account].elsewhere
 
 
 def _accepted(finding: Finding, rules: frozenset[str]) -> Finding:

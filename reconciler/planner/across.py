@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from reconciler.caller_policies import opening, openings, without_roles
 from reconciler.model import Action, CallerPolicy, Change, ManagedPolicy, Role
+from reconciler.planner.circles import without_circles
 from reconciler.planner.order import doors, passes_on
 from reconciler.policy.arn import account_of
 
@@ -19,13 +20,18 @@ def across(changes: Iterable[Change], unread: Mapping[str, str]) -> tuple[Change
 
     `unread` are the names of the accounts that could not be read, by their ids.
     """
-    ordered = sorted(without_unread(changes, unread), key=_by_grant)
+    ordered = in_order(without_unread(changes, unread))
     standing: dict[str, list[Change]] = {}
     for change in ordered:
         if isinstance(change.before, Role):
             standing.setdefault(change.before.arn, []).append(change)
     stepped = [_in_two_steps(change, standing) for change in ordered]
-    return tuple(_with_doors_shut(stepped))
+    return without_circles(tuple(_with_doors_shut(stepped)))
+
+
+def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return changes in order of grant, then of address."""
+    return tuple(sorted(changes, key=lambda change: (change.grant, str(change.address))))
 
 
 def without_unread(changes: Iterable[Change], unread: Mapping[str, str]) -> Iterator[Change]:
@@ -102,7 +108,3 @@ def _in_two_steps(change: Change, roles: Mapping[str, list[Change]]) -> Change:
         return replace(change, interim=replace(after, document=opening(stays)))
     assert isinstance(after, ManagedPolicy)  # no role, and no other kind is left
     return replace(change, interim=replace(after, document=opening(stays), attached_to=holders))
-
-
-def _by_grant(change: Change) -> tuple[str, str]:
-    return (change.grant, str(change.address))

@@ -52,7 +52,7 @@ def compare(desired: State, live: Live, *, stack: str) -> list[Change]:
     taken_over = {change.address for change in changes}
     moved = {role.grant: role.moved_from for role in desired.values() if isinstance(role, Role)}
     paired = pair({a: resource for a, resource in wanted.items() if a not in taken_over}, owned, moved)
-    complete = not any(facts.error for facts in live.facts.values())
+    complete = not any(facts.error for facts in live.facts.values() if not facts.elsewhere)
     for address, after in wanted.items():
         if address.slot() in foreign:
             continue

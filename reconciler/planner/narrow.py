@@ -9,6 +9,7 @@ from reconciler.caller_policies import opening
 from reconciler.errors import UsageError
 from reconciler.model import AccountFacts, Address, Live, ManagedPolicy, PrincipalKind, Resource, Role, State
 from reconciler.ownership import caller_policy_name, owns
+from reconciler.policy.arn import account_of
 
 
 def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) -> tuple[State, Live]:
@@ -60,10 +61,18 @@ def _kept(desired: State, live: Live, wanted: State, found: State, stack: str) -
     mine = {role.arn for role in (*wanted.values(), *found.values()) if isinstance(role, Role)}
     standing = (resource for resource in live.state.values() if owns(stack, resource))
     theirs = {role.arn for role in (*desired.values(), *standing) if isinstance(role, Role)} - mine
+    # What stands there is not known, so it is kept.
+    unread = {facts.account.id for facts in live.facts.values() if facts.error}
     return {
         address: replace(policy, document=opening(others))
         for address, policy in sorted(_shared(live.state).items(), key=lambda item: str(item[0]))
-        if (others := theirs.intersection(policy.document.resources()))
+        if (
+            others := {
+                arn
+                for arn in policy.document.resources()
+                if arn in theirs or (arn not in mine and account_of(arn) in unread)
+            }
+        )
     }
 
 

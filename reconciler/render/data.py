@@ -9,7 +9,7 @@ from reconciler.model import AccountFacts, Action, Change, Finding, Plan, Resour
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.statements import Masks, document_data, masked
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 
 # Terraform's words for what a change does, so that policy checks written for its plans need little change.
 _ACTIONS = {
@@ -38,12 +38,12 @@ def plan_data(plan: Plan, *, again: bool = False) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "stack": plan.stack,
         "complete": plan.complete(),
-        "accounts": [_account(facts) for _, facts in sorted(plan.live.facts.items())],
+        "accounts": [_account(facts) for _, facts in sorted(plan.live.facts.items()) if not facts.elsewhere],
         "fingerprint": plan.fingerprint,
         "resource_changes": [_change(change, again=again) for change in plan.changes],
         "findings": [_finding(finding, again=again) for finding in plan.findings],
         "summary": {action.value: plan.count(action) for action in Action}
-        | {"wanted": len(plan.desired), "refused": plan.refused()},
+        | {"wanted": len(plan.wanted()), "owned": plan.owned, "refused": plan.refused()},
     }
 
 
@@ -54,6 +54,7 @@ def _account(facts: AccountFacts) -> dict[str, Any]:
         "id": account.id,
         "managed": account.managed,
         "read": account.managed and not facts.error,
+        "partition": account.partition,
         "error": facts.error,
     }
 

@@ -9,10 +9,13 @@ from datetime import datetime
 from reconciler.model import Plan, Severity
 from reconciler.render.escape import escape
 from reconciler.render.text import duration, unread_text
+from reconciler.shards import Shard
 
 
-def outlook(plan: Plan, *, expires_at: datetime, now: datetime) -> str:
+def outlook(plan: Plan, *, expires_at: datetime, now: datetime, shard: Shard | None = None) -> str:
     """Say whether apply takes the file of a plan, until when, and with which findings accepted; else why not."""
+    if shard is not None:
+        return f"it is of shard {shard}, so apply will refuse it; join those of all with `xgrant merge`"
     errors = {finding.rule for finding in plan.findings if finding.severity is Severity.ERROR}
     acceptable = {finding.rule for finding in plan.findings if finding.acceptable}
     if fatal := sorted(errors - acceptable):

@@ -55,7 +55,7 @@ def text(plan: Plan, painter: Painter = _PLAIN, *, expand: bool = False) -> str:
     """
     ids = {} if expand else plan.account_ids()
     return text_of(
-        plan.changes, plan.findings, wanted=bool(plan.desired), painter=painter, ids=ids, unread=plan.unread()
+        plan.changes, plan.findings, wanted=bool(plan.wanted()), painter=painter, ids=ids, unread=plan.unread()
     )
 
 

@@ -9,11 +9,11 @@ from reconciler.model import Finding, Plan, Severity
 
 def account_unreadable(plan: Plan) -> Iterator[Finding]:
     """Yield a warning for each managed account of which nothing is known; its resources make no changes."""
-    for name, facts in sorted(plan.live.facts.items()):
-        if facts.error:
-            yield Finding(
-                rule="XG209",
-                severity=Severity.WARNING,
-                message=f"account {name} is left out, and nothing new opens in it: it could not be read: {facts.error}",
-                way_out="mend that and run the same command again; all else can be applied",
-            )
+    for name in plan.unread():
+        error = plan.live.facts[name].error
+        yield Finding(
+            rule="XG209",
+            severity=Severity.WARNING,
+            message=f"account {name} is left out, and nothing new opens in it: it could not be read: {error}",
+            way_out="mend that and run the same command again; all else can be applied",
+        )

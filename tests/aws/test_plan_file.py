@@ -272,8 +272,15 @@ def test_any_one_field_that_is_edited_is_refused_and_nothing_is_called(
 
 
 # What a forger may change without any effect on what is done: a wider restriction to the very same changes, what the
-# plan was made from, how long it holds, and a count that is shown only where there are no changes.
-_HARMLESS = {("source", "paths"), ("source", "digest"), ("created_at",), ("expires_at",), ("summary", "wanted")}
+# plan was made from, how long it holds, and counts that decide nothing.
+_HARMLESS = {
+    ("source", "paths"),
+    ("source", "digest"),
+    ("created_at",),
+    ("expires_at",),
+    ("summary", "wanted"),
+    ("summary", "owned"),
+}
 
 
 def test_a_forged_field_with_a_fitting_checksum_is_refused_or_harmless(

@@ -275,7 +275,7 @@ def test_an_external_id_that_comes_goes_or_changes_is_told_apart_in_every_form(
 def test_the_data_of_a_plan_count_every_kind_of_change(tmp_path: Path) -> None:
     data = plan_data(drifted(tmp_path, description="x", path="/old/"))
     assert data["summary"] == {
-        "create": 0, "update": 0, "replace": 1, "delete": 0, "adopt": 0, "wanted": 2, "refused": False,
+        "create": 0, "update": 0, "replace": 1, "delete": 0, "adopt": 0, "wanted": 2, "owned": 2, "refused": False,
     }  # fmt: skip
     (change,) = data["resource_changes"]
     assert change["change"]["actions"] == ["delete", "create"]

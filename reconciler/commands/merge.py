@@ -1,0 +1,27 @@
+"""`xgrant merge`: joins the plan files of all shards to one."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.commands import clock
+from reconciler.commands.output import check_folder, conclude, warn
+from reconciler.commands.show import print_plan_file
+from reconciler.errors import XgrantError
+from reconciler.pipeline import check_target, merge_plan_files
+from reconciler.render.escape import escape
+from reconciler.render.outlook import outlook
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the plan and return as plan does; PlanFileError (exit 3) if the files are not all the shards of one."""
+    check_target(arguments.out)
+    check_folder("-o", arguments.out)
+    try:
+        merged = merge_plan_files(arguments.files, arguments.out)
+    except OSError as error:
+        raise XgrantError(f"{arguments.out}: the plan file cannot be written: {error.strerror}; make room") from error
+    print_plan_file(merged, arguments)
+    said = outlook(merged.plan, expires_at=merged.expires_at, now=clock.now())
+    warn(f"The plan is written to {escape(arguments.out)}; {said}.")
+    return conclude(merged.plan) or (2 if arguments.detailed_exitcode and merged.plan.changes else 0)

@@ -1,0 +1,142 @@
+"""The plan files of all shards to one, as if one run had planned all accounts. AWS is not asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from reconciler import planfile
+from reconciler.errors import PlanFileError
+from reconciler.model import (
+    AccountFacts,
+    Change,
+    Essence,
+    Finding,
+    Live,
+    ManagedPolicy,
+    Plan,
+    Resource,
+    Role,
+    fingerprint,
+)
+from reconciler.pipeline.plan_files import read_plan_file, write_verified
+from reconciler.planfile import PlanFile
+from reconciler.planner import across
+from reconciler.policy.arn import iam_arn
+from reconciler.render.data import plan_data
+from reconciler.rules.limits import limits
+
+_Entry = Mapping[str, Any]
+
+
+def merge_plan_files(paths: Sequence[str], out: str) -> PlanFile:
+    """Join the plan files of all shards, write the plan file of all accounts, and return it.
+
+    What a change in one account means for those in others is found out here, and the limits are held against all.
+
+    Raises:
+        PlanFileError: a file is none, or they are not all the shards of one plan.
+        OSError, UsageError, UnreadablePlanError: as `write_plan_file`.
+
+    """
+    files = [read_plan_file(path) for path in paths]
+    _check(paths, files)
+    first = files[0]
+    facts = {name: known for file in files for name, known in file.plan.live.facts.items()}
+    unread = {known.account.id: name for name, known in facts.items() if known.error}
+    changes = across((_with_arns(change, facts) for file in files for change in file.plan.changes), unread)
+    draft = Plan(
+        first.plan.stack, {}, Live({}, facts), changes, findings=_findings(files), limits=first.plan.limits,
+        owned=sum(file.plan.owned for file in files),
+    )  # fmt: skip
+    entries = _entries(draft, files)
+    digest = fingerprint(map(_essence, entries))
+    data = plan_data(replace(draft, findings=(*draft.findings, *limits(draft)), fingerprint=digest), again=True)
+    data["resource_changes"] = entries
+    data["summary"]["wanted"] = sum(file.data["summary"]["wanted"] for file in files)
+    text = planfile.sealed(
+        data, paths=first.data["source"]["paths"], digest=first.digest, only=first.only, destroy=first.destroy,
+        created_at=min(file.created_at for file in files), expires_at=min(file.expires_at for file in files),
+    )  # fmt: skip
+    write_verified(text, out)
+    return read_plan_file(out)
+
+
+def _check(paths: Sequence[str], files: Sequence[PlanFile]) -> None:
+    """Check that these are all the shards of one plan, each once."""
+    of = files[0].shard.of if files[0].shard is not None else 0
+    seen: dict[int, str] = {}
+    for path, file in zip(paths, files, strict=True):
+        if file.shard is None:
+            raise PlanFileError(f"{path}: this is no plan of a shard; merge takes what `xgrant plan --shard` wrote")
+        if file.shard.of != of:
+            raise PlanFileError(f"{path}: this is shard {file.shard}, and {paths[0]} is one of {of}; plan all alike")
+        if other := seen.get(file.shard.number):
+            raise PlanFileError(f"{path}: {other} is shard {file.shard} already; name each once")
+        seen[file.shard.number] = path
+        for what, ours, theirs in (
+            ("another stack", file.plan.stack, files[0].plan.stack),
+            ("other manifests", file.digest, files[0].digest),
+            ("another --only", file.only, files[0].only),
+            ("another --destroy", file.destroy, files[0].destroy),
+            ("other limits", file.plan.limits, files[0].plan.limits),
+        ):
+            if ours != theirs:
+                raise PlanFileError(f"{path}: it was planned with {what} than {paths[0]}; plan all shards alike")
+    if missing := sorted({*range(1, of + 1)} - {*seen}):
+        listed = ", ".join(f"{number}/{of}" for number in missing)
+        raise PlanFileError(f"the shards {listed} are missing; name the plan files of all {of}")
+    names = [name for file in files for name in file.plan.live.facts]
+    if len(names) > len({*names}):
+        raise PlanFileError("two shards have planned one account, as if they knew different accounts; plan all again")
+
+
+def _with_arns(change: Change, facts: Mapping[str, AccountFacts]) -> Change:
+    """Return a change from a plan file with the ARNs of its resources, which are not in the file."""
+    account = facts[change.address.account].account
+
+    def located(resource: Resource | None, name: str) -> Resource | None:
+        match resource:
+            case Role():
+                return replace(resource, arn=iam_arn(account.partition, account.id, "role", resource.path, name))
+            case ManagedPolicy():
+                return replace(resource, arn=iam_arn(account.partition, account.id, "policy", resource.path, name))
+            case _:
+                return resource
+
+    before, after = located(change.before, change.removed_address().name), located(change.after, change.address.name)
+    return replace(change, before=before, after=after)
+
+
+def _findings(files: Iterable[PlanFile]) -> tuple[Finding, ...]:
+    """Return the findings of all shards; what is about no account in particular may be said by several."""
+    found: list[Finding] = []
+    for finding in (finding for file in files for finding in file.plan.findings):
+        if finding.address is not None or finding not in found:
+            found.append(finding)
+    return tuple(sorted(found, key=lambda one: (one.rule, str(one.address), one.message)))
+
+
+def _entries(plan: Plan, files: Iterable[PlanFile]) -> list[_Entry]:
+    """Return the plan's changes as data, with the fingerprints of the files where these say the same.
+
+    Secrets are hidden in the files, so a fingerprint of what holds one cannot be made again.
+    """
+    written = {raw["address"]: raw["change"] for file in files for raw in file.data["resource_changes"]}
+    entries: list[_Entry] = []
+    for entry in plan_data(plan, again=True)["resource_changes"]:
+        change, known = entry["change"], written.get(entry["address"])
+        kept = {
+            f"{side}_fingerprint": known[f"{side}_fingerprint"]
+            for side in ("before", "after")
+            if known is not None and known[side] == change[side]
+        }
+        entries.append({**entry, "change": {**change, **kept}})
+    return entries
+
+
+def _essence(entry: _Entry) -> Essence:
+    change = entry["change"]
+    removed = change["replaces"] or entry["address"]
+    return entry["address"], change["action"], removed, change["before_fingerprint"], change["after_fingerprint"]

@@ -1,0 +1,204 @@
+"""A plan made in parts, each of some accounts, and joined: the same plan as one run makes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.model import Account
+from reconciler.sandbox.scenario import SOURCE, Scenario, add_reconciler, root_client
+from reconciler.sandbox.server import Sandbox, counted
+from reconciler.shards import Shard
+from tests.aws.test_unreadable_account import shut
+from tests.conftest import Result, Run
+
+ACCOUNTS = {f"w{index}": f"70000000000{index}" for index in range(1, 9)}
+PARTS = 4
+
+
+@pytest.fixture
+def accounts(scenario: Scenario, sandbox: Sandbox) -> None:
+    """Accounts that are targets of a group in dev, and of each other."""
+    for account in ACCOUNTS.values():
+        add_reconciler(sandbox, account)
+    policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}
+    iam = root_client(sandbox, "iam", SOURCE)
+    iam.put_user_policy(UserName="operator", PolicyName="operate", PolicyDocument=json.dumps(policy))
+    for group in ("auditors", "people"):
+        iam.create_group(GroupName=group)
+    sandbox.recorder.take()
+
+
+def grant(**more: Any) -> dict[str, Any]:
+    return {
+        "from": {"account": "dev", "groups": ["auditors"]},
+        "to": {"account": sorted(ACCOUNTS), "role": "Audit"},
+        "permissions": [{"actions": ["s3:ListBucket"], "resources": ["*"]}],
+        **more,
+    }
+
+
+def manifest(folder: Path, grants: dict[str, Any], **more: Any) -> Path:
+    data = {
+        "version": 1,
+        "stack": "platform",
+        "accounts": {"dev": {"id": SOURCE}, **{name: {"id": account} for name, account in ACCOUNTS.items()}},
+        "defaults": {"access": {"assume_role": {"name": "xgrant-reconciler"}}},
+        "grants": grants,
+        **more,
+    }
+    path = folder / "m.yaml"
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
+
+
+FIRST = {
+    "audit": grant(),
+    "packed": grant(
+        **{"from": {"account": "dev", "groups": ["people"]}}, to={"account": sorted(ACCOUNTS), "role": "Packed"},
+        caller_policy="managed",
+    ),
+    "gone": grant(to={"account": ["w1", "w5"], "role": "Gone"}),
+    "path": grant(to={"account": ["w2", "w3"], "role": "Path"}, require={"external_id": "agreed-once"}),
+}  # fmt: skip
+SECOND = {
+    "audit": grant(description="changed", to={"account": sorted(ACCOUNTS)[2:], "role": "Audit"}),
+    "packed": grant(
+        **{"from": {"account": "dev", "groups": ["people"]}}, to={"account": sorted(ACCOUNTS)[:-1], "role": "Packed"},
+        caller_policy="managed",
+    ),
+    "path": grant(to={"account": ["w2", "w3"], "role": "Path", "path": "/new/"}, require={"external_id": "agreed-now"}),
+    # Roles that trust each other.
+    "mesh": grant(
+        **{"from": {"account": ["w6", "w7"], "roles": ["Mesh"]}}, to={"account": ["w6", "w7"], "role": "Mesh"},
+        caller_policy="none",
+    ),
+}  # fmt: skip
+
+
+def merged(xgrant: Run, path: Path, *words: str) -> tuple[Result, Path]:
+    """Plan in parts, and join them in another order."""
+    files = [path.parent / f"shard-{number}.json" for number in range(1, PARTS + 1)]
+    for number, file in enumerate(files, 1):
+        result = xgrant("plan", path, "--shard", f"{number}/{PARTS}", "-o", file, *words)
+        assert result.code in (0, 6), result.err
+    out = path.parent / "merged.json"
+    return xgrant("merge", *reversed(files), "-o", out), out
+
+
+def of_file(file: Path) -> dict[str, Any]:
+    """Return a plan file without what tells one run from another."""
+    data: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    data["findings"].sort(key=lambda finding: json.dumps(finding, sort_keys=True))
+    return {key: value for key, value in data.items() if key not in ("created_at", "expires_at", "checksum")}
+
+
+@pytest.mark.usefixtures("accounts")
+@pytest.mark.parametrize("words", [(), ("--destroy",)])
+def test_four_shards_merged_are_the_plan_of_one_run(xgrant: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    for grants in (FIRST, SECOND):
+        path, whole = manifest(tmp_path, grants), tmp_path / "whole.json"
+        assert xgrant("plan", path, "-o", whole, *words).code in (0, 3)
+        result, out = merged(xgrant, path, *words)
+        assert result.out.splitlines()[-1] == xgrant("show", whole).out.splitlines()[-1]
+        assert of_file(out) == of_file(whole)
+        if grants is FIRST:
+            assert xgrant("apply", path, "--auto-approve").code == 0
+
+
+@pytest.mark.usefixtures("accounts")
+def test_what_was_merged_is_applied(xgrant: Run, tmp_path: Path) -> None:
+    for grants in (FIRST, SECOND):
+        path = manifest(tmp_path, grants, limits={"delete": 100, "delete_percent": 100})
+        result, out = merged(xgrant, path)
+        assert result.code == 0, result.err
+        assert xgrant("apply", out, path).code == 0
+        assert xgrant("plan", path, "--detailed-exitcode").code == 0
+
+
+@pytest.mark.usefixtures("accounts")
+def test_an_account_that_cannot_be_read_is_left_out_of_what_is_merged_as_of_one_run(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    assert xgrant("apply", manifest(tmp_path, FIRST), "--auto-approve").code == 0
+    shut(sandbox, ACCOUNTS["w4"])
+    path, whole = manifest(tmp_path, SECOND, limits={"delete": 100, "delete_percent": 100}), tmp_path / "whole.json"
+    assert xgrant("plan", path, "-o", whole).code == 6
+    result, out = merged(xgrant, path)
+    assert (result.code, "(w4)" in result.out) == (6, True)
+    assert of_file(out) == of_file(whole)
+
+
+@pytest.mark.usefixtures("accounts")
+def test_the_limits_are_held_against_all_shards_together(xgrant: Run, tmp_path: Path) -> None:
+    assert xgrant("apply", manifest(tmp_path, FIRST), "--auto-approve").code == 0
+    result, _ = merged(xgrant, manifest(tmp_path, SECOND, limits={"delete": 2}))
+    assert (result.code, "error XG206" in result.out) == (3, True)
+
+
+@pytest.mark.usefixtures("accounts")
+def test_a_shard_reads_its_accounts_and_those_whose_principals_they_trust(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    path = manifest(tmp_path, FIRST)
+    for number in range(1, PARTS + 1):
+        shard = Shard(number, PARTS)
+        mine = {account for account in ACCOUNTS.values() if shard.has(Account("x", account))}
+        sandbox.recorder.take()
+        assert xgrant("plan", path, "--shard", str(shard)).code == 0
+        calls = sandbox.recorder.take()
+        assert counted(calls)["GetAccountAuthorizationDetails"] == len(mine | {SOURCE})
+
+
+@pytest.mark.usefixtures("accounts")
+def test_the_plan_of_a_shard_is_not_applied(xgrant: Run, tmp_path: Path) -> None:
+    path, file = manifest(tmp_path, FIRST), tmp_path / "shard.json"
+    planned = xgrant("plan", path, "--shard", "1/2", "-o", file)
+    assert "of shard 1/2, so apply will refuse it" in planned.err
+    result = xgrant("apply", file, path)
+    assert (result.code, "join all with `xgrant merge` first" in result.err) == (3, True)
+
+
+@pytest.mark.usefixtures("accounts")
+def test_only_all_shards_of_one_plan_can_be_merged(xgrant: Run, tmp_path: Path) -> None:
+    path = manifest(tmp_path, FIRST)
+    one, two, other, whole = (tmp_path / f"{name}.json" for name in ("one", "two", "other", "whole"))
+    xgrant("plan", path, "--shard", "1/2", "-o", one)
+    xgrant("plan", path, "--shard", "2/2", "-o", two)
+    xgrant("plan", path, "--shard", "2/3", "-o", other)
+    xgrant("plan", path, "-o", whole)
+    changed = tmp_path / "changed.json"
+    xgrant("plan", manifest(tmp_path, SECOND), "--shard", "2/2", "-o", changed)
+    for files, said in (
+        ([one], "the shards 2/2 are missing"),
+        ([one, one], "is shard 1/2 already; name each once"),
+        ([one, other], "plan all alike"),
+        ([one, whole], "this is no plan of a shard"),
+        ([one, changed], "it was planned with other manifests than"),
+    ):
+        out = tmp_path / "out.json"
+        result = xgrant("merge", *files, "-o", out)
+        assert (result.code, said in result.err) == (3, True), result.err
+        assert not out.exists()
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "2", "a/b", "1/0", "1/10001", "-1/2"])
+def test_what_is_no_shard_is_refused(xgrant: Run, text: str) -> None:
+    assert xgrant("plan", "--shard", text).code == 64
+
+
+def test_accounts_are_spread_over_the_shards_and_stay_where_they_are() -> None:
+    accounts = [Account("x", f"{number:012}") for number in range(4000)]
+    sizes = [sum(Shard(number, 4).has(account) for account in accounts) for number in range(1, 5)]
+    assert sum(sizes) == 4000
+    assert min(sizes) > 900
+    # Written down, since a CI matrix may be of several versions of xgrant.
+    assert [Shard(number, 4).has(Account("x", "111122223333")) for number in range(1, 5)].index(True) == 0
+
+
+def test_a_shard_is_of_all_grants(scenario: Scenario, xgrant: Run, tmp_path: Path) -> None:
+    result = xgrant("plan", manifest(tmp_path, FIRST), "--shard", "1/2", "--only", "audit")
+    assert (result.code, "--only and --shard do not go together" in result.err) == (64, True)
