@@ -9,7 +9,7 @@ from reconciler.applier.execute import Executor
 from reconciler.applier.schedule import Schedule
 from reconciler.caller_policies import openings, without_roles
 from reconciler.errors import StaleError
-from reconciler.model import Address, Change, Event, Outcome, Plan, Result, Role, Status, Step, Verb
+from reconciler.model import Address, CallerPolicy, Change, Event, Outcome, Plan, Result, Role, Status, Step, Verb
 from reconciler.ports import Writer
 from reconciler.principals import arns_by_id
 
@@ -56,7 +56,9 @@ def _without(step: Step, undone: list[Step]) -> Step | None:
     """Return the step of a caller policy without the roles that were not made; None if it cannot be done at all."""
     roles = [other.change.after for other in undone if other.verb is Verb.WRITE]
     closed = {role.arn for role in roles if isinstance(role, Role)}
-    after = step.change.after
+    before, after = step.change.before, step.change.after
+    if isinstance(before, CallerPolicy) and before.beside:
+        return None  # They go because this opens all that they open.
     if step.verb is not Verb.WRITE or isinstance(after, Role) or after is None or len(closed) < len(undone):
         return None
     if not closed <= {*after.document.resources()}:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.model import Address, CallerPolicy, Kind, Live, PrincipalKind, Resource, Role, State
+from reconciler.policy.arn import account_of
 from reconciler.policy.shapes import opens_some_of
 
 
@@ -20,6 +21,7 @@ def with_adoptable(desired: State, live: Live) -> Live:
     A role that carries such a policy has it no longer among its own.
     """
     state: dict[Address, Resource] = dict(live.state)
+    unread = {facts.account.id for facts in live.facts.values() if facts.error}
     for address, wanted in sorted(desired.items(), key=lambda item: str(item[0])):
         if not isinstance(wanted, CallerPolicy) or not wanted.adopt:
             continue
@@ -27,11 +29,13 @@ def with_adoptable(desired: State, live: Live) -> Live:
         kind, name = address.holder
         by_hand = live.facts[address.account].by_hand.get((kind, name.casefold()), {})
         declared = _declared(desired, address)
+        # What opens a role of an account that could not be read stays: the grant's own may not open it yet.
+        roles = {arn for arn in wanted.document.resources() if account_of(arn) not in unread}
         same = sorted(
             (
                 policy
                 for policy, document in by_hand.items()
-                if policy not in declared and opens_some_of(document, wanted.document)
+                if policy not in declared and opens_some_of(document, roles)
             ),
             # What says all of it is the one that gets the name.
             key=lambda policy: (by_hand[policy] != wanted.document, policy),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from reconciler.policy.canonical import canonical_key
 from reconciler.policy.document import PolicyDocument
@@ -24,10 +25,10 @@ def only_assumes_roles(document: PolicyDocument) -> bool:
     )
 
 
-def opens_some_of(document: PolicyDocument, whole: PolicyDocument) -> bool:
-    """Return whether a document does nothing but allow to assume roles that another names, on no condition."""
+def opens_some_of(document: PolicyDocument, roles: Collection[str]) -> bool:
+    """Return whether a document does nothing but allow to assume some of these roles, on no condition."""
     unconditional = not any("Condition" in statement for statement in document.statements())
-    return only_assumes_roles(document) and unconditional and {*document.resources()} <= {*whole.resources()}
+    return only_assumes_roles(document) and unconditional and {*document.resources()} <= {*roles}
 
 
 def only_ends_sessions(document: PolicyDocument) -> bool:

@@ -211,6 +211,21 @@ def test_those_that_open_some_of_the_roles_of_a_grant_over_many_accounts_are_tak
     assert ("document" in change.attributes) is (set(policies[name]) != {0, 1})
 
 
+@pytest.mark.parametrize("roles", [[1], [0, 1]])
+def test_one_that_opens_a_role_of_an_account_that_could_not_be_read_stays(tmp_path: Path, roles: list[int]) -> None:
+    head = HEAD + '  lake: {id: "444444444444"}\n'
+    found = load_text(tmp_path, manifest_yaml(grant_yaml(adopt="true", to="{account: [storage, lake]}"), head=head))
+    facts = facts_for(found)
+    policies = {"Both": document(allow("sts:AssumeRole", [ROLES[n] for n in roles])), "One": OPENS_READER}
+    facts["dev"] = replace(facts["dev"], by_hand={(PrincipalKind.GROUP, "developers"): policies})
+    facts["lake"] = replace(facts["lake"], error="it is down")
+    change = next(c for c in plan_for(found, {}, facts=facts).changes if c.address == ON_DEVELOPERS)
+    assert isinstance(change.before, CallerPolicy)
+    assert isinstance(change.after, CallerPolicy)
+    assert (change.before.name, change.before.beside) == ("One", ())
+    assert change.after.document == OPENS_READER
+
+
 @pytest.mark.parametrize(
     "policy",
     [
