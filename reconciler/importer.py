@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.model import Account, AccountFacts, Live, Manifest, PrincipalKind, Role
+from reconciler.model import Account, AccountFacts, Live, Manifest, PrincipalKind, Role, working_roles
 from reconciler.ownership import INLINE_POLICY, STACK_TAG
 from reconciler.policy.case import fold
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
@@ -71,12 +71,15 @@ def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str
     taken = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}
     found: list[Imported] = []
     reasons, unread = dict(left), set[str]()
+    own = {name for account_id, name in working_roles(manifest.accounts.values()) if names.get(account_id) == account}
     for address, role in sorted(live.state.items(), key=lambda item: str(item[0])):
         if not isinstance(role, Role) or address.account != account or address.name in reasons:
             continue
         if (roles and address.name not in roles) or (not roles and not _of_interest(role, manifest, account)):
             continue
         try:
+            if address.name.casefold() in own:
+                raise NotExpressibleError("it is a role that xgrant itself works with")
             _check_free(role, address.name, manifest, account)
             trust = _trust(role, manifest.accounts[account])
             source = names.get(trust.account_id)
@@ -118,9 +121,6 @@ def _check_free(role: Role, name: str, manifest: Manifest, account: str) -> None
     if (owner := role.tags.get(STACK_TAG)) is not None:
         mine = "this stack" if owner == manifest.stack else f"the stack {owner or '(with an empty name)'}"
         raise NotExpressibleError(f"it belongs to {mine} already")
-    own = manifest.accounts[account].access.role
-    if own is not None and own.rsplit("/", 1)[-1].casefold() == name.casefold():
-        raise NotExpressibleError("it is the role that xgrant itself works with")
     for grant in manifest.grants:
         if (grant.target, grant.role_name.casefold()) == (account, name.casefold()):
             raise NotExpressibleError(f"the grant {grant.name} declares it already; write `adopt: true` there")

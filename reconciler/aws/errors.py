@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -20,7 +21,9 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from reconciler.errors import AwsError, StoreError
+from reconciler.errors import AwsError, StoreError, XgrantError
+
+E = TypeVar("E", bound=XgrantError)
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 _NOT_AWS = "something between here and AWS has answered: check the proxy, and AWS_ENDPOINT_URL if it is set"
@@ -119,6 +122,12 @@ def from_client_error(account: str, error: ClientError, *, denied: str = "") -> 
         request_id=error.response.get("ResponseMetadata", {}).get("RequestId", ""),
         hint=hint,
     )
+
+
+def bare(error: E) -> E:
+    """Return an error without the frames that it went through, which would keep what they hold: clients, answers."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 def _hint(error: BotoCoreError) -> str:

@@ -135,7 +135,7 @@ class AwsReader:
 
 def slim(account: Account) -> Account:
     """Return an account with what it takes to reach it, and no more."""
-    return replace(account, tags={}, ou=(), units="")
+    return replace(account, apply_access=None, tags={}, ou=(), units="")
 
 
 def _requests(scope: Scope, managed: Iterable[Account]) -> Iterator[ShardRequest]:

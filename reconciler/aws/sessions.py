@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.aws.calls import Retries
 from reconciler.aws.clients import Clients
 from reconciler.aws.credentials import Credentials
 from reconciler.aws.errors import aws_errors
-from reconciler.aws.keys import Keys
+from reconciler.aws.keys import Keys, Place
 from reconciler.errors import AwsError, SeveralAccountsError, XgrantError
 from reconciler.events import Notice
 from reconciler.model import Account
@@ -22,22 +21,12 @@ if TYPE_CHECKING:
     from types_boto3_sts import STSClient
 
 T = TypeVar("T")
-E = TypeVar("E", bound=XgrantError)
 
 PARALLEL_ACCOUNTS = 8
 
 
-@dataclass(slots=True)
-class _Place:
-    """What is known of the way to an account: its keys, or why there are none. Who uses it holds the lock."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    keys: Keys | None = None
-    error: AwsError | None = None
-
-
 class Connections:
-    """The accounts of a run, each reached when it is first used. Safe for threads."""
+    """The accounts of a run, each reached when it is first used, as its `access` says. Safe for threads."""
 
     def __init__(self, stack: str, notify: Callable[[Notice], None] = lambda _: None) -> None:
         self.notify = notify
@@ -46,7 +35,7 @@ class Connections:
         self._clients = Clients(self.retries)
         self._credentials = Credentials(stack, self._clients, self.retries)
         self._lock = threading.Lock()
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, Place] = {}
 
     def client(self, account: Account) -> AbstractContextManager[IAMClient]:
         """Return what yields an IAM client of the account; use it for minutes at most, and ask again.
@@ -64,32 +53,21 @@ class Connections:
 
     @contextmanager
     def _client(self, service: str, account: Account) -> Iterator[Any]:
-        with self._lock:
-            place = self._places.setdefault(account.name, _Place())
-        with ExitStack() as stack:
-            with place.lock:
-                keys = self._keys(account, place, check=service == "iam")
-                client = stack.enter_context(
-                    self._clients.use(
-                        account.name, keys, lambda: self._clients.make(service, account.name, account.partition, keys)
-                    )
-                )
-            yield client
+        def fetch(old: Keys | None) -> Keys:
+            found = self._credentials.keys(account, old)
+            if old is None and service == "iam":
+                self._check(account, found)
+            return found
 
-    def _keys(self, account: Account, place: _Place, *, check: bool) -> Keys:
-        if place.error is not None:
-            raise _bare(place.error)
-        first = place.keys is None
-        try:
-            keys = self._credentials.keys(account, place.keys)
-            if first and check:
-                self._check(account, keys)
-        except AwsError as error:
-            # What was reached once may be so again.
-            place.error = _bare(error) if first else None
-            raise
-        place.keys = keys
-        return keys
+        with self._lock:
+            place = self._places.setdefault(account.name, Place())
+        keys = place.get(fetch)
+
+        def make() -> Any:
+            return self._clients.make(service, account.name, account.partition, keys)
+
+        with self._clients.use(account.name, keys, make) as client:
+            yield client
 
     def _check(self, account: Account, keys: Keys) -> None:
         with self._sts(account, keys) as sts, aws_errors(account.name, "GetCallerIdentity"):
@@ -101,19 +79,14 @@ class Connections:
                 "WrongAccount",
                 f"the manifest says that {account.name} is {account.id}, but its credentials are of "
                 f"{identity['Account']} ({identity['Arn']})",
-                hint="mend the account's id, `profile` or `assume_role`; nothing of it was read or changed",
+                hint="mend the account's id, or the profile or role by which it is reached; nothing of it was read or "
+                "changed",
             )
 
     def _sts(self, account: Account, keys: Keys) -> AbstractContextManager[STSClient]:
         if account.access.role is None:
-            return self._credentials.starting_sts(account)
+            return self._credentials.sts(account)
         return closing(self._clients.make("sts", account.name, account.partition, keys))
-
-
-def _bare(error: E) -> E:
-    """Return an error without the frames that it went through, which would keep what they hold: clients, answers."""
-    error.__traceback__ = error.__cause__ = error.__context__ = None
-    return error
 
 
 def gather(results: Iterable[T | XgrantError]) -> list[T]:

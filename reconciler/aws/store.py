@@ -40,7 +40,10 @@ _PARALLEL = 8
 
 
 class S3Store:
-    """A `Store` below `s3://bucket/prefix`, with the credentials that xgrant was started with."""
+    """A `Store` below `s3://bucket/prefix`, with the credentials that xgrant was started with.
+
+    botocore renews them where that is possible, for as long as the client lives.
+    """
 
     def __init__(self, url: str, notify: Callable[[Notice], None] = lambda _: None) -> None:
         self.place = url.rstrip("/")

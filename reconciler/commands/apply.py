@@ -78,7 +78,7 @@ def _prepare(
             "--auto-approve"
         )
     accepted = check_accepted(arguments.accept)
-    manifest = load_with_accounts(arguments.paths, shown.notice, anew=True)
+    manifest = load_with_accounts(arguments.paths, shown.notice, anew=True, writing=True)
     reader, writer = aws_ports(manifest, shown.notice, workers)
     request = Request(manifest, frozenset(arguments.only), destroy, accepted)
     brush = painter(arguments.color)

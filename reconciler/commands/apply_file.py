@@ -38,7 +38,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, wo
         raise UsageError("--only goes to `xgrant plan -o`: a plan file says itself which grants it is for")
     accepted = check_accepted(arguments.accept)
     reviewed = read_plan_file(file)
-    manifest = load_with_accounts(paths or [DEFAULT_PATH], shown.notice, anew=True)
+    manifest = load_with_accounts(paths or [DEFAULT_PATH], shown.notice, anew=True, writing=True)
     reader, writer = aws_ports(manifest, shown.notice, workers)
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
     tell_of_departed(manifest, shown)

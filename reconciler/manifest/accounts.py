@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,17 @@ from reconciler.manifest.members import SameNameError, joined
 from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
 from reconciler.manifest.variables import VariableError, Variables
-from reconciler.model import Access, Account, Organization, StatedTags, UnresolvedError
+from reconciler.model import Access, Account, Hub, Organization, StatedTags, UnresolvedError
 from reconciler.policy.arn import external_id_error, name_error, path_error, split_path
 
 _ORGANIZATION = "organization"
 """What stands among the accounts and is none."""
+
+_WAYS = ("profile", "assume_role", "plan", "apply", "hub")
+"""The keys that say how an account is reached."""
+
+_Said = dict[str, tuple[Any, Source, PathTo]]
+"""What is said under such a key, with the source, and the path below which it stands there."""
 
 
 def _stated(
@@ -130,26 +136,35 @@ class _Ways:
 
     def reached(self, account: Account) -> Account:
         """Return the account with the way to it; without one, where only the organization knows it."""
-        source, path = self._defaults, ("defaults", "access")
-        raw = section(source, "defaults").get("access", {})
-        if account.name in self._where:
-            own = section(self._where[account.name], "accounts")[account.name]
-            if {"profile", "assume_role"} & set(own):
-                source, path = self._where[account.name], ("accounts", account.name)
-                raw = {key: own[key] for key in ("profile", "assume_role") if key in own}
-
+        said = self._said(account)
         unknown: list[UnresolvedError] = []
 
+        def place(at: PathTo) -> Place:
+            _, source, path = said[str(at[0])]
+            return source.place((*path, *at))
+
         def wrong(at: PathTo, error: VariableError | UnresolvedError) -> None:
-            self._variables.note(source.place((*path, *at)), error)
+            self._variables.note(place(at), error)
             if isinstance(error, UnresolvedError):
                 unknown.append(error)
 
-        filled = Variables(account, account, ()).fill(raw, wrong)
+        filled = Variables(account, account, ()).fill({key: value for key, (value, _, _) in said.items()}, wrong)
         if unknown:
             return account
-        self._problems += _access_problems(filled, source, path)
-        return replace(account, access=_access(filled))
+        self._problems += _access_problems(filled, place)
+        apply_access = _access(filled, "apply") if "apply" in filled else None
+        return replace(account, access=_access(filled), apply_access=apply_access)
+
+    def _said(self, account: Account) -> _Said:
+        stated = section(self._defaults, "defaults").get("access", {})
+        default: _Said = {key: (value, self._defaults, ("defaults", "access")) for key, value in stated.items()}
+        source = self._where.get(account.name)
+        if source is None:
+            return default
+        stated = section(source, "accounts")[account.name]
+        own: _Said = {key: (stated[key], source, ("accounts", account.name)) for key in _WAYS if key in stated}
+        # Whichever role it is of an account, it trusts the hub of all.
+        return {**{key: value for key, value in default.items() if key == "hub"}, **own} if own else default
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with them."""
@@ -204,9 +219,12 @@ def _account(name: str, raw: dict[str, Any]) -> Account:
     )
 
 
-def _access(stated: dict[str, Any]) -> Access:
+def _access(stated: dict[str, Any], verb: str = "plan") -> Access:
     role = stated.get("assume_role", {})
-    return Access(stated.get("profile"), role.get("name"), role.get("external_id"))
+    both = {"profile": stated.get("profile"), "role": role.get("name"), "external_id": role.get("external_id")}
+    way = stated.get(verb, both)
+    hub = stated.get("hub") if way.get("role") else None
+    return Access(way.get("profile"), way.get("role"), way.get("external_id"), Hub(**hub) if hub else None)
 
 
 def _seconds(text: str | None) -> int:
@@ -217,18 +235,23 @@ def _seconds(text: str | None) -> int:
 def access_problems(raw: Mapping[str, Any], source: Source, path: PathTo) -> list[Problem]:
     """Return what is wrong, whatever the account is, with how one is reached; it stands at a path."""
     found = VariableProblems()
-    filled = Variables(None, None, ()).fill(raw, lambda at, error: found.note(source.place((*path, *at)), error))
-    return found.judged(_access_problems(filled, source, path))
+
+    def place(at: PathTo) -> Place:
+        return source.place((*path, *at))
+
+    filled = Variables(None, None, ()).fill(raw, lambda at, error: found.note(place(at), error))
+    return found.judged(_access_problems(filled, place))
 
 
-def _access_problems(filled: Mapping[str, Any], source: Source, path: PathTo) -> Iterable[Problem]:
-    if "assume_role" not in filled:
-        return
-    folder, name = split_path(filled["assume_role"]["name"])
-    if error := path_error(folder) or name_error("role", name):
-        yield Problem("XG029", f"{error}", source.place((*path, "assume_role", "name")))
-    if error := external_id_error(filled["assume_role"].get("external_id")):
-        yield Problem("XG013", error, source.place((*path, "assume_role", "external_id")))
+def _access_problems(filled: Mapping[str, Any], place: Callable[[PathTo], Place]) -> Iterable[Problem]:
+    for key, inner in (("assume_role", "name"), ("plan", "role"), ("apply", "role")):
+        if inner in filled.get(key, {}):
+            folder, name = split_path(filled[key][inner])
+            if error := path_error(folder) or name_error("role", name):
+                yield Problem("XG029", f"{error}", place((key, inner)))
+    for key in ("assume_role", "plan", "apply", "hub"):
+        if error := external_id_error(filled.get(key, {}).get("external_id")):
+            yield Problem("XG013", error, place((key, "external_id")))
 
 
 def section(source: Source, name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from reconciler.errors import Place, Problem
 from reconciler.manifest.lacking import VariableProblems
 from reconciler.manifest.policies import File, compile_permissions, compile_policy, dates, policy_file
-from reconciler.manifest.possible import never_met, protected, working_role
+from reconciler.manifest.possible import never_met, protected
 from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
 from reconciler.manifest.variables import VariableError, Variables
@@ -133,8 +133,7 @@ class GrantCompiler:
             prevent_destroy=raw.get("prevent_destroy", False),
             **arguments,
         )
-        checks = (("XG040", never_met(grant)), ("XG041", protected(grant)), ("XG044", working_role(grant, target)))
-        for code, found in checks:
+        for code, found in (("XG040", never_met(grant)), ("XG041", protected(grant))):
             for path, message in found:
                 self._problem(code, path, message)
         return grant if len(self._problems) == before else None

@@ -21,7 +21,7 @@ from reconciler.manifest.compile import GrantCompiler
 from reconciler.manifest.schema import problems_of
 from reconciler.manifest.selection import Selection
 from reconciler.manifest.source import PathTo, Source
-from reconciler.model import Account, Grant, Limits, Manifest
+from reconciler.model import Account, Grant, Limits, Manifest, working_roles
 
 Files = list[tuple[Source, Path]]
 """Files that are mappings, without what the schema refuses in them; each with the folder that it may read from."""
@@ -63,6 +63,7 @@ def merge(
     grants, unresolved = _grants(usable, defaults, found[0] if found else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
     problems.extend(_moved_wrongly(grants, usable))
+    problems.extend(_of_working_roles(grants, accounts, usable))
     if stack is None or problems:
         return None
     mfa = section(defaults, "defaults").get("require", {}).get("mfa", False)
@@ -182,6 +183,25 @@ def _roles_claimed_twice(grants: list[Grant], sources: list[tuple[Source, Path]]
             )
             place = by_file[grant.place.file].place(("grants", grant.name, "to", "role"))
             yield Problem("XG026", message, place, grant.name)
+
+
+def _of_working_roles(
+    grants: list[Grant], accounts: dict[str, Account], sources: list[tuple[Source, Path]]
+) -> Iterable[Problem]:
+    """Yield each grant whose role is one that xgrant works with, and whose trust and permissions it would take away."""
+    by_file = {source.file: source for source, _ in sources}
+    working = working_roles(accounts.values())
+    said: set[str] = set()
+    for grant in grants:
+        target = accounts[grant.target]
+        if target.managed and grant.name not in said and (target.id, grant.role_name.casefold()) in working:
+            said.add(grant.name)
+            message = (
+                f"{grant.role_name} is a role that xgrant assumes in {target.name} to do its work, and would lock "
+                "itself out; name another role"
+            )
+            place = by_file[grant.place.file].place(("grants", grant.name, "to", "role"))
+            yield Problem("XG044", message, place, grant.name)
 
 
 def _moved_wrongly(grants: list[Grant], sources: list[tuple[Source, Path]]) -> Iterable[Problem]:

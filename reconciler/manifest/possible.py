@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from reconciler.manifest.source import PathTo
-from reconciler.model import Account, Grant, PrincipalKind
+from reconciler.model import Grant, PrincipalKind
 from reconciler.policy.case import fold
 
 CHAINED_SESSION = 3600
@@ -62,19 +62,6 @@ def protected(grant: Grant) -> Iterator[tuple[PathTo, str]]:
                     "trust condition on aws:PrincipalArn, and let its permission set allow sts:AssumeRole"
                 ),
             )
-
-
-def working_role(grant: Grant, target: Account) -> Iterator[tuple[PathTo, str]]:
-    """Yield that a grant's role is the one that xgrant works with, whose trust and permissions it would take away."""
-    working = target.access.role if target.managed else None
-    if working is not None and working.rsplit("/", 1)[-1].casefold() == grant.role_name.casefold():
-        yield (
-            ("to", "role"),
-            (
-                f"{grant.role_name} is the role that xgrant assumes in {target.name} to do its work, and would lock "
-                "itself out; name another role"
-            ),
-        )
 
 
 def _protected(path: str, name: str) -> str | None:

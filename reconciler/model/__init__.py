@@ -10,12 +10,14 @@ from reconciler.model.declared import (
     Access,
     Account,
     Grant,
+    Hub,
     Limits,
     Manifest,
     Organization,
     Principal,
     PrincipalKind,
     Require,
+    working_roles,
 )
 from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
 from reconciler.model.plan import (
@@ -63,6 +65,7 @@ __all__ = [
     "Event",
     "Finding",
     "Grant",
+    "Hub",
     "Kind",
     "Limits",
     "Live",
@@ -95,4 +98,5 @@ __all__ = [
     "essence",
     "fingerprint",
     "resource_fingerprint",
+    "working_roles",
 ]

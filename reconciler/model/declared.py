@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from reconciler.errors import Place
-from reconciler.policy.arn import iam_arn, root_arn
+from reconciler.policy.arn import account_of, iam_arn, root_arn
 from reconciler.policy.conditions import Conditions
 from reconciler.policy.document import PolicyDocument
 
@@ -22,12 +22,25 @@ class PrincipalKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Hub:
+    """A role, by its ARN, that is assumed first: by the profile, or by the caller's own credentials without one."""
+
+    arn: str
+    external_id: str | None = field(default=None, repr=False)
+    profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
-    """How an account is reached: a profile, or a role to assume; with neither, the caller's own credentials."""
+    """How an account is reached: a profile, or a role to assume; with neither, the caller's own credentials.
+
+    The role is assumed by the `hub`, if there is one, or by the caller's own credentials.
+    """
 
     profile: str | None = None
     role: str | None = None
     external_id: str | None = field(default=None, repr=False)
+    hub: Hub | None = None
 
 
 ACTIVE = "ACTIVE"
@@ -38,6 +51,7 @@ ACTIVE = "ACTIVE"
 class Account:
     """An AWS account of the manifest. One that is not `managed` is somebody else's: never read, never written.
 
+    `access` is the way to read it, `apply_access` that of an apply, which reads and writes; None where it is the same.
     `tags`, `ou` and `state` are those of AWS Organizations: `ou` the ids of its root and its units, the outermost
     first, `units` their names as a path. `listed` says that the organization has it.
     """
@@ -47,11 +61,32 @@ class Account:
     managed: bool = True
     partition: str = "aws"
     access: Access = Access()
+    apply_access: Access | None = None
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     ou: tuple[str, ...] = ()
     units: str = ""
     state: str = ACTIVE
     listed: bool = False
+
+    def as_applied_to(self) -> Account:
+        """Return it as an apply reaches it, also to read it."""
+        return replace(self, access=self.apply_access or self.access)
+
+    def ways(self) -> frozenset[Access]:
+        """Return all ways by which it is reached."""
+        return frozenset([self.access, self.apply_access or self.access])
+
+
+def working_roles(accounts: Iterable[Account]) -> frozenset[tuple[str, str]]:
+    """Return the roles that xgrant itself assumes to reach accounts: the account's id, and the name in lower case."""
+    found: set[tuple[str, str]] = set()
+    for account in accounts:
+        for way in account.ways():
+            if way.role is not None:
+                found.add((account.id, way.role.rsplit("/", 1)[-1].casefold()))
+            if way.hub is not None:
+                found.add((account_of(way.hub.arn), way.hub.arn.rsplit("/", 1)[-1].casefold()))
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,14 @@ from reconciler.ports import Directory, Entry, Store
 
 
 def load_with_accounts(
-    paths: Iterable[str], notify: Callable[[Notice], None] = lambda _: None, *, anew: bool = False, tags: bool = False
-) -> Manifest:
+    paths: Iterable[str], notify: Callable[[Notice], None] = lambda _: None, *, anew: bool = False, tags: bool = False,
+    writing: bool = False,
+) -> Manifest:  # fmt: skip
     """Read manifests as `manifest.load` does; where they name an organization, it is asked for its accounts.
 
     `anew` takes no list that was made before: what writes must not go by one that somebody else may have put there.
-    `tags` reads the tags of all accounts, whether they are needed or not.
+    `tags` reads the tags of all accounts, whether they are needed or not. With `writing` the accounts are to be reached
+    as an apply reaches them, else as a plan does.
 
     Raises:
         ManifestError: with every problem of every file.
@@ -34,7 +36,10 @@ def load_with_accounts(
 
     named = list(paths)
     store = FileStore(store_folder(named[0]))
-    return load(named, directory=_Kept(store, notify, anew=anew, tags=tags))
+    manifest = load(named, directory=_Kept(store, notify, anew=anew, tags=tags))
+    if not writing:
+        return manifest
+    return replace(manifest, accounts={name: one.as_applied_to() for name, one in manifest.accounts.items()})
 
 
 @dataclass(frozen=True, slots=True)

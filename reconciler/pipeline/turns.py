@@ -114,9 +114,9 @@ def one_at_a_time(
 
 def external_ids(manifest: Manifest) -> frozenset[str]:
     """Return all external ids that the manifest knows."""
-    ways = [account.access for account in (*manifest.accounts.values(), *manifest.inactive)]
-    ways += [manifest.default_access, *([manifest.organization.access] if manifest.organization else [])]
-    used = {access.external_id for access in ways}
+    ways = {way for account in (*manifest.accounts.values(), *manifest.inactive) for way in account.ways()}
+    ways |= {manifest.default_access, *([manifest.organization.access] if manifest.organization else [])}
+    used = {way.external_id for way in ways} | {way.hub.external_id for way in ways if way.hub}
     for grant in manifest.grants:
         for keys in grant.conditions.values():
             for key, values in keys.items():

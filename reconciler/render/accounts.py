@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reconciler.model import Account, Departed, Manifest
+from reconciler.model import Access, Account, Departed, Manifest
 from reconciler.render.data import dumps
 from reconciler.render.escape import escape
 
@@ -54,10 +54,15 @@ def how(account: Account) -> str:
     """Return in words how an account is reached."""
     if not account.managed:
         return "not at all: it is somebody else's"
-    if account.access.profile:
-        return f"profile {account.access.profile}"
-    if account.access.role:
-        return f"role {account.access.role}"
+    reads, writes = _way(account.access), _way(account.as_applied_to().access)
+    return reads if reads == writes else f"{reads}; to apply, {writes}"
+
+
+def _way(access: Access) -> str:
+    if access.profile:
+        return f"profile {access.profile}"
+    if access.role:
+        return f"role {access.role}" + (f" by the hub {access.hub.arn}" if access.hub else "")
     return "the credentials of the caller"
 
 
@@ -83,9 +88,13 @@ def _data(account: Account, manifest: Manifest, *, used: bool) -> dict[str, Any]
         "ou": list(account.ou),
         "tags": dict(account.tags),
         "groups": _groups(account, manifest),
-        "profile": account.access.profile if used else None,
-        "role": account.access.role if used else None,
+        **_way_data(account.access if used else Access()),
+        "apply": _way_data(account.as_applied_to().access if used else Access()),
     }
+
+
+def _way_data(access: Access) -> dict[str, Any]:
+    return {"profile": access.profile, "role": access.role, "hub": access.hub.arn if access.hub else None}
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:

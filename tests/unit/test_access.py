@@ -1,0 +1,155 @@
+"""How a manifest says by which way accounts are reached, to plan and to apply, and how that is shown."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from reconciler.aws.keys import Keys, Place
+from reconciler.errors import AwsError, ManifestError
+from reconciler.model import Access, Hub
+from reconciler.pipeline.turns import external_ids
+from reconciler.render.accounts import accounts_json, accounts_text
+from tests.support import DEV, STORAGE, grant_yaml, load_text, manifest_yaml
+
+HUB = f"arn:aws:iam::{DEV}:role/ops/Hub"
+SPLIT = "plan: {role: reader}, apply: {role: ops/writer, external_id: of-the-writer}"
+BEYOND = f"hub: {{arn: '{HUB}', external_id: of-the-hub, profile: start}}"
+
+
+def head(own: str = "", defaults: str = "") -> str:
+    return f"""\
+version: 1
+stack: platform
+accounts:
+  dev: {{id: "{DEV}"}}
+  storage: {{id: "{STORAGE}"{own}}}
+defaults:
+  access: {{{defaults}}}
+"""
+
+
+READER, WRITER = Access(role="reader"), Access(role="ops/writer", external_id="of-the-writer")
+HUB_ROLE = Hub(HUB, "of-the-hub", "start")
+
+
+@pytest.mark.parametrize(
+    ("own", "defaults", "plan", "apply"),
+    [
+        ("", SPLIT, READER, WRITER),
+        ("", "assume_role: {name: both}", Access(role="both"), Access(role="both")),
+        (", assume_role: {name: mine}", SPLIT, Access(role="mine"), Access(role="mine")),
+        (", " + SPLIT, "assume_role: {name: both}", READER, WRITER),
+        ("", "plan: {profile: 'r-${account.name}'}, apply: {role: w}", Access("r-storage"), Access(role="w")),
+        ("", f"{BEYOND}, assume_role: {{name: r}}", *[Access(role="r", hub=HUB_ROLE)] * 2),
+        (", assume_role: {name: mine}", f"{BEYOND}, {SPLIT}", *[Access(role="mine", hub=HUB_ROLE)] * 2),
+        (", profile: mine", f"{BEYOND}, {SPLIT}", Access("mine"), Access("mine")),
+        (
+            "", f"{BEYOND}, plan: {{role: r}}, apply: {{profile: w}}",
+            Access(role="r", hub=HUB_ROLE), Access("w"),
+        ),
+    ],
+)  # fmt: skip
+def test_an_account_is_reached_as_it_says_or_else_as_the_defaults_say(
+    tmp_path: Path, own: str, defaults: str, plan: Access, apply: Access
+) -> None:
+    account = load_text(tmp_path, manifest_yaml(head=head(own, defaults))).accounts["storage"]
+    assert (account.access, account.as_applied_to().access) == (plan, apply)
+
+
+@pytest.mark.parametrize(
+    ("stated", "says"),
+    [
+        ("plan: {role: r}", "XG013 plan and apply go together"),
+        ("apply: {role: w}", "XG013 plan and apply go together"),
+        ("plan: {}, apply: {role: w}", "XG013 say a role"),
+        ("plan: {role: r, profile: p}, apply: {role: w}", "XG013 say a role"),
+        ("plan: {profile: p, external_id: abc}, apply: {role: w}", "XG013 say a role"),
+        ("plan: reader, apply: {role: w}", "XG012 this is written like {role: xgrant-reader}"),
+        ("plan: {name: r}, apply: {role: w}", "XG010 unknown key 'name'"),
+        ("plan: {role: r ö}, apply: {role: w}", "XG029"),
+        ("assume_role: {name: x}, plan: {role: r}, apply: {role: w}", "XG013 plan and apply stand in the place of"),
+        (f"hub: {{arn: '{HUB}'}}", "XG013 a hub assumes a role of the account"),
+        (f"hub: {{arn: '{HUB}'}}, profile: p", "XG013 a hub assumes a role of the account"),
+        ("hub: {arn: Hub}, assume_role: {name: r}", "XG013 a hub is named by the ARN of its role"),
+        (f"hub: {{arn: '{HUB}', external_id: a}}, assume_role: {{name: r}}", "XG013 an external id has 2"),
+        ("plan: {role: r, external_id: '${account.name}!'}, apply: {role: w}", "XG013 an external id has 2"),
+        ("plan: {role: r}, apply: {role: '${acount.id}'}", "XG047 ${acount.id}: unknown variable"),
+        ("hub: {}, assume_role: {name: r}", "XG011 the key 'arn' is missing"),
+        ("hub: Hub, assume_role: {name: r}", "XG012 a hub is written like"),
+    ],
+)
+@pytest.mark.parametrize("where", ["account", "defaults"])
+def test_what_is_wrong_with_a_way_is_said(tmp_path: Path, where: str, stated: str, says: str) -> None:
+    text = head(f", {stated}") if where == "account" else head("", stated)
+    with pytest.raises(ManifestError) as caught:
+        load_text(tmp_path, manifest_yaml(head=text))
+    line = 5 if where == "account" else 7
+    assert {problem.place.line for problem in caught.value.problems} == {line}
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("role", ["READER", "Writer", "hub"])
+def test_no_grant_is_of_a_role_by_which_xgrant_reaches_accounts(tmp_path: Path, role: str) -> None:
+    ends = {"from": "{account: storage, users: [u]}", "to": f"{{account: dev, role: {role}}}"}
+    with pytest.raises(ManifestError, match=f"yaml:11:30: XG044 {role} is a role that xgrant assumes in dev") as caught:
+        load_text(tmp_path, manifest_yaml(grant_yaml(**ends), head=head("", f"{BEYOND}, {SPLIT}")))
+    assert [problem.grant for problem in caught.value.problems] == ["reader"]
+
+
+def test_a_role_of_another_account_may_have_the_name_of_the_hub(tmp_path: Path) -> None:
+    grant = grant_yaml(to="{account: storage, role: Hub}")
+    assert load_text(tmp_path, manifest_yaml(grant, head=head("", f"{BEYOND}, {SPLIT}"))).grants
+
+
+def test_the_accounts_are_shown_with_both_ways_and_the_hub(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(head=head(", profile: mine", f"{BEYOND}, {SPLIT}")))
+    dev, storage = accounts_text(manifest).splitlines()[1:]
+    assert dev.endswith(f"role reader by the hub {HUB}; to apply, role ops/writer by the hub {HUB}")
+    assert storage.endswith("  profile mine")
+    shown = {one["name"]: one for one in json.loads(accounts_json(manifest))["accounts"]}
+    reads, applies = ({"profile": None, "role": role, "hub": HUB} for role in ("reader", "ops/writer"))
+    assert {key: shown["dev"][key] for key in reads} == reads
+    assert shown["dev"]["apply"] == applies
+    assert shown["storage"]["apply"] == {"profile": "mine", "role": None, "hub": None}
+
+
+def test_the_external_ids_of_all_ways_are_secrets(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(head=head("", f"{BEYOND}, {SPLIT}")))
+    assert external_ids(manifest) == {"of-the-hub", "of-the-writer"}
+    assert not any(secret in repr(manifest) for secret in external_ids(manifest))
+
+
+def refused(old: Keys | None) -> Keys:
+    raise AwsError("dev", "AssumeRole", "AccessDenied", "no")
+
+
+def test_keys_that_many_want_at_the_same_time_are_fetched_once() -> None:
+    place, together, fetched = Place(), Barrier(4), []
+
+    def fetch(old: Keys | None) -> Keys:
+        fetched.append(old)
+        return old or Keys("AKIA")
+
+    def ask(_: int) -> Keys:
+        together.wait()
+        return place.get(fetch)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(ask, range(4))) == {Keys("AKIA")}
+    assert fetched.count(None) == 1
+
+
+def test_why_there_are_no_keys_is_final_and_why_they_cannot_be_renewed_is_not() -> None:
+    never, once = Place(), Place()
+    once.get(lambda _: Keys("AKIA"))
+    for place in (never, once):
+        with pytest.raises(AwsError, match="AccessDenied"):
+            place.get(refused)
+    with pytest.raises(AwsError, match="AccessDenied"):
+        never.get(lambda _: Keys("AKIB"))
+    assert once.get(lambda _: Keys("AKIB")) == Keys("AKIB")
