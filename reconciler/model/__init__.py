@@ -16,6 +16,7 @@ from reconciler.model.declared import (
     Principal,
     PrincipalKind,
     Require,
+    WebIdentity,
 )
 from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
 from reconciler.model.plan import Action, Change, Finding, Plan, Severity, Step, Verb, Whole, essence, fingerprint
@@ -76,6 +77,7 @@ __all__ = [
     "UnreadTagsError",
     "UnresolvedError",
     "Verb",
+    "WebIdentity",
     "Whole",
     "as_data",
     "differing",

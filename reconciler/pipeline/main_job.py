@@ -77,7 +77,8 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     roles = [resource for resource in desired.values() if isinstance(resource, Role)]
     named = {arn for role in roles for arn in (*role.managed_policies, role.permissions_boundary) if arn}
     accounts = tuple(account for name, account in manifest.accounts.items() if name not in request.left_out)
-    live = reader.read(Scope(manifest.stack, accounts, slots | request.roles, frozenset(named)))
+    oidc = frozenset(grant.target for grant in manifest.grants if grant.web_identity and not request.destroy)
+    live = reader.read(Scope(manifest.stack, accounts, slots | request.roles, frozenset(named), oidc=oidc))
     left_out = {name: AccountFacts(manifest.accounts[name], error=_LEFT_OUT) for name in sorted(request.left_out)}
     live = with_arns(Live(live.state, {**live.facts, **left_out}))
     whole = Whole(desired, live.state)
