@@ -52,17 +52,23 @@ class Callers:
     def web_identity(self, stated: Mapping[str, Any], target: Account | None) -> WebIdentity:
         """Return whose tokens are taken; the provider is the one of that name in the target account."""
         variables = Variables(target, target, (), sourceless=True)
+        before = self._told
         raw = variables.fill(stated, lambda path, message: self._unknown(("oidc", *path), message))
-        provider = raw["provider"]
-        if error := provider_error(provider):
+        audiences, subjects = listed(raw.get("audience", GITHUB_AUDIENCE)), listed(raw["subject"])
+        identity = WebIdentity(raw["provider"], tuple(audiences), tuple(subjects))
+        if self._told == before:
+            self._check(identity, raw)
+        return identity
+
+    def _check(self, identity: WebIdentity, raw: Mapping[str, Any]) -> None:
+        if error := provider_error(identity.provider):
             self._problem("XG049", ("oidc", "provider"), error)
-        for index, text in enumerate(listed(raw.get("audience", []))):
+        for index, text in enumerate(identity.audiences):
             if error := audience_error(text):
                 self._problem("XG049", self._at(raw, "audience", index), f"{error}; this is {text!r}")
-        for index, text in enumerate(listed(raw["subject"])):
-            if error := subject_error(provider, text):
+        for index, text in enumerate(identity.subjects):
+            if error := subject_error(identity.provider, text):
                 self._problem("XG049", self._at(raw, "subject", index), f"{error}; this is {text!r}")
-        return WebIdentity(provider, tuple(listed(raw.get("audience", GITHUB_AUDIENCE))), tuple(listed(raw["subject"])))
 
     @staticmethod
     def _at(raw: Mapping[str, Any], key: str, index: int) -> PathTo:

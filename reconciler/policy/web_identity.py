@@ -66,7 +66,7 @@ def subject_error(provider: str, subject: str) -> str | None:
     if not _WILDCARD.sub("", subject).strip(":/|"):
         return "any token of the provider would do; say whose"
     host = provider.split("/", 1)[0]
-    if host == GITHUB or subject.startswith("repo:"):
+    if host == GITHUB or (host != GITLAB and subject.startswith("repo:")):
         example = "repo:OWNER/REPOSITORY:ref:refs/heads/main"
         return None if _holds(_GITHUB, subject) else _TOO_WIDE.format("repository", example)
     if host == GITLAB or subject.startswith("project_path:"):
@@ -118,6 +118,14 @@ def trusted_subjects(trust_policy: PolicyDocument) -> Iterator[str]:
                 for key, values in keys.items():
                     if key.endswith(":sub"):
                         yield from values
+
+
+def trusts_jobs(trust_policy: PolicyDocument) -> bool:
+    """Return whether a trust policy lets in jobs of GitHub or GitLab, by the provider or by what its subjects say."""
+    hosts = {arn.split(":oidc-provider/", 1)[1].split("/", 1)[0] for arn in trusted_providers(trust_policy)}
+    return bool(hosts & {GITHUB, GITLAB}) or any(
+        subject.startswith(("repo:", "project_path:")) for subject in trusted_subjects(trust_policy)
+    )
 
 
 def provider_of(arn: str, account_id: str) -> str | None:
