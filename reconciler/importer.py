@@ -15,7 +15,7 @@ from reconciler.model import Account, AccountFacts, Live, Manifest, PrincipalKin
 from reconciler.ownership import INLINE_POLICY, STACK_TAG
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.policy.web_identity import trusts_jobs
-from reconciler.trusted import Block, NotExpressibleError, Token, Trust, account_of, trust_of
+from reconciler.trusted import Block, NotExpressibleError, Token, Trust, account_id_of, trust_of
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
@@ -103,7 +103,9 @@ def _of_interest(role: Role, manifest: Manifest, account: str) -> bool:
     statements = role.trust_policy.statements()
     if not statements or not all(isinstance(statement.get("Principal"), dict) for statement in statements):
         return True  # Unreadable, or trusting everybody: that is to be said.
-    return trusts_jobs(role.trust_policy) or any(account_of(name) != own for name in role.trust_policy.aws_principals())
+    return trusts_jobs(role.trust_policy) or any(
+        account_id_of(name) != own for name in role.trust_policy.aws_principals()
+    )
 
 
 def _check_free(role: Role, name: str, manifest: Manifest, account: str) -> None:

@@ -45,7 +45,7 @@ class Token:
     conditions: Block
 
 
-def account_of(principal: str) -> str | None:
+def account_id_of(principal: str) -> str | None:
     """Return the id of the account that a principal of a trust policy is of; None if it says none."""
     match = _ARN.fullmatch(principal)
     return match.group(3) if match else principal if re.fullmatch(r"\d{12}", principal) else None
@@ -105,7 +105,7 @@ def _callers(principals: list[str], target: Account, conditions: Block) -> Trust
         raise NotExpressibleError("it trusts everybody")
     if any(_ID.fullmatch(name) for name in principals):
         raise NotExpressibleError("its trust policy names a user or role that was deleted")
-    ids = {account_of(name) for name in principals}
+    ids = {account_id_of(name) for name in principals}
     if ids == {target.id}:
         raise NotExpressibleError("it trusts no other account")
     if len(ids) != 1 or None in ids:

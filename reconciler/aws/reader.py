@@ -146,7 +146,7 @@ def _requests(scope: Scope, managed: Iterable[Account]) -> Iterator[ShardRequest
     for account in managed:
         own = Scope(
             scope.stack, (slim(account),), frozenset(slots.get(account.name, ())),
-            whole=scope.whole & {account.name},
+            whole=scope.whole & {account.name}, oidc=scope.oidc & {account.name},
         )  # fmt: skip
         yield ShardRequest("", scope.stack, slim(account), read=own)
 
