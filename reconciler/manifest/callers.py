@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from reconciler.manifest.source import PathTo
-from reconciler.manifest.variables import Variables
+from reconciler.manifest.variables import Variables, Wrong
 from reconciler.model import Account, Principal, PrincipalKind, WebIdentity
 from reconciler.policy.arn import name_error, path_error, split_path
 from reconciler.policy.document import listed
@@ -27,10 +27,14 @@ class Tell(Protocol):
 
 
 class Callers:
-    """Compiles the `from` of grants; `refused` says whether the schema has taken out what stands at a path."""
+    """Compiles the `from` of grants. `wrong` is told of variables, `tell` of all else.
 
-    def __init__(self, tell: Tell, refused: Callable[..., bool]) -> None:
+    `refused` says whether the schema has taken out what stands at a path.
+    """
+
+    def __init__(self, tell: Tell, wrong: Wrong, refused: Callable[..., bool]) -> None:
         self._tell = tell
+        self._wrong = wrong
         self._refused = refused
         self._told = 0
 
@@ -41,7 +45,8 @@ class Callers:
         found: list[Principal] = []
         before = self._told
         for source in sources or (None,):
-            raw = Variables(source, target, sources, source).fill(stated, self._unknown)
+            of_source = Variables(source, target, sources, source)
+            raw = of_source.fill(stated, lambda path, error: self._wrong(("from", *path), error))
             found += [replace(principal, account=source.name if source else "") for principal in self._principals(raw)]
             if source is not None and raw.get("entire_account"):
                 found.append(Principal(PrincipalKind.ACCOUNT, source.id, account=source.name))
@@ -52,23 +57,21 @@ class Callers:
     def web_identity(self, stated: Mapping[str, Any], target: Account | None) -> WebIdentity:
         """Return whose tokens are taken; the provider is the one of that name in the target account."""
         variables = Variables(target, target, (), sourceless=True)
-        before = self._told
-        raw = variables.fill(stated, lambda path, message: self._unknown(("oidc", *path), message))
+        raw = variables.fill(stated, lambda path, error: self._wrong(("from", "oidc", *path), error))
         audiences, subjects = listed(raw.get("audience", GITHUB_AUDIENCE)), listed(raw["subject"])
         identity = WebIdentity(raw["provider"], tuple(audiences), tuple(subjects))
-        if self._told == before:
-            self._check(identity, raw)
+        self._check(identity, raw)
         return identity
 
     def _check(self, identity: WebIdentity, raw: Mapping[str, Any]) -> None:
         if error := provider_error(identity.provider):
-            self._problem("XG049", ("oidc", "provider"), error)
+            self._problem("XG050", ("oidc", "provider"), error)
         for index, text in enumerate(identity.audiences):
             if error := audience_error(text):
-                self._problem("XG049", self._at(raw, "audience", index), f"{error}; this is {text!r}")
+                self._problem("XG050", self._at(raw, "audience", index), f"{error}; this is {text!r}")
         for index, text in enumerate(identity.subjects):
             if error := subject_error(identity.provider, text):
-                self._problem("XG049", self._at(raw, "subject", index), f"{error}; this is {text!r}")
+                self._problem("XG050", self._at(raw, "subject", index), f"{error}; this is {text!r}")
 
     @staticmethod
     def _at(raw: Mapping[str, Any], key: str, index: int) -> PathTo:
@@ -77,9 +80,6 @@ class Callers:
     def _problem(self, code: str, path: PathTo, message: str, *, key: bool = False) -> None:
         self._told += 1
         self._tell(code, ("from", *path), message, key=key)
-
-    def _unknown(self, path: PathTo, message: str) -> None:
-        self._problem("XG047", path, message)
 
     def _principals(self, raw: Mapping[str, Any]) -> tuple[Principal, ...]:
         found = (*self._named(raw), *self._permission_sets(raw))
