@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from reconciler.model import (
     Account,
@@ -23,6 +22,7 @@ from reconciler.policy.arn import iam_arn
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.policy.sizes import QUOTAS, size
 from reconciler.policy.split import split
+from reconciler.trust import one_or_list, trust_policy
 
 
 def desired_state(grants: Iterable[Grant], accounts: Mapping[str, Account], *, stack: str) -> State:
@@ -31,7 +31,8 @@ def desired_state(grants: Iterable[Grant], accounts: Mapping[str, Account], *, s
     Of each grant: a role in each target account and a caller policy on every named principal, for all the roles that
     it may assume by the grant, unless the grant makes none. A whole account as principal makes none either: whoever in
     that account may assume roles may assume this one.
-    In an account that is not managed it stands for the policy that the other side has to attach.
+    In an account that is not managed it stands for the policy that the other side has to attach. For a permission set
+    there is none: a rule says what has to stand in it.
     """
     state: dict[Address, Resource] = {}
     opened: dict[Address, list[Grant]] = {}
@@ -62,29 +63,10 @@ def role_address(grant: Grant) -> Address:
     return Address(grant.target, Kind.ROLE, grant.role_name)
 
 
-def trust_policy(grant: Grant, accounts: Mapping[str, Account]) -> PolicyDocument:
-    """Return the trust policy: exactly the named users and roles, the account root for groups or a whole account.
-
-    A group cannot be a principal of a trust policy (facts sheet 6).
-    """
-    named = {principal.arn(accounts[principal.account]) for principal in grant.principals}
-    statement: dict[str, Any] = {
-        "Effect": "Allow",
-        "Principal": {"AWS": _one_or_list(sorted(named))},
-        "Action": "sts:AssumeRole",
-    }
-    if grant.conditions:
-        statement["Condition"] = {
-            operator: {key: _one_or_list(list(values)) for key, values in keys.items()}
-            for operator, keys in grant.conditions.items()
-        }
-    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
-
-
 def caller_policy(grants: Iterable[Grant], accounts: Mapping[str, Account]) -> PolicyDocument:
     """Return the policy that lets its holder assume the roles of one grant in all its target accounts."""
     roles = sorted(_role_arn(grant, accounts[grant.target]) for grant in grants)
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": _one_or_list(roles)}
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": one_or_list(roles)}
     return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
 
 
@@ -134,10 +116,8 @@ def _role(
 def _policy_holders(grant: Grant, accounts: Mapping[str, Account]) -> Iterator[Principal]:
     if grant.makes_caller_policies:
         for principal in grant.principals:
+            # To the role of a permission set only Identity Center attaches anything (facts sheet 3.4).
+            if principal.kind is PrincipalKind.PERMISSION_SET:
+                continue
             if principal.kind is not PrincipalKind.ACCOUNT or not accounts[principal.account].managed:
                 yield principal
-
-
-def _one_or_list(values: list[str]) -> str | list[str]:
-    # As people write it, and as AWS gives it back.
-    return values[0] if len(values) == 1 else values

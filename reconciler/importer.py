@@ -1,30 +1,25 @@
 """Roles that were made by hand to what a manifest would say of them. Pure; whether it says it all is asked of a plan.
 
-A role is of interest where its trust policy names another account. What a manifest has no words for is left, with the
-reason.
+A role is of interest where its trust policy names another account, or lets in the jobs of GitHub or GitLab. What a
+manifest has no words for is left, with the reason.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from reconciler.model import Account, AccountFacts, Live, Manifest, PrincipalKind, Role, working_roles
 from reconciler.ownership import INLINE_POLICY, STACK_TAG
-from reconciler.policy.case import fold
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
+from reconciler.policy.web_identity import trusts_jobs
+from reconciler.trusted import Block, NotExpressibleError, Token, Trust, account_id_of, trust_of
 
-_ARN = re.compile(r"arn:([a-z-]+):(iam|sts)::(\d{12}):(?:(root)|(user|role)(/(?:.*/)?)([^/]+)|.*)")
-_ID = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,124}")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 _EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
 _KEYS = {PrincipalKind.USER: "users", PrincipalKind.GROUP: "groups", PrincipalKind.ROLE: "roles"}
-
-
-class NotExpressibleError(Exception):
-    """A manifest has no words for this role; the text says for what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +29,15 @@ class Imported:
     grant: str
     role: str
     data: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """What a grant says in `from` and of caller policies, and what is to be known of its callers."""
+
+    callers: Mapping[str, Any]
+    caller_policy: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -48,17 +52,6 @@ class Draft:
     imported: tuple[Imported, ...]
     left: Mapping[str, str]
     unread: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Trust:
-    """Whom a trust policy names of the one account, and under which conditions."""
-
-    partition: str
-    account_id: str
-    whole: bool
-    named: tuple[tuple[PrincipalKind, str, str], ...]
-    conditions: Mapping[str, Mapping[str, list[str]]] = field(default_factory=dict)
 
 
 def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str], left: Mapping[str, str]) -> Draft:
@@ -81,23 +74,27 @@ def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str
             if address.name.casefold() in own:
                 raise NotExpressibleError("it is a role that xgrant itself works with")
             _check_free(role, address.name, manifest, account)
-            trust = _trust(role, manifest.accounts[account])
-            source = names.get(trust.account_id)
-            if source is None:
-                source = names[trust.account_id] = _free(f"account-{trust.account_id}", names.values())
-                accounts[source] = _unmanaged(trust)
-            facts = live.facts.get(source, AccountFacts(Account(source, trust.account_id, managed=False)))
-            if facts.error:
-                unread.add(facts.error)
-                raise NotExpressibleError(f"its callers are not known: account {source} could not be read")
-            data, notes = _grant(address.name, role, account, trust, facts, inherits_mfa=manifest.inherits_mfa)
+            trust = trust_of(role.trust_policy, manifest.accounts[account])
+            if isinstance(trust, Token):
+                who = _Who({"oidc": _oidc(trust)})
+            else:
+                source = names.get(trust.account_id)
+                if source is None:
+                    source = names[trust.account_id] = _free(f"account-{trust.account_id}", names.values())
+                    accounts[source] = _unmanaged(trust)
+                facts = live.facts.get(source, AccountFacts(Account(source, trust.account_id, managed=False)))
+                if facts.error:
+                    unread.add(facts.error)
+                    raise NotExpressibleError(f"its callers are not known: account {source} could not be read")
+                who = _from(role, trust, facts)
+            data = _grant(address.name, role, account, who, trust.conditions, inherits_mfa=manifest.inherits_mfa)
         except NotExpressibleError as error:
             reasons[address.name] = str(error)
             continue
         grant = _grant_name(address.name, taken)
         taken.add(grant)
-        found.append(Imported(grant, address.name, data, notes))
-    used = {item.data["from"]["account"] for item in found}
+        found.append(Imported(grant, address.name, data, who.notes))
+    used = {item.data["from"].get("account") for item in found}
     lacking = {name: accounts[name] for name in sorted(accounts) if name in used}
     return Draft(lacking, tuple(found), reasons, tuple(sorted(unread)))
 
@@ -109,12 +106,9 @@ def _of_interest(role: Role, manifest: Manifest, account: str) -> bool:
     statements = role.trust_policy.statements()
     if not statements or not all(isinstance(statement.get("Principal"), dict) for statement in statements):
         return True  # Unreadable, or trusting everybody: that is to be said.
-    return any(_account_of(name) != own for name in role.trust_policy.aws_principals())
-
-
-def _account_of(principal: str) -> str | None:
-    match = _ARN.fullmatch(principal)
-    return match.group(3) if match else principal if re.fullmatch(r"\d{12}", principal) else None
+    return trusts_jobs(role.trust_policy) or any(
+        account_id_of(name) != own for name in role.trust_policy.aws_principals()
+    )
 
 
 def _check_free(role: Role, name: str, manifest: Manifest, account: str) -> None:
@@ -126,52 +120,7 @@ def _check_free(role: Role, name: str, manifest: Manifest, account: str) -> None
             raise NotExpressibleError(f"the grant {grant.name} declares it already; write `adopt: true` there")
 
 
-def _trust(role: Role, target: Account) -> _Trust:
-    statements = role.trust_policy.statements()
-    if not statements:
-        raise NotExpressibleError("its trust policy cannot be read")
-    if len(statements) > 1:
-        raise NotExpressibleError("its trust policy has several statements, and a grant makes one")
-    (statement,) = statements
-    principal = statement.get("Principal")
-    if statement.get("Effect") != "Allow" or not isinstance(principal, dict):
-        raise NotExpressibleError("its trust policy trusts everybody, or denies; a grant names whom it trusts")
-    if set(principal) != {"AWS"}:
-        raise NotExpressibleError("it is trusted to a service or an identity provider too")
-    actions = statement.get("Action", [])
-    if [fold(action) for action in actions] != ["sts:assumerole"]:
-        raise NotExpressibleError("its trust policy allows another action than sts:AssumeRole, or more")
-    return _callers(principal["AWS"], target, statement.get("Condition", {}))
-
-
-def _callers(principals: list[str], target: Account, conditions: Mapping[str, Any]) -> _Trust:
-    if "*" in principals:
-        raise NotExpressibleError("it trusts everybody")
-    if any(_ID.fullmatch(name) for name in principals):
-        raise NotExpressibleError("its trust policy names a user or role that was deleted")
-    ids = {_account_of(name) for name in principals}
-    if ids == {target.id}:
-        raise NotExpressibleError("it trusts no other account")
-    if len(ids) != 1 or None in ids:
-        raise NotExpressibleError(
-            "it trusts principals of several accounts; write a grant for each, or one that names them all"
-        )
-    partition, whole, named = target.partition, False, []
-    for name in principals:
-        match = _ARN.fullmatch(name)
-        if match is None or match.group(4):
-            whole = True
-        elif match.group(5):
-            named.append((PrincipalKind(match.group(5)), match.group(6), match.group(7)))
-        else:
-            raise NotExpressibleError("it trusts a session or a federated user, which a grant cannot name")
-        partition = match.group(1) if match else partition
-    if partition != target.partition:
-        raise NotExpressibleError(f"it trusts the partition {partition}, out of which no role can be assumed")
-    return _Trust(partition, str(ids.pop()), whole, tuple(named), conditions)
-
-
-def _unmanaged(trust: _Trust) -> dict[str, Any]:
+def _unmanaged(trust: Trust) -> dict[str, Any]:
     partition = {"partition": trust.partition} if trust.partition != "aws" else {}
     return {"id": trust.account_id, "managed": False, **partition}
 
@@ -185,22 +134,28 @@ def _free(base: str, taken: Collection[str]) -> str:
     return next(name for name in numbered if name not in taken)
 
 
-def _grant(
-    name: str, role: Role, account: str, trust: _Trust, facts: AccountFacts, *, inherits_mfa: bool
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    callers, caller_policy, notes = _from(role, trust, facts)
+def _oidc(token: Token) -> dict[str, Any]:
+    audiences, subjects = list(token.identity.audiences), list(token.identity.subjects)
+    return {
+        "provider": token.identity.provider,
+        "audience": audiences if audiences[1:] else audiences[0],
+        "subject": subjects if subjects[1:] else subjects[0],
+    }
+
+
+def _grant(name: str, role: Role, account: str, who: _Who, narrowed: Block, *, inherits_mfa: bool) -> dict[str, Any]:
     hours, rest = divmod(role.max_session_duration, 3600)
     if rest % 60:
         raise NotExpressibleError(f"its sessions last {role.max_session_duration:,} seconds, no whole minutes")
-    require, conditions = _conditions(trust.conditions)
+    require, conditions = _conditions(narrowed)
     if inherits_mfa and "mfa" not in require:
         require = {"mfa": False, **require}
     inline = {policy: document.data() for policy, document in sorted(role.inline_policies.items())}
     data: dict[str, Any] = {
         "description": role.description,
-        "from": {"account": facts.account.name, **callers},
+        "from": who.callers,
         "to": {"account": account, "role": name, "path": role.path},
-        "caller_policy": caller_policy,
+        "caller_policy": who.caller_policy,
         **({"policy": inline[INLINE_POLICY]} if set(inline) == {INLINE_POLICY} else {"inline_policies": inline}),
         "managed_policies": sorted(role.managed_policies),
         "require": require,
@@ -210,10 +165,15 @@ def _grant(
     }
     stated = {key: value for key, value in data.items() if value}
     # Stated though it may be none: else the defaults' would hold.
-    return {**stated, "permissions_boundary": role.permissions_boundary, "adopt": True}, notes
+    return {**stated, "permissions_boundary": role.permissions_boundary, "adopt": True}
 
 
-def _from(role: Role, trust: _Trust, facts: AccountFacts) -> tuple[dict[str, Any], str, tuple[str, ...]]:
+def _from(role: Role, trust: Trust, facts: AccountFacts) -> _Who:
+    callers, caller_policy, notes = _of_account(role, trust, facts)
+    return _Who({"account": facts.account.name, **callers}, caller_policy, notes)
+
+
+def _of_account(role: Role, trust: Trust, facts: AccountFacts) -> tuple[dict[str, Any], str, tuple[str, ...]]:
     """Return whom the grant names, what it says of caller policies, and the notes."""
     opening = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role.arn}
     exactly = PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": opening})
@@ -224,13 +184,15 @@ def _from(role: Role, trust: _Trust, facts: AccountFacts) -> tuple[dict[str, Any
         if trust.whole and key in able and key[0] is PrincipalKind.GROUP
     )
     if trust.whole and not groups:
-        if trust.named:
+        if trust.named or trust.permission_sets:
             raise NotExpressibleError("it trusts a whole account and names principals of it too; a grant does one")
         return {"entire_account": True}, "", _notes(role, trust, facts, set(), exactly)
     named: dict[str, list[str]] = {"groups": groups} if groups else {}
     for kind, path, name in sorted(trust.named):
         named.setdefault(_KEYS[kind], []).append(f"{path[1:]}{name}")
-    if not facts.account.managed:
+    if trust.permission_sets:
+        named["permission_sets"] = list(trust.permission_sets)
+    if not facts.account.managed or set(named) == {"permission_sets"}:
         return named, "", ()
     lacking = [(kind, name) for kind, _, name in trust.named if (kind, name.casefold()) not in able]
     if lacking:
@@ -259,7 +221,7 @@ def _why_none(lacking: list[tuple[PrincipalKind, str]], facts: AccountFacts, exa
 
 def _notes(
     role: Role,
-    trust: _Trust,
+    trust: Trust,
     facts: AccountFacts,
     over: Collection[tuple[PrincipalKind, str]],
     exactly: PolicyDocument,

@@ -1,7 +1,8 @@
 """Reads accounts in bulk: the same few calls, whatever the number of grants.
 
 GetAccountAuthorizationDetails leaves out a role's MaxSessionDuration and Description, ListRoles its tags, boundary
-and policies: it takes both (facts sheet 2.1, 2.2). GetAccountSummary tells the quotas (1.3).
+and policies: it takes both (facts sheet 2.1, 2.2). GetAccountSummary tells the quotas (1.3). One more call is made
+where a role is to trust an OpenID Connect provider.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def _requests(scope: Scope, managed: Iterable[Account]) -> Iterator[ShardRequest
     for account in managed:
         own = Scope(
             scope.stack, (slim(account),), frozenset(slots.get(account.name, ())),
-            whole=scope.whole & {account.name},
+            whole=scope.whole & {account.name}, oidc=scope.oidc & {account.name},
         )  # fmt: skip
         yield ShardRequest("", scope.stack, slim(account), read=own)
 
@@ -226,6 +227,7 @@ def _read_in_bulk(account: Account, iam: IAMClient, scope: Scope) -> _Read:
         bounded=_bounded(details),
         by_hand=_openings(details, scope.stack, marked=False),
         marked=_openings(details, scope.stack, marked=True),
+        oidc_providers=_oidc_providers(account, iam) if account.name in scope.oidc else None,
     )
     for detail in details["RoleDetailList"]:
         address = Address(account.name, Kind.ROLE, detail["RoleName"])
@@ -235,6 +237,11 @@ def _read_in_bulk(account: Account, iam: IAMClient, scope: Scope) -> _Read:
                 foreign = facts.foreign_caller_policies.get(detail["RoleName"], ())
                 state[address] = role_of(detail, rest, scope.stack, foreign)
     return state, facts
+
+
+def _oidc_providers(account: Account, iam: IAMClient) -> frozenset[str]:
+    with aws_errors(account.name, "ListOpenIDConnectProviders"):
+        return frozenset(found["Arn"] for found in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"])
 
 
 def _managed_policies(account: Account, details: Mapping[str, list[_Detail]], stack: str) -> dict[Address, Resource]:

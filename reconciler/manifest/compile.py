@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import Place, Problem
+from reconciler.manifest.callers import Callers
 from reconciler.manifest.lacking import VariableProblems
 from reconciler.manifest.policies import File, compile_permissions, compile_policy, dates, policy_file
-from reconciler.manifest.possible import never_met, protected
+from reconciler.manifest.possible import never_met, protected, stated_twice
 from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
 from reconciler.manifest.variables import VariableError, Variables
-from reconciler.model import Account, Grant, Principal, PrincipalKind, Require, UnresolvedError
+from reconciler.model import Account, Grant, Principal, Require, UnresolvedError, WebIdentity
 from reconciler.ownership import (
     RESERVED_TAG_PREFIX,
     REVOKED_SESSIONS_POLICY,
@@ -29,7 +30,6 @@ from reconciler.policy.arn import (
     managed_policy_error,
     name_error,
     path_error,
-    split_path,
     tag_text_error,
 )
 from reconciler.policy.case import fold
@@ -68,6 +68,7 @@ class GrantCompiler:
         self._at: PathTo = ()
         self._variables = Variables(None, None, ())
         self._found = VariableProblems()
+        self._callers = Callers(self._problem, self._unknown, self._refused)
         self.unresolved: list[str] = []
         """The grants of which only the organization knows the accounts, or what their variables stand for."""
 
@@ -80,6 +81,8 @@ class GrantCompiler:
         grants: list[Grant | None] = []
         for target in targets or (None,):
             of_target = self._sources_of(target, sources) if target and sources else ()
+            if target and "oidc" in raw["from"]:
+                self._check_managed(target)
             grants.append(self._compile(name, raw, of_target, target))
             self._problems[before:] = self._found.judged(self._problems[before:])
             if len(self._problems) > before or self._found.wrong():
@@ -95,7 +98,8 @@ class GrantCompiler:
         self, name: str, stated: Mapping[str, Any], sources: tuple[Account, ...], target: Account | None
     ) -> Grant | None:
         before = len(self._problems)
-        variables = self._variables = Variables(target, target, sources)
+        sourceless = "oidc" in stated["from"]
+        variables = self._variables = Variables(target, target, sources, sourceless=sourceless)
         rest = {key: value for key, value in stated.items() if key != "from"}
         raw = {**variables.fill(rest, self._unknown), "from": stated["from"]}
         moved_from = tuple(entry["from"] for entry in raw.get("moved", ()))
@@ -106,8 +110,8 @@ class GrantCompiler:
             self._problem("XG029", ("to", "role"), f"{error}; this is {role_name!r}")
         if error := description_error(raw.get("description", "")):
             self._problem("XG031", ("description",), f"{error}; write it without")
-        principals = self._callers(raw["from"], sources, target)
         arguments: dict[str, Any] = {
+            **self._who(raw, sources, target),
             "role_path": self._path(raw, target),
             "permissions": self._permissions(raw, target),
             "managed_policies": self._managed_policies(raw, target),
@@ -119,7 +123,7 @@ class GrantCompiler:
             "makes_caller_policies": raw.get("caller_policy", self._defaults.get("caller_policy")) != "none",
             "tags": self._tags(raw),
         }
-        if len(self._problems) > before or not self._found.empty() or not sources or target is None:
+        if len(self._problems) > before or not self._found.empty() or not (sources or sourceless) or target is None:
             return None
         grant = Grant(
             name=name,
@@ -127,13 +131,13 @@ class GrantCompiler:
             target=target.name,
             role_name=role_name,
             description=raw.get("description", ""),
-            principals=principals,
             adopt=raw.get("adopt", False),
             moved_from=moved_from,
             prevent_destroy=raw.get("prevent_destroy", False),
             **arguments,
         )
-        for code, found in (("XG040", never_met(grant)), ("XG041", protected(grant))):
+        checks = (("XG034", stated_twice(grant)), ("XG040", never_met(grant)), ("XG041", protected(grant)))
+        for code, found in checks:
             for path, message in found:
                 self._problem(code, path, message)
         return grant if len(self._problems) == before else None
@@ -226,53 +230,26 @@ class GrantCompiler:
                 f"neither {source.name} nor {target.name} is managed here, so nothing could be done; remove the grant",
             )  # fmt: skip
 
-    def _callers(
-        self, stated: Mapping[str, Any], sources: tuple[Account, ...], target: Account | None
-    ) -> tuple[Principal, ...]:
-        """Return the principals of all source accounts; of one that is not known, if there is none."""
-        found: list[Principal] = []
-        before = len(self._problems)
-        for source in sources or (None,):
-            of_source = Variables(source, target, sources, source)
-            raw = of_source.fill(stated, lambda path, error: self._unknown(("from", *path), error))
-            found += [replace(principal, account=source.name if source else "") for principal in self._principals(raw)]
-            if source is not None and raw.get("entire_account"):
-                found.append(Principal(PrincipalKind.ACCOUNT, source.id, account=source.name))
-            if len(self._problems) > before:
-                break
-        return tuple(found)
+    def _check_managed(self, target: Account) -> None:
+        if not target.managed:
+            self._problem(
+                "XG036", ("to", "account"),
+                f"{target.name} is not managed here, and callers by oidc have no other account, so nothing could be "
+                "done; remove the grant",
+            )  # fmt: skip
 
-    def _principals(self, raw: Mapping[str, Any]) -> tuple[Principal, ...]:
-        found: dict[tuple[str, str], Principal] = {}
-        for key, kind in (
-            ("users", PrincipalKind.USER), ("groups", PrincipalKind.GROUP), ("roles", PrincipalKind.ROLE),
-        ):  # fmt: skip
-            for index, text in enumerate(raw.get(key, ())):
-                path, name = split_path(text)
-                if text.startswith("arn:"):
-                    message = f"write the name, with its path before it, and not the ARN: {text.split('/', 1)[-1]}"
-                    self._problem("XG029", ("from", key, index), message)
-                elif error := path_error(path) or name_error(kind, name):
-                    self._problem("XG029", ("from", key, index), f"{error}; this is {text!r}")
-                elif (kind, name.casefold()) in found:
-                    self._problem(
-                        "XG029", ("from", key, index), f"the {kind} {name} is named twice; IAM ignores case and path"
-                    )
-                else:
-                    found[kind, name.casefold()] = Principal(kind, name, path)
-        if any(self._refused("from", key) for key in ("users", "groups", "roles", "entire_account")):
-            return ()
-        if raw.get("entire_account") and any(key in raw for key in ("users", "groups", "roles")):
+    def _who(
+        self, raw: Mapping[str, Any], sources: tuple[Account, ...], target: Account | None
+    ) -> dict[str, tuple[Principal, ...] | WebIdentity]:
+        """Return what a Grant says of its callers."""
+        if "oidc" not in raw["from"]:
+            return {"principals": self._callers.principals(raw["from"], sources, target)}
+        if "caller_policy" in raw:
             self._problem(
-                "XG033", ("from", "entire_account"),
-                "entire_account trusts everybody that account lets in; name principals or trust all, not both",
+                "XG033", ("caller_policy",),
+                "callers by oidc are nobody in AWS who could carry a policy; leave caller_policy out", key=True,
             )  # fmt: skip
-        elif raw and not raw.get("entire_account") and not any(key in raw for key in ("users", "groups", "roles")):
-            self._problem(
-                "XG033", ("from",),
-                "nobody is named; name users, groups or roles, or say entire_account: true", key=True,
-            )  # fmt: skip
-        return tuple(found.values())
+        return {"web_identity": self._callers.web_identity(raw["from"]["oidc"], target)}
 
     def _path(self, raw: Mapping[str, Any], target: Account | None) -> str:
         if "path" not in raw["to"]:

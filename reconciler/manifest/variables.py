@@ -42,7 +42,7 @@ class Variables:
     """What the variables stand for: `account` is where the thing with the string is made.
 
     None stands for an account that is not known: what every account has is then that of some account, and its tags
-    are unresolved. `sources` are those of the grant.
+    are unresolved. `sources` are those of the grant; `sourceless` says that it has none, by what it is.
     """
 
     account: Account | None
@@ -50,6 +50,8 @@ class Variables:
     sources: tuple[Account, ...]
     source: Account | None = None
     """The source account whose principals are meant, inside `from`."""
+
+    sourceless: bool = False
 
     def fill(self, value: Any, wrong: Wrong, at: PathTo = ()) -> Any:
         """Return plain data with every variable in its values replaced; in a key there may be none.
@@ -110,6 +112,10 @@ class Variables:
         raise VariableError(f"{variable}: {whose} has .id, .name, .partition and .tags.KEY")
 
     def _only_source(self, variable: str) -> Account | None:
+        if self.sourceless:
+            raise VariableError(
+                f"{variable}: the callers of `from.oidc` are of no source account; write target, or the text itself"
+            )
         if len(self.sources) > 1:
             raise VariableError(
                 f"{variable}: there are {len(self.sources)} source accounts; it stands for each of them in `from`"

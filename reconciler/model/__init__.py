@@ -17,6 +17,7 @@ from reconciler.model.declared import (
     Principal,
     PrincipalKind,
     Require,
+    WebIdentity,
     working_roles,
 )
 from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
@@ -92,6 +93,7 @@ __all__ = [
     "UnreadTagsError",
     "UnresolvedError",
     "Verb",
+    "WebIdentity",
     "Whole",
     "as_data",
     "differing",

@@ -10,14 +10,19 @@ from reconciler.errors import Place
 from reconciler.policy.arn import account_of, iam_arn, root_arn
 from reconciler.policy.conditions import Conditions
 from reconciler.policy.document import PolicyDocument
+from reconciler.policy.web_identity import condition
 
 
 class PrincipalKind(StrEnum):
-    """The kinds of principal of a source account. ACCOUNT stands for whoever the other side chooses."""
+    """The kinds of principal of a source account. ACCOUNT stands for whoever the other side chooses.
+
+    A permission set of IAM Identity Center stands for the role that it has in the account; AWS alone changes that role.
+    """
 
     USER = "user"
     GROUP = "group"
     ROLE = "role"
+    PERMISSION_SET = "permission set"
     ACCOUNT = "account"
 
 
@@ -106,7 +111,7 @@ class Organization:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A user, group or role of a source account, with its path; or all of the account, whose id is then the name.
+    """A user, group, role or permission set of a source account; or all of the account, whose id is then the name.
 
     `account` is the manifest's name for the source account.
     """
@@ -117,10 +122,30 @@ class Principal:
     account: str = ""
 
     def arn(self, account: Account) -> str:
-        """Return the value that names this principal in a trust policy; a group can only be named by its account."""
+        """Return the value that names this principal in a trust policy.
+
+        A group and a permission set can only be named by their account.
+        """
         if self.kind in (PrincipalKind.USER, PrincipalKind.ROLE):
             return iam_arn(account.partition, account.id, self.kind, self.path, self.name)
         return root_arn(account.partition, account.id)
+
+
+@dataclass(frozen=True, slots=True)
+class WebIdentity:
+    """Callers of no source account: whoever has a token of an OpenID Connect provider, such as a job of a repository.
+
+    `provider` is its host, with its path; the token has to have one of the audiences and one of the subjects, in which
+    `*` and `?` are wildcards.
+    """
+
+    provider: str
+    audiences: tuple[str, ...]
+    subjects: tuple[str, ...]
+
+    def conditions(self) -> Conditions:
+        """Return the condition block of a trust policy's Allow that demands such a token."""
+        return condition(self.provider, self.audiences, self.subjects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +179,10 @@ class Grant:
     """What a manifest declares: these principals may use these permissions in another account.
 
     A grant over several target accounts is one Grant for each, all of one name. `principals` are of one source account
-    or of several; a whole account is a principal of kind ACCOUNT. `conditions` are those of the trust policy, `require`
-    included. `permissions` is None where managed policies say it all, where `inline_policies` stand in their place, or
-    where the target account is somebody else's. `moved_from` are the names that the grant had before, the oldest first.
+    or of several; a whole account is a principal of kind ACCOUNT. There is none where `web_identity` says who the
+    callers are. `conditions` are those of the trust policy, `require` included. `permissions` is None where managed
+    policies say it all, where `inline_policies` stand in their place, or where the target account is somebody else's.
+    `moved_from` are the names that the grant had before, the oldest first.
     """
 
     name: str
@@ -166,6 +192,7 @@ class Grant:
     role_path: str = "/"
     description: str = ""
     principals: tuple[Principal, ...] = ()
+    web_identity: WebIdentity | None = None
     permissions: PolicyDocument | None = None
     managed_policies: frozenset[str] = frozenset()
     permissions_boundary: str | None = None

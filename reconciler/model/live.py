@@ -31,6 +31,7 @@ class AccountFacts:
     `bounded` are, by a managed policy's ARN, the users and roles whose permissions boundary it is, like `role/Reader`.
     `by_hand` are, by the keys of `principals`, the inline policies by name that allow to assume roles and are no
     stack's; `marked` those that are named as a stack's caller policies are.
+    `oidc_providers` are the ARNs of the OpenID Connect providers; None where the scope does not ask for them.
     An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
     be read; `error` then says why. One that is `elsewhere` is planned by another shard: it may be read or not, and none
     of its resources are in the state.
@@ -46,6 +47,7 @@ class AccountFacts:
     bounded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     by_hand: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     marked: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
+    oidc_providers: frozenset[str] | None = None
     error: str = ""
     elsewhere: bool = False
 
@@ -59,8 +61,8 @@ class Scope:
     """What to read: these accounts, for this stack.
 
     Roles of `role_slots`, and all of the accounts named in `whole`, are read even where they are not ours.
-    `policy_arns` are the managed policies of which it has
-    to be known whether they exist.
+    `policy_arns` are the managed policies of which it has to be known whether they exist, `oidc` names the accounts
+    whose OpenID Connect providers have to be known.
     """
 
     stack: str
@@ -68,6 +70,7 @@ class Scope:
     role_slots: frozenset[tuple[str, ...]]
     policy_arns: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
+    oidc: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

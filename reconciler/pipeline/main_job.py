@@ -101,7 +101,11 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     accounts = {name: account for name, account in manifest.accounts.items() if name not in request.left_out}
     if request.shard is not None:
         accounts = _of_shard(request.shard, accounts, desired)
-    live = reader.read(Scope(manifest.stack, tuple(accounts.values()), slots | request.roles, frozenset(named)))
+    oidc = frozenset(grant.target for grant in manifest.grants if grant.web_identity and not request.destroy)
+    scope = Scope(
+        manifest.stack, tuple(accounts.values()), slots | request.roles, frozenset(named), oidc=oidc & accounts.keys()
+    )
+    live = reader.read(scope)
     left_out = {name: AccountFacts(manifest.accounts[name], error=_LEFT_OUT) for name in sorted(request.left_out)}
     live = with_arns(Live(live.state, {**live.facts, **left_out}))
     if request.shard is not None:

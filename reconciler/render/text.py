@@ -80,7 +80,9 @@ def text_of(
     changed = {change.grant for change in changes}
     ordered = sorted(findings, key=lambda found: found.severity is not Severity.NOTE)
     for finding, accounts in folded_findings(ordered, ids or {}):
-        lines += [*finding_lines(finding, painter, whole=finding.grant in changed, accounts=accounts), ""]
+        # What is of several grants is shown whole as long as anything changes.
+        whole = finding.grant in changed if finding.grant else bool(changes)
+        lines += [*finding_lines(finding, painter, whole=whole, accounts=accounts), ""]
     if any(finding.severity is Severity.ERROR for finding in ordered):
         lines += [painter.paint("error", "The plan is refused: mend the errors above. Nothing can be applied."), ""]
     elif not changes and unread:
@@ -276,7 +278,8 @@ def finding_lines(
     if finding.way_out and not finding.accepted:
         yield f"    what to do: {escape(finding.way_out)}"
     if finding.documents and not whole:
-        yield "    nothing of this grant changes, so the documents are left out; `--format json` has them"
+        what = "nothing of this grant changes" if finding.grant else "nothing changes"
+        yield f"    {what}, so the documents are left out; `--format json` has them"
         return
     for title, document in finding.documents:
         yield f"    {escape(title)}:"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.model import Change, Finding, Plan, PrincipalKind, Role, Severity
+from reconciler.policy.permission_sets import trusted_sets
 
 _CHAINED = 3600
 
@@ -18,8 +19,11 @@ def session_capped(plan: Plan) -> Iterator[Finding]:
     for address, wanted in plan.desired.items():
         if address.holder is not None and address.holder[0] is PrincipalKind.ROLE:
             callers.setdefault(wanted.grant, set()).add(address.holder[1])
+        elif isinstance(wanted, Role):
+            sets = {f"the permission set {name}" for _, name in trusted_sets(wanted.trust_policy)}
+            callers.setdefault(wanted.grant, set()).update(sets)
     for change in plan.changes:
-        if _long(change) and change.grant in callers:
+        if _long(change) and callers.get(change.grant):
             names = ", ".join(sorted(callers[change.grant]))
             yield Finding(
                 rule="XG226",

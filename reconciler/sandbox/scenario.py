@@ -34,7 +34,7 @@ PERMISSIONS = {
                 "iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary", "iam:ListRoles", "iam:ListPolicies",
                 "iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
                 "iam:ListInstanceProfilesForRole", "iam:GetUserPolicy", "iam:GetGroupPolicy",
-                "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy",
+                "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy", "iam:ListOpenIDConnectProviders",
             ],
             "Resource": "*",
         },

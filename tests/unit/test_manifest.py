@@ -56,7 +56,8 @@ BLOCKS = [textwrap.dedent(block.split("```")[0]) for block in README.split("```y
 
 
 GRANTS = {
-    "quick start": {"shared-bucket-read"}, "reference": {"shared-bucket-read"}, "many accounts": {"audit"},
+    "quick start": {"shared-bucket-read"}, "reference": {"shared-bucket-read"},
+    "other callers": {"investigate", "deploy"}, "many accounts": {"audit"},
     "organization": {"audit"}, "access": set[str](),
 }  # fmt: skip
 

@@ -49,6 +49,16 @@ grants:
   three:
     from: {account: dev, users: [bob]}
     to: {account: vendor}
+  four:
+    from: {account: [dev, vendor], permission_sets: [Ops, "Data_${source.name}"], groups: [g]}
+    to: {account: storage}
+    managed_policies: [arn:aws:iam::aws:policy/ReadOnlyAccess]
+    require: {mfa: false}
+  five:
+    from: {oidc: {provider: gitlab.com, audience: [x], subject: ["project_path:a/${target.name}:*"]}}
+    to: {account: storage}
+    managed_policies: [arn:aws:iam::aws:policy/ReadOnlyAccess]
+    require: {mfa: false}
 """
 
 values = st.recursive(
@@ -99,7 +109,7 @@ def mutated(draw: Any) -> Any:
 
 def test_the_manifest_is_valid_before_it_is_mutated(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(FULL)
-    assert len(load([str(tmp_path)]).grants) == 3
+    assert len(load([str(tmp_path)]).grants) == 5
 
 
 @given(mutated())

@@ -143,9 +143,21 @@ def _matches(operator: str, value: str | None, wanted: list[Any], *, unknown: bo
         return name != operator
     if name in ("stringequals", "bool"):
         return value in [str(item) for item in wanted]
-    if name in ("stringlike", "arnlike", "arnequals"):
-        return any(fnmatchcase(value, str(item).replace("[", "[[]")) for item in wanted)
+    if name == "stringlike":
+        return any(_like(value, str(item)) for item in wanted)
+    if name in ("arnlike", "arnequals"):
+        return any(_like_arn(value, str(item)) for item in wanted)
     return unknown
+
+
+def _like_arn(value: str, pattern: str) -> bool:
+    """Compare each of the six parts by itself (user guide, "Condition operators")."""
+    parts, patterns = value.split(":", 5), pattern.split(":", 5)
+    return len(parts) == len(patterns) == 6 and all(map(_like, parts, patterns))
+
+
+def _like(value: str, pattern: str) -> bool:
+    return fnmatchcase(value, pattern.replace("[", "[[]"))
 
 
 def _list(value: Any) -> list[Any]:

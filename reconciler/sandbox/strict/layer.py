@@ -61,12 +61,15 @@ class Strict:
             self.faults.clear()
             self._reads.clear()
 
-    def add_protected_role(self, account: str, name: str, path: str, trust: Mapping[str, Any]) -> None:
-        """Make a role that only AWS can make, such as an `AWSReservedSSO_` one."""
+    def add_protected_role(
+        self, account: str, name: str, path: str, trust: Mapping[str, Any], *, allows: Mapping[str, Any] | None = None
+    ) -> None:
+        """Make a role that only AWS can make, such as an `AWSReservedSSO_` one; `allows` is its inline policy."""
         with self._lock:
-            accounts.backend(account).create_role(
-                name, json.dumps(trust), path, None, "made by AWS", [], max_session_duration="3600"
-            )
+            iam = accounts.backend(account)
+            iam.create_role(name, json.dumps(trust), path, None, "made by AWS", [], max_session_duration="3600")
+            if allows is not None:
+                iam.put_role_policy(name, "AwsSSOInlinePolicy", json.dumps(allows))
 
     def give_fewer(self) -> None:
         """Let GetAccountAuthorizationDetails give fewer than MaxItems at times, as AWS may (facts sheet 2.1)."""
