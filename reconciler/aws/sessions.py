@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.aws.calls import Retries
@@ -18,7 +18,6 @@ from reconciler.model import Account
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
-    from types_boto3_sts import STSClient
 
 T = TypeVar("T")
 
@@ -55,8 +54,9 @@ class Connections:
     def _client(self, service: str, account: Account) -> Iterator[Any]:
         def fetch(old: Keys | None) -> Keys:
             found = self._credentials.keys(account, old)
-            if old is None and service == "iam":
-                self._check(account, found)
+            # A role that is assumed is one of the account by its very ARN; of all others AWS has to say it.
+            if old is None and service == "iam" and account.access.role is None:
+                self._check(account)
             return found
 
         with self._lock:
@@ -69,8 +69,8 @@ class Connections:
         with self._clients.use(account.name, keys, make) as client:
             yield client
 
-    def _check(self, account: Account, keys: Keys) -> None:
-        with self._sts(account, keys) as sts, aws_errors(account.name, "GetCallerIdentity"):
+    def _check(self, account: Account) -> None:
+        with self._credentials.sts(account) as sts, aws_errors(account.name, "GetCallerIdentity"):
             identity = sts.get_caller_identity()
         if identity["Account"] != account.id:
             raise AwsError(
@@ -79,14 +79,8 @@ class Connections:
                 "WrongAccount",
                 f"the manifest says that {account.name} is {account.id}, but its credentials are of "
                 f"{identity['Account']} ({identity['Arn']})",
-                hint="mend the account's id, or the profile or role by which it is reached; nothing of it was read or "
-                "changed",
+                hint="mend the account's id, or the profile by which it is reached; nothing of it was read or changed",
             )
-
-    def _sts(self, account: Account, keys: Keys) -> AbstractContextManager[STSClient]:
-        if account.access.role is None:
-            return self._credentials.sts(account)
-        return closing(self._clients.make("sts", account.name, account.partition, keys))
 
 
 def gather(results: Iterable[T | XgrantError]) -> list[T]:
