@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from reconciler.collector import uncollected
 from reconciler.errors import ManifestError, Problem
 from reconciler.files import read_regular
 from reconciler.manifest.accounts import organization_of
@@ -20,6 +21,7 @@ from reconciler.ports import Directory
 __all__ = ["load"]
 
 
+@uncollected()
 def load(
     paths: Iterable[str], *, more: Mapping[str, str] | None = None, directory: Directory | None = None
 ) -> Manifest:
@@ -58,16 +60,17 @@ def load(
 def _merged(
     sources: list[tuple[Source, Path]], problems: list[Problem], directory: Directory | None
 ) -> Manifest | None:
-    organization = organization_of(usable_parts(sources, []), [])
+    usable, refused = usable_parts(sources)
+    organization = organization_of(usable, [])
     # Where a file cannot be read, the answer would be of no use.
     if organization is None or directory is None or problems:
-        return merge(sources, problems)
+        return merge(usable, refused, problems)
     try:
         found: list[Problem] = []
-        manifest = merge(sources, found, directory.accounts(organization, tags=False))
+        manifest = merge(usable, refused, found, directory.accounts(organization, tags=False))
     except UnreadTagsError:
         found = []
-        manifest = merge(sources, found, directory.accounts(organization, tags=True))
+        manifest = merge(usable, refused, found, directory.accounts(organization, tags=True))
     problems += found
     return manifest
 
