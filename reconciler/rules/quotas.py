@@ -6,7 +6,7 @@ where the plan changes it: what AWS holds already, it has accepted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.model import (
     AccountFacts,
@@ -22,6 +22,7 @@ from reconciler.model import (
     PrincipalKind,
     Role,
     Severity,
+    Step,
     Verb,
 )
 from reconciler.ownership import caller_policy_name
@@ -44,12 +45,16 @@ def quotas(plan: Plan) -> Iterator[Finding]:
         elif isinstance(change.after, ManagedPolicy):
             yield from _managed_policy(change, change.after, plan.live.facts[change.address.account])
     yield from _attachments(plan)
+    by_account: dict[tuple[str, Kind], list[Step]] = {}
+    for step in plan.steps:
+        by_account.setdefault((step.change.address.account, step.change.address.kind), []).append(step)
     for name, facts in sorted(plan.live.facts.items()):
         for kind, summary in ((Kind.ROLE, "Roles"), (Kind.MANAGED_POLICY, "Policies")):
-            yield from _count(plan, facts, kind, summary, name)
+            yield from _count(by_account.get((name, kind), ()), facts, kind, summary, name)
 
 
 def _inline_policies(plan: Plan) -> Iterator[Finding]:
+    emptied = {c.removed_address().slot() for c in plan.changes if c.action in _EMPTYING and c.before}
     changed: dict[_Holder, dict[str, int]] = {}
     where: dict[_Holder, Change] = {}
     twice: dict[_Holder, int] = {}
@@ -62,9 +67,10 @@ def _inline_policies(plan: Plan) -> Iterator[Finding]:
                 twice[holder] = max(twice.get(holder, 0), size(change.after.document))
     for (account, kind, folded), sizes in sorted(changed.items()):
         facts = plan.live.facts[account]
-        total = sum({**_standing(plan, account, kind, folded), **sizes}.values()) + twice.get(
-            (account, kind, folded), 0
-        )
+        anew = kind is PrincipalKind.ROLE and Address(account, Kind.ROLE, folded).slot() in emptied
+        # A role that goes or is made anew has none of those that stand on it now.
+        standing = {} if anew else facts.carried.get((kind, folded), Carried()).inline
+        total = sum({**standing, **sizes}.values()) + twice.get((account, kind, folded), 0)
         allowed = quota(facts.summary, f"{kind.capitalize()}PolicySizeQuota")
         if total > allowed:
             change = where[account, kind, folded]
@@ -75,6 +81,8 @@ def _inline_policies(plan: Plan) -> Iterator[Finding]:
                 _INLINE_WAY_OUT[change.address.kind],
             )  # fmt: skip
 
+
+_EMPTYING = (Action.DELETE, Action.REPLACE)
 
 _INLINE_WAY_OUT = {
     Kind.ROLE: "say the same in fewer statements, or move a part into a managed policy and name it in managed_policies",
@@ -102,16 +110,6 @@ def _after(change: Change, stack: str) -> Iterator[tuple[_Holder, Mapping[str, i
             else {}
         )
         yield (address.account, kind, name.casefold()), {**gone, policy: new}
-
-
-def _standing(plan: Plan, account: str, kind: PrincipalKind, folded: str) -> Mapping[str, int]:
-    """Return the sizes of the inline policies that a principal has now; none of a role that goes or is made anew."""
-    anew = {
-        c.removed_address().slot() for c in plan.changes if c.action in (Action.DELETE, Action.REPLACE) and c.before
-    }
-    if kind is PrincipalKind.ROLE and Address(account, Kind.ROLE, folded).slot() in anew:
-        return {}
-    return plan.live.facts[account].carried.get((kind, folded), Carried()).inline
 
 
 def _role(change: Change, role: Role, facts: AccountFacts) -> Iterator[Finding]:
@@ -189,14 +187,15 @@ def _attached(standing: frozenset[str], changes: list[Change], holder: str) -> f
     return frozenset(total)
 
 
-def _count(plan: Plan, facts: AccountFacts, kind: Kind, summary: str, account: str) -> Iterator[Finding]:
-    """Count at the moment when there are most of them: what is new comes before some of what goes."""
+def _count(steps: Iterable[Step], facts: AccountFacts, kind: Kind, summary: str, account: str) -> Iterator[Finding]:
+    """Count at the moment when there are most of them: what is new comes before some of what goes.
+
+    `steps` are those of the account and the kind, in their order.
+    """
     number = most = facts.summary.get(summary, 0)
     made: Change | None = None
-    for step in plan.steps:
+    for step in steps:
         change = step.change
-        if change.address.account != account or change.address.kind is not kind:
-            continue
         if change.action is Action.UPDATE or (step.verb is Verb.WRITE and isinstance(change.interim, Role)):
             continue  # It is there before and after.
         if step.verb is Verb.REMOVE:
