@@ -58,16 +58,17 @@ def load(
 def _merged(
     sources: list[tuple[Source, Path]], problems: list[Problem], directory: Directory | None
 ) -> Manifest | None:
-    organization = organization_of(usable_parts(sources, []), [])
+    usable, refused = usable_parts(sources)
+    organization = organization_of(usable, [])
     # Where a file cannot be read, the answer would be of no use.
     if organization is None or directory is None or problems:
-        return merge(sources, problems)
+        return merge(usable, refused, problems)
     try:
         found: list[Problem] = []
-        manifest = merge(sources, found, directory.accounts(organization, tags=False))
+        manifest = merge(usable, refused, found, directory.accounts(organization, tags=False))
     except UnreadTagsError:
         found = []
-        manifest = merge(sources, found, directory.accounts(organization, tags=True))
+        manifest = merge(usable, refused, found, directory.accounts(organization, tags=True))
     problems += found
     return manifest
 

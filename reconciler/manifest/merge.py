@@ -27,29 +27,34 @@ Files = list[tuple[Source, Path]]
 """Files that are mappings, without what the schema refuses in them; each with the folder that it may read from."""
 
 
-def usable_parts(sources: Iterable[tuple[Source, Path]], problems: list[Problem]) -> Files:
-    """Return what can be used of all files; append what the schema refuses to `problems`."""
-    return [(_without_refused(source, problems), root) for source, root in sources if isinstance(source.data, dict)]
+def usable_parts(sources: Iterable[tuple[Source, Path]]) -> tuple[Files, tuple[Problem, ...]]:
+    """Return what can be used of all files, and what the schema refuses in them."""
+    files: Files = []
+    refused: list[Problem] = []
+    no_mappings: list[Problem] = []
+    for source, root in sources:
+        if isinstance(source.data, dict):
+            files.append((_without_refused(source, refused), root))
+        else:
+            no_mappings += [problem for _, problem in problems_of(source)]
+    return files, (*refused, *no_mappings)
 
 
 def merge(
-    sources: list[tuple[Source, Path]], problems: list[Problem], listed: tuple[Account, ...] | None = None
+    usable: Files, refused: Iterable[Problem], problems: list[Problem], listed: tuple[Account, ...] | None = None
 ) -> Manifest | None:
     """Make one manifest of all files; append what is wrong to `problems`, None where no manifest can be made.
 
-    What the schema refuses is left out, so that the rest is still checked. If `problems` is not empty at the start, a
-    file could not be read: what is not declared may be declared there. `listed` are the accounts of the organization,
-    None where it was not asked.
+    `usable` and `refused` are what `usable_parts` returns: what the schema refuses is left out, so that the rest is
+    still checked. If `problems` is not empty at the start, a file could not be read: what is not declared may be
+    declared there. `listed` are the accounts of the organization, None where it was not asked.
 
     Raises:
         UnreadTagsError: the tags of the accounts are needed, and were not read.
 
     """
     complete = not problems
-    usable = usable_parts(sources, problems)
-    for source, _ in sources:
-        if not isinstance(source.data, dict):
-            problems.extend(problem for _, problem in problems_of(source))
+    problems.extend(refused)
     if not usable:
         return None
     stack = _stack(usable, problems, complete=complete)
@@ -81,8 +86,9 @@ def _without_refused(source: Source, problems: list[Problem]) -> Source:
     Of a grant goes the key that is wrong (below `from`, `to` and `inline_policies`, the key of theirs), of an account
     all of it. What lacks a key stays, and whoever needs the key asks for it; so does a grant that says two things.
     """
-    data = copy.deepcopy(source.data)
-    for path, problem in problems_of(source):
+    wrong = problems_of(source)
+    data = copy.deepcopy(source.data) if wrong else source.data
+    for path, problem in wrong:
         if len(path) < 2 or path[0] != "grants":
             problems.append(problem)
             _drop(data, path[:2])
