@@ -6,13 +6,15 @@ import difflib
 import functools
 import json
 from collections.abc import Iterator
-from typing import Any
-
-import jsonschema
+from typing import TYPE_CHECKING, Any
 
 from reconciler.data import data_path
 from reconciler.errors import Problem
+from reconciler.manifest.holds import Check, holds
 from reconciler.manifest.source import PathTo, Source
+
+if TYPE_CHECKING:
+    import jsonschema
 
 CODES = {
     "additionalProperties": "XG010",
@@ -33,11 +35,22 @@ _TYPES = {
 
 
 @functools.cache
+def _schema(pointer: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(data_path("schemas/manifest.schema.json").read_text(encoding="utf-8"))
+    return {"$ref": pointer, "$defs": schema["$defs"]} if pointer else schema
+
+
+@functools.cache
+def _holds(pointer: str) -> Check:
+    return holds(_schema(pointer))
+
+
+@functools.cache
 def _validator(pointer: str) -> jsonschema.Draft202012Validator:
-    schema = json.loads(data_path("schemas/manifest.schema.json").read_text(encoding="utf-8"))
-    if pointer:
-        schema = {"$ref": pointer, "$defs": schema["$defs"]}
-    return jsonschema.Draft202012Validator(schema)
+    # It takes a third of the time of a small validation to import, and most manifests have nothing wrong.
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(_schema(pointer))
 
 
 def problems_of(source: Source, pointer: str = "") -> tuple[tuple[PathTo, Problem], ...]:
@@ -45,6 +58,8 @@ def problems_of(source: Source, pointer: str = "") -> tuple[tuple[PathTo, Proble
 
     `pointer` names a definition of the schema instead of the whole, like `#/$defs/policyDocument`.
     """
+    if _holds(pointer)(source.data):
+        return ()
     found: list[tuple[PathTo, Problem]] = []
     for error in _validator(pointer).iter_errors(source.data):
         for leaf in _leaves(error):
