@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from reconciler.collector import uncollected
 from reconciler.errors import ManifestError, Problem
 from reconciler.files import read_regular
 from reconciler.manifest.accounts import organization_of
@@ -20,6 +21,7 @@ from reconciler.ports import Directory
 __all__ = ["load"]
 
 
+@uncollected()
 def load(
     paths: Iterable[str], *, more: Mapping[str, str] | None = None, directory: Directory | None = None
 ) -> Manifest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from reconciler.collector import uncollected
 from reconciler.model import Finding, Limits, Live, Plan, Severity, State, Whole, essence, fingerprint
 from reconciler.ownership import owns
 from reconciler.planner.across import across, in_order, without_unread
@@ -20,6 +21,7 @@ Rule = Callable[[Plan], Iterable[Finding]]
 __all__ = ["Rule", "across", "destroyed", "narrow", "plan", "without_unread"]
 
 
+@uncollected()
 def plan(
     desired: State,
     live: Live,
