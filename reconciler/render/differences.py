@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deepdiff import DeepDiff
-
 MISSING: Any = object()
 """Stands for a value that is not there; None is a value."""
 
@@ -26,6 +24,11 @@ class Difference:
 
 def differences(before: Any, after: Any) -> tuple[Difference, ...]:
     """Return the differences of two mappings of plain values, in order of path. The order of lists does not count."""
+    if before == after:
+        return ()
+    # It takes as long to import as all the rest of a plan, and most plans have no use for it.
+    from deepdiff import DeepDiff
+
     found = DeepDiff(
         before,
         after,
