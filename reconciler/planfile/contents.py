@@ -13,9 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import jsonschema
+from typing import TYPE_CHECKING, Any
 
 from reconciler.data import data_path
 from reconciler.errors import PlanFileError, PolicyError
@@ -23,6 +21,9 @@ from reconciler.model import Account, AccountFacts, Change, Finding, Limits, Liv
 from reconciler.planfile.rebuild import change, finding
 from reconciler.policy.document import loads_strict
 from reconciler.shards import Shard
+
+if TYPE_CHECKING:
+    import jsonschema
 
 MAJOR = "1"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
@@ -125,6 +126,9 @@ def _json(content: bytes, name: str) -> Any:
 
 @functools.cache
 def _validator() -> jsonschema.Draft202012Validator:
+    # Most runs read no plan file, and it takes long to import.
+    import jsonschema
+
     return jsonschema.Draft202012Validator(
         json.loads(data_path("schemas/plan.schema.json").read_text(encoding="utf-8"))
     )
