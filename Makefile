@@ -30,9 +30,8 @@ format: $(READY) ## Format the code
 faults: $(READY) ## Print what becomes of every change under every fault (docs/faults.md)
 	@$(BIN)/python -m tests.aws.fault_matrix
 
-bench: $(READY) ## Measure, as ratios against a floor
-	$(BIN)/python -m benchmarks
-	$(BIN)/python -m benchmarks.parallelism
+bench: $(READY) ## Measure against a floor and against peers (benchmarks/RESULTS.md); takes twenty minutes
+	$(BIN)/python -m benchmarks --output benchmarks/RESULTS.md
 
 lock: $(READY) ## Resolve the development environment anew
 	$(PIP) install uv

@@ -1,49 +1,106 @@
-"""Times the start of the command against an empty Python program, in turn, and prints a table with the ratios."""
+"""Measures xgrant against a floor and its peers, and writes the tables: `python -m benchmarks`."""
 
 from __future__ import annotations
 
+import argparse
+import os
 import platform
-import statistics
-import subprocess
 import sys
-import time
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from reconciler import __version__
-
-RUNS = 30
-FLOOR = ("an empty Python program", [sys.executable, "-c", "pass"])
-SCRIPT = str(Path(sys.executable).with_name("xgrant"))
-CASES = (
-    ("xgrant --help", [SCRIPT, "--help"]),
-    ("xgrant --version", [SCRIPT, "--version"]),
-    ("xgrant validate manifests", [SCRIPT, "validate", "manifests"]),
+from benchmarks.ansible import Ansible
+from benchmarks.cases import (
+    LATENCY,
+    Bench,
+    Run,
+    many_accounts,
+    offline,
+    parallelism,
+    starts,
+    summaries,
+    two_accounts,
+    with_latency,
 )
+from benchmarks.table import Results, document
+from benchmarks.terraform import Terraform
+from benchmarks.tools import AbsentError, Floor, Tool, Xgrant
 
-
-def seconds(command: list[str]) -> float:
-    """Return the wall time of one run of a command."""
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+CASES = ("two-accounts", "latency", "many-accounts", "offline", "starts", "parallelism")
+RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> None:
-    """Print the table."""
-    print(f"xgrant {__version__}, Python {platform.python_version()}, {platform.machine()}, {RUNS} paired runs each\n")
-    print("| command | median, ms | floor, ms | ratio, median | ratio, least to most |")
-    print("|---|---|---|---|---|")
-    for name, command in CASES:
-        for warm_up in (FLOOR[1], command):
-            seconds(warm_up)
-        pairs = [(seconds(command), seconds(FLOOR[1])) for _ in range(RUNS)]
-        ratios = [case / floor for case, floor in pairs]
-        case, floor = (statistics.median(pair[side] for pair in pairs) * 1000 for side in (0, 1))
-        print(
-            f"| {name} | {case:.0f} | {floor:.0f} | {statistics.median(ratios):.2f} "
-            f"| {min(ratios):.2f} to {max(ratios):.2f} |"
+    """Measure what is asked for, and write the tables."""
+    arguments = _arguments()
+    results = Results(_machine())
+    tools: list[Tool] = [Floor(), Xgrant()]
+    peers: tuple[Callable[[], Tool], ...] = () if arguments.no_peers else (Terraform, Ansible)
+    for peer in peers:
+        try:
+            tools.append(peer())
+        except AbsentError as error:
+            results.absent[peer.__name__] = str(error)
+    results.versions = [tool.version() for tool in tools]
+    with tempfile.TemporaryDirectory() as folder:
+        bytecode = Path(folder, "bytecode")
+        bench = Bench(
+            Path(folder),
+            arguments.rounds,
+            tuple(tools),
+            bytecode,
+            lambda text: print(text, file=sys.stderr, flush=True),
         )
-    print(f"\nThe floor is {FLOOR[0]}.")
+        _measure(bench, results, arguments.cases, quick=arguments.quick)
+    text = document(results)
+    print(text, end="")
+    if arguments.output:
+        arguments.output.write_text(text, encoding="utf-8")
 
 
-main()
+def _measure(bench: Bench, results: Results, cases: list[str], *, quick: bool) -> None:
+    runs: list[Run] = []
+    if "two-accounts" in cases:
+        runs += two_accounts(bench, (1, 20) if quick else (1, 20, 200, 1000))
+    if "latency" in cases:
+        runs += with_latency(bench, 20 if quick else 200)
+    if "many-accounts" in cases:
+        runs += many_accounts(bench, 50 if quick else 1000, LATENCY)
+        if not quick:
+            runs += many_accounts(bench, 5000, 0)
+    results.runs = summaries(runs)
+    if "offline" in cases:
+        for size, times, measured in offline(bench, (1000,) if quick else (10_000, 100_000)):
+            results.offline.setdefault(size, []).append((times, measured))
+    if "starts" in cases:
+        for name, case, floor in starts(bench):
+            results.starts.setdefault(name, []).append((case, floor))
+    if "parallelism" in cases:
+        results.parallelism = parallelism()
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="default: all")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is run; peers run twice; default: 5")
+    parser.add_argument("--quick", action="store_true", help="small sizes only, to see that it works")
+    parser.add_argument("--no-peers", action="store_true", help="without Terraform and Ansible")
+    parser.add_argument("--output", type=Path, help=f"where the tables go too, for example {RESULTS.name}")
+    return parser.parse_args()
+
+
+def _machine() -> str:
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = names[0] if names else model
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores ({model}), {memory:.0f} GB, {platform.system()}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    main()
