@@ -314,9 +314,11 @@ def _openings(
         if tags_of(entity).get(STACK_TAG, stack) != stack:
             continue  # A role of another stack is owned whole.
         for policy in entity.get(f"{kind.capitalize()}PolicyList", []):
-            document = _without_sids(policy["PolicyDocument"])
             is_marked = parse_caller_policy_name(policy["PolicyName"]) is not None
-            if policy["PolicyName"] != INLINE_POLICY and is_marked is marked and _allows_to_assume(document):
+            if policy["PolicyName"] == INLINE_POLICY or is_marked is not marked:
+                continue
+            document = _without_sids(policy["PolicyDocument"])
+            if _allows_to_assume(document):
                 key = (kind, entity[f"{kind.capitalize()}Name"].casefold())
                 found.setdefault(key, {})[policy["PolicyName"]] = document
     return found

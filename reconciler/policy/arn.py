@@ -154,5 +154,7 @@ def is_pattern(resource: str) -> bool:
 
 def covers(resource: str, arn: str) -> bool:
     """Return whether a policy's resource, in which `*` is any text and `?` one character, covers an ARN."""
+    if not is_pattern(resource):
+        return resource == arn
     parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in re.split(r"([*?])", resource))
     return re.fullmatch("".join(parts), arn, re.DOTALL) is not None

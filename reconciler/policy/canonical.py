@@ -40,12 +40,12 @@ def canonical_document(data: Mapping[str, Any], statements: Iterable[Mapping[str
     The two versions that there are differ only in policy variables, which the old one takes literally: without one
     in the document they mean the same. An element that AWS does not know counts: who wrote it meant something.
     """
-    found = {dumps(canonical_statement(statement)) for statement in statements}
+    found = {dumps(means): means for means in map(canonical_statement, statements)}
     version = data.get("Version") or DEFAULT_VERSION
     if version == DEFAULT_VERSION and not any("${" in text for text in found):
         version = CURRENT_VERSION
     means = {element: value for element, value in data.items() if element != "Id" or value}
-    return {**means, "Version": version, "Statement": [json.loads(text) for text in sorted(found)]}
+    return {**means, "Version": version, "Statement": [found[text] for text in sorted(found)]}
 
 
 def canonical_statement(statement: Mapping[str, Any]) -> dict[str, Any]:

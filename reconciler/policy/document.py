@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -67,13 +69,12 @@ class PolicyDocument:
         What cannot be parsed becomes a document that equals only itself, so that it shows up as a difference with
         its text. IAM returns documents percent-encoded (facts sheet 2.3).
         """
-        if isinstance(raw, (str, Mapping)):
-            for candidate in (raw, unquote(raw)) if isinstance(raw, str) else (raw,):
-                try:
-                    return cls.parse(candidate)
-                except PolicyError:
-                    continue
-        text = dumps({"Unreadable": unquote(raw) if isinstance(raw, str) else _as_json(raw)})
+        if isinstance(raw, str):
+            return _read_text(raw)
+        if isinstance(raw, Mapping):
+            with suppress(PolicyError):
+                return cls.parse(raw)
+        text = dumps({"Unreadable": _as_json(raw)})
         return cls(text, text)
 
     def unreadable(self) -> str | None:
@@ -142,6 +143,21 @@ class PolicyDocument:
         return PolicyDocument.parse(data)
 
 
+@lru_cache(maxsize=4096)
+def _read_text(raw: str) -> PolicyDocument:
+    """Read the text that AWS returned; a bulk read asks for each document several times."""
+    # JSON does not begin with a percent sign, as an object does that is percent-encoded.
+    if not raw.startswith("%"):
+        with suppress(PolicyError):
+            return PolicyDocument.parse(raw)
+    decoded = unquote(raw)
+    try:
+        return PolicyDocument.parse(decoded)
+    except PolicyError:
+        text = dumps({"Unreadable": decoded})
+        return PolicyDocument(text, text)
+
+
 def canonical(document: PolicyDocument | Mapping[str, Any] | str) -> PolicyDocument:
     """Return the document in its one canonical spelling, given as a value, as a mapping or as JSON text.
 
@@ -167,20 +183,19 @@ def loads_strict(text: str, *, spelt: bool = False) -> Any:
         PolicyError: the text is no JSON, or has a key twice in one object.
 
     """
-    numbers: Any = {"parse_int": number, "parse_float": number} if spelt else {"parse_int": _integer}
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        seen: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in seen:
-                raise PolicyError(f"the key {key!r} stands twice in one object")
-            seen[key] = value
-        return seen
-
     try:
-        return json.loads(text, object_pairs_hook=once, parse_constant=_no_constant, **numbers)
+        return (_SPELT if spelt else _PLAIN).decode(text)
     except (ValueError, RecursionError) as error:
         raise PolicyError(f"not JSON: {error}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in seen:
+            raise PolicyError(f"the key {key!r} stands twice in one object")
+        seen[key] = value
+    return seen
 
 
 def _integer(text: str) -> int:
@@ -200,6 +215,11 @@ def _as_json(raw: object) -> str:
 
 def _no_constant(name: str) -> Any:
     raise PolicyError(f"not JSON: {name} is no value")
+
+
+# A decoder takes longer to make than a document to read.
+_PLAIN = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_integer)
+_SPELT = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_constant, parse_int=number, parse_float=number)
 
 
 def _union(lists: Iterable[Iterable[str]]) -> tuple[str, ...]:
