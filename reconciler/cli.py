@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import os
 import re
@@ -362,6 +363,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """Run the command line of this process, and end it."""
+    # Most of what a run makes stays, and the collector would go over all of it again and again.
+    gc.set_threshold(20_000)
     code = main()
     if code == INTERRUPTED:
         # Threads that still read would be waited for.
