@@ -166,7 +166,11 @@ def sorted_set(values: Iterable[str]) -> list[str]:
 
 def dumps(value: Any, *, sort: bool = True) -> str:
     """Return compact JSON in ASCII: IAM's documents are Latin-1, other text has to be escaped (facts sheet 1.1)."""
-    return json.dumps(value, sort_keys=sort, separators=(",", ":"))
+    return (_SORTED if sort else _AS_IT_IS).encode(value)
+
+
+_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_AS_IT_IS = json.JSONEncoder(separators=(",", ":"))
 
 
 def _strings(values: Any) -> list[str]:

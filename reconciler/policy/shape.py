@@ -40,7 +40,7 @@ def check_shape(data: object) -> list[Mapping[str, Any]]:
 
 
 def _check_depth(value: object, left: int) -> None:
-    if not isinstance(value, (Mapping, list)):
+    if isinstance(value, str) or not isinstance(value, (Mapping, list)):  # Most are texts, and those are told at once.
         return
     if left == 0:
         raise PolicyError(f"not a policy document: it is nested more than {MAX_DEPTH} deep")
