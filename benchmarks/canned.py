@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -37,7 +38,7 @@ _READS: tuple[tuple[str, str, Mapping[str, str]], ...] = (
     ),
 )  # fmt: skip
 _KEY = "<AccessKeyId>([^<]+)</AccessKeyId>"
-_HEAD = "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n"
+_HEAD = "HTTP/1.1 200 OK\r\nDate: {}\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n"
 
 
 class Canned:
@@ -66,12 +67,12 @@ class Canned:
                 path = head.split(" ", 2)[1]
                 if path.startswith("/bench/"):
                     said = getattr(self, path.removeprefix("/bench/"))(json.loads(body or "null"))
-                    status, kind, answer = "200 OK", "application/json", json.dumps(said)
+                    kind, answer = "application/json", json.dumps(said)
                 else:
                     await asyncio.sleep(self._latency)
-                    status, kind, answer = "200 OK", "text/xml", self._answer(head, body)
+                    kind, answer = "text/xml", self._answer(head, body)
                 sent = answer.encode()
-                writer.write(_HEAD.format(status, kind, len(sent)).encode() + sent)
+                writer.write(_HEAD.format(formatdate(usegmt=True), kind, len(sent)).encode() + sent)
                 await writer.drain()
         except asyncio.IncompleteReadError:
             writer.close()
