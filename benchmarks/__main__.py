@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.ansible import Ansible
@@ -18,6 +18,7 @@ from benchmarks.cases import (
     many_accounts,
     offline,
     parallelism,
+    stages,
     starts,
     summaries,
     two_accounts,
@@ -27,7 +28,7 @@ from benchmarks.table import Results, document
 from benchmarks.terraform import Terraform
 from benchmarks.tools import AbsentError, Floor, Tool, Xgrant
 
-CASES = ("two-accounts", "latency", "many-accounts", "offline", "starts", "parallelism")
+CASES = ("two-accounts", "latency", "many-accounts", "offline", "stages", "starts", "parallelism")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -60,24 +61,28 @@ def main() -> None:
 
 
 def _measure(bench: Bench, results: Results, cases: list[str], *, quick: bool) -> None:
-    runs: list[Run] = []
-    if "two-accounts" in cases:
-        runs += two_accounts(bench, (1, 20) if quick else (1, 20, 200, 1000))
-    if "latency" in cases:
-        runs += with_latency(bench, 20 if quick else 200)
-    if "many-accounts" in cases:
-        runs += many_accounts(bench, 50 if quick else 1000, LATENCY)
-        if not quick:
-            runs += many_accounts(bench, 5000, 0)
-    results.runs = summaries(runs)
+    results.runs = summaries(_runs(bench, cases, quick=quick))
     if "offline" in cases:
         for size, times, measured in offline(bench, (1000,) if quick else (10_000, 100_000)):
             results.offline.setdefault(size, []).append((times, measured))
+    if "stages" in cases:
+        for tool, each in stages(bench, 20 if quick else 1000):
+            results.stages.setdefault(tool, []).append(each)
     if "starts" in cases:
         for name, case, floor in starts(bench):
             results.starts.setdefault(name, []).append((case, floor))
     if "parallelism" in cases:
         results.parallelism = parallelism()
+
+
+def _runs(bench: Bench, cases: list[str], *, quick: bool) -> Iterator[Run]:
+    if "two-accounts" in cases:
+        yield from two_accounts(bench, (1, 20) if quick else (1, 20, 200, 1000))
+    if "latency" in cases:
+        yield from with_latency(bench, 20 if quick else 200)
+    if "many-accounts" in cases:
+        yield from many_accounts(bench, 50 if quick else 1000, LATENCY)
+        yield from many_accounts(bench, 100 if quick else 5000, 0)
 
 
 def _arguments() -> argparse.Namespace:

@@ -150,6 +150,29 @@ def _repair(bench: Bench, size: int, tool: Tool, applied: Moto, folder: Path) ->
     return run
 
 
+def stages(bench: Bench, size: int) -> Iterator[tuple[str, dict[str, float]]]:
+    """Yield the CPU seconds of each stage of a no-op plan, of the floor and of xgrant."""
+    workload = over_accounts(size)
+    base = Moto.start(workload)
+    ready = []
+    for tool in (Floor(), Xgrant()):
+        moto, folder = base.fork(), _prepared(bench, tool, workload)
+        bench.run("before the stages", size, tool, tool.apply(folder), moto, applies=True)
+        ready.append((tool.name, moto, folder))
+    for number in range(bench.rounds + 1):
+        for name, moto, folder in ready:
+            locks = {"XGRANT_FOLDER": str(folder / ".xgrant")}
+            command = Command(
+                (sys.executable, "-m", "benchmarks.stages", name, str(folder)), ROOT, moto.environment() | locks
+            )
+            measured = measure(command, bench.bytecode)
+            if measured.code:
+                raise RuntimeError(measured.output)
+            if number:  # The first one compiles.
+                yield name, json.loads(measured.output)
+    base.end()
+
+
 def with_latency(bench: Bench, size: int) -> Iterator[Run]:
     """First apply where every call takes as long as the way to AWS."""
     workload = over_accounts(size)

@@ -82,4 +82,5 @@ def main() -> None:
     print(f"{len(writes)} differ")
 
 
-main()
+if __name__ == "__main__":
+    main()
