@@ -88,7 +88,12 @@ def _runs(bench: Bench, cases: list[str], *, quick: bool) -> Iterator[Run]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="default: all")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is run; peers run twice; default: 5")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        help="how often a plan is run, an apply half as often, a peer once or twice; default: 5",
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes only, to see that it works")
     parser.add_argument("--no-peers", action="store_true", help="without Terraform and Ansible")
     parser.add_argument("--output", type=Path, help=f"where the tables go too, for example {RESULTS.name}")

@@ -102,9 +102,9 @@ class Bench:
             (self.folder / "failed.txt").write_text(measured.output, encoding="utf-8")
         return Run(case, tool.name, size, measured, replace(used, cpu=used.cpu - before.cpu), good)
 
-    def rounds_of(self, tool: Tool, size: int) -> int:
-        """Return how often a tool is run: peers, and applies of many grants, take long."""
-        return max(1, min(self.rounds, 2)) if tool.slow or size >= 1000 else self.rounds
+    def rounds_of(self, tool: Tool, *, writes: bool = False) -> int:
+        """Return how often a tool is run in a case; one that writes takes longer and is run less often."""
+        return min(tool.rounds, max(1, self.rounds // 2) if writes else self.rounds)
 
 
 def two_accounts(bench: Bench, sizes: Iterable[int]) -> Iterator[Run]:
@@ -116,23 +116,26 @@ def two_accounts(bench: Bench, sizes: Iterable[int]) -> Iterator[Run]:
         folders = {tool.name: _prepared(bench, tool, workload) for tool in tools}
         _warm_up(bench, tools, folders, base)
         applied: dict[str, tuple[Moto, Path]] = {}
-        for number in range(bench.rounds):
-            for tool in tools:
-                if number < bench.rounds_of(tool, size):
-                    moto, folder = base.fork(), _copy(folders[tool.name])
-                    run = bench.run("first apply", size, tool, tool.apply(folder), moto, applies=True)
-                    if run.good and tool.name not in applied:
-                        applied[tool.name] = (moto, folder)
-                    else:
-                        moto.end()
-                    yield run
-        for number in range(bench.rounds):
-            for tool in tools:
-                if tool.name in applied and (number < bench.rounds_of(tool, size) or not tool.slow):
-                    yield _plan(bench, size, tool, *applied[tool.name])
-                if tool.name in applied and number < (1 if tool.slow else bench.rounds_of(tool, size)):
-                    yield _repair(bench, size, tool, *applied[tool.name])
+        for tool in _in_turn(bench, tools, writes=True):
+            moto, folder = base.fork(), _copy(folders[tool.name])
+            run = bench.run("first apply", size, tool, tool.apply(folder), moto, applies=True)
+            if run.good and tool.name not in applied:
+                applied[tool.name] = (moto, folder)
+            else:
+                moto.end()
+            yield run
+        ready = [tool for tool in tools if tool.name in applied]
+        for tool in _in_turn(bench, ready):
+            yield _plan(bench, size, tool, *applied[tool.name])
+        for tool in _in_turn(bench, ready, writes=True):
+            yield _repair(bench, size, tool, *applied[tool.name])
         base.end()
+
+
+def _in_turn(bench: Bench, tools: Sequence[Tool], *, writes: bool = False) -> Iterator[Tool]:
+    """Yield every tool in every round that it takes part in."""
+    for number in range(bench.rounds):
+        yield from (tool for tool in tools if number < bench.rounds_of(tool, writes=writes))
 
 
 def _plan(bench: Bench, size: int, tool: Tool, applied: Moto, folder: Path) -> Run:
@@ -177,14 +180,12 @@ def with_latency(bench: Bench, size: int) -> Iterator[Run]:
     """First apply where every call takes as long as the way to AWS."""
     workload = over_accounts(size)
     base = Moto.start(workload)
-    for _ in range(min(bench.rounds, 2)):
-        for tool in bench.tools:
-            if not tool.slow:
-                moto = base.fork()
-                moto.slow(LATENCY)
-                folder = _prepared(bench, tool, workload)
-                yield bench.run(f"first apply, {_ms(LATENCY)}", size, tool, tool.apply(folder), moto, applies=True)
-                moto.end()
+    for tool in _in_turn(bench, (Floor(), Xgrant()), writes=True):
+        moto = base.fork()
+        moto.slow(LATENCY)
+        folder = _prepared(bench, tool, workload)
+        yield bench.run(f"first apply, {_ms(LATENCY)}", size, tool, tool.apply(folder), moto, applies=True)
+        moto.end()
     base.end()
 
 
@@ -204,7 +205,7 @@ def offline(bench: Bench, sizes: Iterable[int]) -> Iterator[tuple[int, dict[str,
     for size in sizes:
         folder = _prepared(bench, Xgrant(), alone(size))
         command = Command((sys.executable, "-m", "benchmarks.pure", str(folder / "bench.yaml")), ROOT)
-        for _ in range(1 if size > 10_000 else max(1, min(bench.rounds, 3))):
+        for _ in range(1 if size > 10_000 else min(bench.rounds, 3)):
             measured = measure(command, bench.bytecode)
             if measured.code:
                 raise RuntimeError(measured.output)

@@ -36,7 +36,7 @@ class Terraform:
 
     name = "Terraform"
     most = 200
-    slow = True
+    rounds = 2
 
     def __init__(self) -> None:
         """Find it; AbsentError where it or its provider is not here."""

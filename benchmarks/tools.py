@@ -21,8 +21,8 @@ class Tool(Protocol):
     most: int
     """With more grants it would take too long here."""
 
-    slow: bool
-    """Whether it is run fewer times."""
+    rounds: int
+    """How often it is run at most, since it takes long."""
 
     def version(self) -> str:
         """Return name and version, for the table."""
@@ -42,7 +42,7 @@ class Xgrant:
 
     name = "xgrant"
     most = 1_000_000
-    slow = False
+    rounds = 1_000_000
 
     def version(self) -> str:
         """Return name and version."""
@@ -71,7 +71,7 @@ class Floor:
 
     name = "floor"
     most = 1_000_000
-    slow = False
+    rounds = 1_000_000
 
     def version(self) -> str:
         """Return the version of what it uses."""

@@ -23,9 +23,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
 def test_every_run_ends_well_and_reads_back_right(runs: list[Run]) -> None:
     assert [(run.case, run.tool, run.good) for run in runs] == [
         (case, tool, True)
-        for cases in (("first apply",), ("no-op plan", "one drift repaired"))
+        for case in ("first apply", "no-op plan", "one drift repaired")
         for tool in ("floor", "xgrant")
-        for case in cases
     ]
 
 
