@@ -53,18 +53,23 @@ def main() -> None:
             bytecode,
             lambda text: print(text, file=sys.stderr, flush=True),
         )
-        _measure(bench, results, arguments.cases, quick=arguments.quick)
-    text = document(results)
-    print(text, end="")
-    if arguments.output:
-        arguments.output.write_text(text, encoding="utf-8")
+        for _ in _measured(bench, results, arguments.cases, quick=arguments.quick):
+            if arguments.output:  # After each case, so that what is broken off leaves what it has.
+                arguments.output.write_text(document(results), encoding="utf-8")
+    print(document(results), end="")
 
 
-def _measure(bench: Bench, results: Results, cases: list[str], *, quick: bool) -> None:
-    results.runs = summaries(_runs(bench, cases, quick=quick))
+def _measured(bench: Bench, results: Results, cases: list[str], *, quick: bool) -> Iterator[None]:
+    """Add the cases to the results; yield after each."""
+    runs: list[Run] = []
+    for run in _runs(bench, cases, quick=quick):
+        runs.append(run)
+        results.runs = summaries(runs)
+        yield
     if "offline" in cases:
         for size, times, measured in offline(bench, (1000,) if quick else (10_000, 100_000)):
             results.offline.setdefault(size, []).append((times, measured))
+            yield
     if "stages" in cases:
         for tool, each in stages(bench, 20 if quick else 1000):
             results.stages.setdefault(tool, []).append(each)
@@ -73,6 +78,7 @@ def _measure(bench: Bench, results: Results, cases: list[str], *, quick: bool) -
             results.starts.setdefault(name, []).append((case, floor))
     if "parallelism" in cases:
         results.parallelism = parallelism()
+    yield
 
 
 def _runs(bench: Bench, cases: list[str], *, quick: bool) -> Iterator[Run]:

@@ -52,7 +52,7 @@ class _Compiler:
             elif keyword in _BOUNDS:
                 yield _BOUNDS[keyword](stated)
             elif keyword not in _ANNOTATIONS | {"then", "else", "properties", "additionalProperties"}:
-                raise KeyError(keyword)
+                raise KeyError(f"{keyword}: a keyword of JSON Schema that is not known here; add it, and a test")
         if "properties" in schema or "additionalProperties" in schema:
             known = {key: self.check(each) for key, each in schema.get("properties", {}).items()}
             yield _of_values(known, self.check(schema.get("additionalProperties", True)))
@@ -161,7 +161,7 @@ _BOUNDS: Mapping[str, Callable[[Any], Check]] = {
     "pattern": _pattern,
     "required": _of(dict, lambda value, keys: all(key in value for key in keys)),
     "dependentRequired": _of(
-        dict, lambda value, needs: all(key in value for stated in needs if stated in value for key in needs[stated])
+        dict, lambda value, keys: all(key in value for given in keys if given in value for key in keys[given])
     ),
     "minProperties": _of(dict, lambda value, least: len(value) >= least),
     "minItems": _of(list, lambda value, least: len(value) >= least),

@@ -26,12 +26,14 @@ SMALL: list[dict[str, Any]] = [
     {"enum": ["a", 0, None, [1], {"a": 1}]},
     {"pattern": "^a+$(?!\\n)"},
     {"minLength": 2},
+    {"maxLength": 1},
     {"minItems": 1, "items": {"type": "string"}},
     {"uniqueItems": True},
     {"uniqueItems": False},
     {"minimum": 1},
     {"maximum": 1},
     {"required": ["a", "b"]},
+    {"dependentRequired": {"a": ["b"]}},
     {"minProperties": 2},
     {"properties": {"a": {"type": "string"}}, "additionalProperties": False},
     {"properties": {"a": True, "b": False}},
@@ -69,7 +71,7 @@ def test_each_definition_holds_where_jsonschema_has_nothing_against_it(name: str
     assert holds(DEFINED[name])(value) == Draft202012Validator(DEFINED[name]).is_valid(value)
 
 
-@pytest.mark.parametrize("schema", [{"maxItems": 1}, {"type": "date"}, {"$ref": "#/$defs/a"}], ids=json.dumps)
+@pytest.mark.parametrize("schema", [{"contains": {}}, {"type": "date"}, {"$ref": "#/$defs/a"}], ids=json.dumps)
 def test_a_schema_with_something_unknown_is_refused_and_not_passed_over(schema: dict[str, Any]) -> None:
     with pytest.raises(KeyError):
         holds(schema)
