@@ -83,7 +83,8 @@ class Schedule:
                 self._run_wave(pool, threads)
         for index in range(len(self._steps)):
             if index not in self._results:
-                self._end(index, Result(Status.SKIPPED, self._stopped() or why))
+                # Whatever else it needs in vain.
+                self._note(index, Result(Status.SKIPPED, self._stopped() or why))
         return [self._results[index] for index in range(len(self._steps))]
 
     def _run_wave(self, pool: ThreadPoolExecutor, threads: int) -> None:
@@ -120,13 +121,11 @@ class Schedule:
             index, result = ended.pop()
             if self._undone[index] and result.status is Status.DONE:
                 result = replace(result, status=Status.PARTLY, error=_missing(self._undone[index]))
-            self._results[index] = result
-            step, total = self._steps[index], len(self._steps)
-            self._on_event(StepEnded(step, index + 1, total, result.status, result.error, result.calls))
+            self._note(index, result)
             for waiting in self._needed_by[index]:
                 self._missing[waiting] -= 1
                 if result.status not in (Status.DONE, Status.PARTLY):
-                    self._undone[waiting].append(step)
+                    self._undone[waiting].append(self._steps[index])
                 if self._missing[waiting]:
                     continue
                 undone = self._undone[waiting]
@@ -137,6 +136,11 @@ class Schedule:
                 else:
                     self._steps[waiting] = left
                     self._set_free(waiting)
+
+    def _note(self, index: int, result: Result) -> None:
+        self._results[index] = result
+        step, total = self._steps[index], len(self._steps)
+        self._on_event(StepEnded(step, index + 1, total, result.status, result.error, result.calls))
 
     def _set_free(self, index: int) -> None:
         wave = self._steps[index].wave

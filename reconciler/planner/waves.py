@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.model import CANARY, AccountFacts, Rollout, Step, Wave
@@ -18,7 +18,7 @@ def in_waves(
     """
     if rollout is None:
         return steps, ()
-    of_account = _waves_of({step.change.address.account for step in steps}, facts, rollout)
+    of_account = _waves_of(steps, facts, rollout)
     stages: list[int] = []
     accounts: dict[int, set[str]] = {}
     for step in steps:
@@ -32,9 +32,23 @@ def in_waves(
     return tuple(replace(step, wave=places[stage]) for step, stage in zip(steps, stages, strict=True)), waves
 
 
-def _waves_of(names: Iterable[str], facts: Mapping[str, AccountFacts], rollout: Rollout) -> dict[str, int]:
-    """Return the wave of each account: 0 for the canary, then by its rank, which is the same in every run."""
-    ranked = sorted(names, key=lambda name: (name not in rollout.canary, facts[name].account.stable_hash(), name))
+def _waves_of(steps: tuple[Step, ...], facts: Mapping[str, AccountFacts], rollout: Rollout) -> dict[str, int]:
+    """Return the wave of each account: 0 for the canary, then by its rank, whose order is the same in every run.
+
+    Accounts in which nothing can begin before others are done come last: they would take a place in a wave and leave
+    it empty.
+    """
+    waits: list[bool] = []
+    ahead: set[str] = set()
+    for step in steps:
+        account = step.change.address.account
+        waits.append(any(waits[i] or steps[i].change.address.account != account for i in step.requires))
+        if not waits[-1]:
+            ahead.add(account)
+    ranked = sorted(
+        {step.change.address.account for step in steps},
+        key=lambda name: (name not in rollout.canary, name not in ahead, facts[name].account.stable_hash(), name),
+    )
     # Rounded up, so that the smallest part is one account.
     ends = [-(-len(ranked) * percent // 100) for percent in rollout.then]
     return {
