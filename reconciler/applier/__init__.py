@@ -47,7 +47,7 @@ def apply(
         raise ValueError("the plan has findings of severity error")
     execute = execute or Executor(arns_by_id(plan.live.facts), writer).execute
     schedule = Schedule(plan.steps, execute, parallelism, on_event, stopped, _without)
-    waves = Waves(plan, schedule, verify, on_event)
+    waves = Waves(plan, schedule, verify, on_event, stopped)
     schedule.run(waves.begins)
     return waves.outcomes()
 

@@ -12,13 +12,20 @@ Verify = Callable[[tuple[Outcome, ...]], tuple[Outcome, ...]]
 
 
 class Waves:
-    """The waves of one apply, and what became of the changes; a plan without a rollout is one wave."""
+    """The waves of one apply, and what became of the changes; a plan without a rollout is one wave.
 
-    def __init__(self, plan: Plan, schedule: Schedule, verify: Verify, on_event: Callable[[Event], None]) -> None:
+    `stopped` says why no further step may begin, whatever the rollout allows.
+    """
+
+    def __init__(
+        self, plan: Plan, schedule: Schedule, verify: Verify, on_event: Callable[[Event], None],
+        stopped: Callable[[], str],
+    ) -> None:  # fmt: skip
         self._plan = plan
         self._schedule = schedule
         self._verify = verify
         self._on_event = on_event
+        self._stopped = stopped
         self._places: dict[Address, list[int]] = {}
         for place, step in enumerate(plan.steps):
             self._places.setdefault(step.change.address, []).append(place)
@@ -31,7 +38,8 @@ class Waves:
         self._settle()
         if not self._plan.waves:
             return ""
-        if why := self._refusal(wave):
+        # To read back takes a while.
+        if why := self._stopped() or self._refusal(wave):
             return why
         self._on_event(WaveStarted(self._plan.waves[wave], wave + 1, len(self._plan.waves)))
         return ""

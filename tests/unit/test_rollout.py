@@ -253,6 +253,21 @@ def test_each_wave_is_read_back_by_itself_and_what_is_not_as_written_counts(
     assert f"before the wave 100%: {said} (stop_on: 1)" in outcomes["w0"].error
 
 
+def test_who_stops_it_while_a_wave_is_read_back_lets_no_further_one_begin(tmp_path: Path) -> None:
+    found, stopped, events = rolling(tmp_path, "{canary: [w5]}"), list[str](), list[Event]()
+
+    def verify(outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+        stopped.append("interrupted")
+        return outcomes
+
+    outcomes = apply(
+        found, MemoryWriter({}), approved=found.fingerprint, on_event=events.append, verify=verify,
+        stopped=lambda: "interrupted" if stopped else "",
+    )  # fmt: skip
+    assert sum(isinstance(event, WaveStarted) for event in events) == 1
+    assert {one.error for one in outcomes if one.status is Status.SKIPPED} == {"interrupted"}
+
+
 @pytest.mark.parametrize(("stop_on", "begun"), [(1, []), (2, ["100%"])])
 def test_an_account_of_the_canary_that_could_not_be_read_is_a_failure(
     tmp_path: Path, stop_on: int, begun: list[str]
