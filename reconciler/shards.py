@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -70,8 +69,7 @@ class Shard:
 
     def has(self, account: Account) -> bool:
         """Return whether the account is in this part; always the same for the same account."""
-        digest = hashlib.sha256(account.id.encode()).digest()
-        return int.from_bytes(digest[:8], "big") % self.of + 1 == self.number
+        return account.stable_hash() % self.of + 1 == self.number
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"

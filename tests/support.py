@@ -96,6 +96,7 @@ def plan_for(manifest: Manifest, live: State, *, facts: Mapping[str, AccountFact
         Live(live, facts or facts_for(manifest, live)),
         stack=manifest.stack,
         rules=RULES,
+        rollout=manifest.rollout,
     )
 
 

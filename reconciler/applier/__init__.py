@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from reconciler.applier.execute import Executor
 from reconciler.applier.schedule import Schedule
+from reconciler.applier.waves import Verify, Waves
 from reconciler.caller_policies import openings, without_roles
 from reconciler.errors import StaleError
-from reconciler.model import Address, CallerPolicy, Change, Event, Outcome, Plan, Result, Role, Status, Step, Verb
+from reconciler.model import CallerPolicy, Event, Outcome, Plan, Result, Role, Step, Verb
 from reconciler.ports import Writer
 from reconciler.principals import arns_by_id
 
-__all__ = ["Executor", "apply"]
+__all__ = ["Executor", "Verify", "apply"]
 
 
 def apply(
@@ -25,6 +26,7 @@ def apply(
     parallelism: int = 1,
     stopped: Callable[[], str] = lambda: "",
     execute: Callable[[Step], Result] | None = None,
+    verify: Verify = lambda outcomes: outcomes,
 ) -> tuple[Outcome, ...]:
     """Execute an approved plan; return one outcome for each change, in the plan's order.
 
@@ -32,7 +34,7 @@ def apply(
     under way. `stopped` says why no further step may begin, nothing while it may. A step whose required steps are not
     all done is skipped; but a caller policy is written without the roles that could not be made. An error of AWS is a
     result, not an exception. Events are told in this thread. `execute` executes a step in place of the writer, for
-    example on another machine.
+    example on another machine. `verify` reads back what was written, at the end of each wave.
 
     Raises:
         StaleError: this is not the approved plan.
@@ -45,11 +47,9 @@ def apply(
         raise ValueError("the plan has findings of severity error")
     execute = execute or Executor(arns_by_id(plan.live.facts), writer).execute
     schedule = Schedule(plan.steps, execute, parallelism, on_event, stopped, _without)
-    by_address: dict[Address, list[tuple[Step, Result]]] = {}
-    results = schedule.run()
-    for step, result in zip(schedule.steps, results, strict=True):
-        by_address.setdefault(step.change.address, []).append((step, result))
-    return tuple(_outcome(change, by_address[change.address]) for change in plan.changes)
+    waves = Waves(plan, schedule, verify, on_event, stopped)
+    schedule.run(waves.begins)
+    return waves.outcomes()
 
 
 def _without(step: Step, undone: list[Step]) -> Step | None:
@@ -66,11 +66,3 @@ def _without(step: Step, undone: list[Step]) -> Step | None:
     change = step.change
     left = without_roles(change, closed, frozenset(openings(change.removed_address(), change.before)), "")
     return replace(step, change=left) if left is not None and left.after is not None else None
-
-
-def _outcome(change: Change, results: list[tuple[Step, Result]]) -> Outcome:
-    for status in (Status.FAILED, Status.SKIPPED, Status.PARTLY):
-        for step, found in results:
-            if found.status is status:
-                return Outcome(step.change if status is Status.PARTLY else change, status, found.error)
-    return Outcome(change, Status.DONE)

@@ -1,13 +1,14 @@
 """Which step may begin when.
 
 Accounts are written at the same time, and within one account as many steps as `parallelism` says; but never two that
-touch the same user, group, role or policy: AWS would refuse one of them with ConcurrentModification.
+touch the same user, group, role or policy: AWS would refuse one of them with ConcurrentModification. And none before
+all steps of earlier waves have ended.
 """
 
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
@@ -41,6 +42,8 @@ class Schedule:
         self._results: dict[int, Result] = {}
         self._running: dict[Future[Result], int] = {}
         self._free: dict[str, list[int]] = {}
+        self._wave = -1
+        self._later: dict[int, list[int]] = {step.wave: [] for step in steps}
         self._missing = [len(step.requires) for step in steps]
         self._undone: list[list[Step]] = [[] for _ in steps]
         self._needed_by: list[list[int]] = [[] for _ in steps]
@@ -55,21 +58,42 @@ class Schedule:
         """Return the steps in their order, those that could be done in part as they were executed."""
         return tuple(self._steps)
 
-    def run(self) -> list[Result]:
-        """Execute all steps; return what became of each, in their order."""
+    @property
+    def results(self) -> Mapping[int, Result]:
+        """Return what became of the steps that have ended, by their places."""
+        return self._results
+
+    def run(self, begins: Callable[[int], str] = lambda _wave: "") -> list[Result]:
+        """Execute all steps; return what became of each, in their order.
+
+        `begins` is called before each wave, once all steps of the earlier ones have ended; it says why neither this
+        wave nor a later one may begin, nothing if it may.
+        """
         accounts = {step.change.address.account for step in self._steps}
         threads = max(1, min(MAX_THREADS, len(accounts) * self._parallelism))
+        why = ""
         with ThreadPoolExecutor(threads, "apply") as pool:
-            self._begin(pool, threads)
-            while self._running:
-                done = wait(self._running, return_when=FIRST_COMPLETED).done
-                for future in sorted(done, key=lambda ended: self._running[ended]):
-                    self._end(self._running.pop(future), _result_of(future))
-                self._begin(pool, threads)
+            for wave in sorted(self._later):
+                why = self._stopped() or begins(wave)
+                if why:
+                    break
+                self._wave = wave
+                for index in self._later[wave]:
+                    self._set_free(index)
+                self._run_wave(pool, threads)
         for index in range(len(self._steps)):
             if index not in self._results:
-                self._end(index, Result(Status.SKIPPED, self._stopped()))
+                # Whatever else it needs in vain.
+                self._note(index, Result(Status.SKIPPED, self._stopped() or why))
         return [self._results[index] for index in range(len(self._steps))]
+
+    def _run_wave(self, pool: ThreadPoolExecutor, threads: int) -> None:
+        self._begin(pool, threads)
+        while self._running:
+            done = wait(self._running, return_when=FIRST_COMPLETED).done
+            for future in sorted(done, key=lambda ended: self._running[ended]):
+                self._end(self._running.pop(future), _result_of(future))
+            self._begin(pool, threads)
 
     def _begin(self, pool: ThreadPoolExecutor, threads: int) -> None:
         """Begin what may begin, the first of the plan's order first."""
@@ -97,13 +121,11 @@ class Schedule:
             index, result = ended.pop()
             if self._undone[index] and result.status is Status.DONE:
                 result = replace(result, status=Status.PARTLY, error=_missing(self._undone[index]))
-            self._results[index] = result
-            step, total = self._steps[index], len(self._steps)
-            self._on_event(StepEnded(step, index + 1, total, result.status, result.error, result.calls))
+            self._note(index, result)
             for waiting in self._needed_by[index]:
                 self._missing[waiting] -= 1
                 if result.status not in (Status.DONE, Status.PARTLY):
-                    self._undone[waiting].append(step)
+                    self._undone[waiting].append(self._steps[index])
                 if self._missing[waiting]:
                     continue
                 undone = self._undone[waiting]
@@ -115,8 +137,17 @@ class Schedule:
                     self._steps[waiting] = left
                     self._set_free(waiting)
 
+    def _note(self, index: int, result: Result) -> None:
+        self._results[index] = result
+        step, total = self._steps[index], len(self._steps)
+        self._on_event(StepEnded(step, index + 1, total, result.status, result.error, result.calls))
+
     def _set_free(self, index: int) -> None:
-        insort(self._free.setdefault(self._account(index), []), index)
+        wave = self._steps[index].wave
+        if wave > self._wave:
+            self._later[wave].append(index)
+        else:
+            insort(self._free.setdefault(self._account(index), []), index)
 
     def _account(self, index: int) -> str:
         return self._steps[index].change.address.account

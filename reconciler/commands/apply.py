@@ -17,6 +17,7 @@ from reconciler.locking import LEASE
 from reconciler.model import Event, Manifest, Outcome, Plan, Status, StepStarted
 from reconciler.pipeline import (
     Elsewhere,
+    ReadBack,
     Request,
     Turn,
     apply_plan,
@@ -25,7 +26,6 @@ from reconciler.pipeline import (
     elsewhere,
     load_with_accounts,
     make_plan,
-    read_back,
 )
 from reconciler.ports import Reader, Writer
 from reconciler.render.outcomes import summary
@@ -126,14 +126,19 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
     stopped = turn.stopped(signals.enter_context(stopping(locks)))
     accounts = ready.manifest.accounts
     execute = ready.workers.steps(ready.current, accounts, turn.lock_of) if ready.workers else None
+    read_back = ReadBack(ready.current, ready.manifest, ready.reader, stopped=stopped)
+
+    def verify(written: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+        if arguments.no_verify:
+            return written
+        found = read_back(written)
+        turn.read_back(one for one, before in zip(found, written, strict=True) if one != before)
+        return found
+
     outcomes: tuple[Outcome, ...] = apply_plan(
         ready.approved, turn.guard(ready.writer), current=ready.current, on_event=on_event,
-        parallelism=arguments.parallelism, stopped=stopped, execute=execute,
+        parallelism=arguments.parallelism, stopped=stopped, execute=execute, verify=verify,
     )  # fmt: skip
-    if not arguments.no_verify:
-        written = outcomes
-        outcomes = read_back(ready.current, written, ready.manifest, ready.reader, stopped=stopped)
-        turn.read_back(found for found, before in zip(outcomes, written, strict=True) if found != before)
     turn.settle()
     shown.close()
     say(
@@ -145,7 +150,7 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
     )
     if all(outcome.status is Status.DONE for outcome in outcomes) and ready.current.complete():
         return 0
-    return 6 if begun else 130
+    return 6 if begun or not stopped() else 130
 
 
 def _approved(verb: str) -> bool:

@@ -60,7 +60,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, wo
 
 
 def _explain(binding: Binding, reviewed: PlanFile, *, same_manifests: bool) -> None:
-    for line in stale_lines(binding.new, binding.gone, binding.different, binding.findings):
+    for line in stale_lines(binding.new, binding.gone, binding.different, binding.findings, binding.rollout):
         say(line)
     if not same_manifests:
         paths = " ".join(escape(path) for path in reviewed.data["source"]["paths"])

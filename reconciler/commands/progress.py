@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from reconciler.commands.output import painter, warn
 from reconciler.events import AccountRead, Called, Listed, Notice, Retried
-from reconciler.model import Event, StepEnded, StepStarted
+from reconciler.model import Event, StepEnded, StepStarted, WaveStarted
 from reconciler.render.escape import escape
 from reconciler.render.outcomes import event_line
 from reconciler.render.text import Painter
@@ -56,8 +56,10 @@ class Progress:
                 self._line(f"{at} {escape(notice.account)}: {notice.operation}: {notice.seconds:.3f} s{code}{request}")
 
     def event(self, event: Event) -> None:
-        """Tell a step of an apply."""
+        """Tell a step or a wave of an apply."""
         match event:
+            case WaveStarted() if self._tells("info"):
+                self._line(event_line(event, self._painter))
             case StepStarted():
                 if self._in_place:
                     self._status(f"{self._ended} of {event.total} steps done; {event_line(event, Painter(False))}")

@@ -11,6 +11,7 @@ from reconciler.pipeline import read_plan_file
 from reconciler.planfile import PlanFile
 from reconciler.render.data import dumps
 from reconciler.render.outlook import moment, outlook
+from reconciler.render.rollout import rollout_lines
 from reconciler.render.text import text_of
 
 
@@ -35,6 +36,7 @@ def print_plan_file(found: PlanFile, arguments: argparse.Namespace) -> None:
         brush = painter(arguments.color)
         ids = {} if arguments.expand else plan.account_ids()
         shown = text_of(
-            plan.changes, plan.findings, wanted=found.wanted(), painter=brush, ids=ids, unread=plan.unread()
-        )
+            plan.changes, plan.findings, wanted=found.wanted(), painter=brush, ids=ids, unread=plan.unread(),
+            rollout=rollout_lines(plan, expand=arguments.expand),
+        )  # fmt: skip
         sys.stdout.write(shown)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.errors import StoreError
-from reconciler.model import Caller, Event, Outcome, Plan, Status, StepStarted, Verb
+from reconciler.model import Caller, Event, Outcome, Plan, Status, StepEnded, StepStarted, Verb, WaveStarted
 from reconciler.ports import Clock, Store
 
 FORMAT = 1
@@ -49,13 +49,16 @@ class Journal:
         log = log_of(plan.stack, record_id)
         head = {
             "format": FORMAT, "id": record_id, "stack": plan.stack, "verb": verb, "plan": plan.fingerprint,
-            "lock": lock, "steps": self._total, **asdict(caller),
+            "lock": lock, "steps": self._total,
+            "waves": [wave.name for wave in plan.waves], **asdict(caller),
         }  # fmt: skip
         self._store.append(log, _line("begin", instant, head))
         self._log = log
 
     def note(self, event: Event) -> None:
         """Write that a step has begun or ended. Where that fails it is said once, and nothing more is written."""
+        if isinstance(event, WaveStarted):
+            return  # Each step says of which wave it is.
         with self._mutex:
             instant = self._clock.instant()
             if isinstance(event, StepStarted):
@@ -105,7 +108,7 @@ def log_of(stack: str, record_id: str) -> str:
     return f"history/{stack}/{record_id}"
 
 
-def _step_data(event: Event) -> dict[str, Any]:
+def _step_data(event: StepStarted | StepEnded) -> dict[str, Any]:
     step, change = event.step, event.step.change
     return {
         "number": event.number,
@@ -114,6 +117,7 @@ def _step_data(event: Event) -> dict[str, Any]:
         "verb": step.verb,
         "grant": change.grant,
         "attributes": list(change.attributes),
+        "wave": step.wave,
     }
 
 

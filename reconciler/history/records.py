@@ -24,7 +24,10 @@ NOBODY = Caller("", "", 0, "")
 
 @dataclass(frozen=True, slots=True)
 class RecordedStep:
-    """What became of a step; `status` and `ended` are empty where its end was not written."""
+    """What became of a step; `status` and `ended` are empty where its end was not written.
+
+    `wave` is the place of its wave among those of the record, counted from 0.
+    """
 
     number: int
     address: str
@@ -37,13 +40,15 @@ class RecordedStep:
     error: str = ""
     ended: str = ""
     calls: tuple[ApiCall, ...] = ()
+    wave: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """A run of apply or destroy. Without an `outcome` it was killed, or is under way.
 
-    `total` is how many steps its plan had. `unlike` says by address what AWS showed otherwise than it was written.
+    `total` is how many steps its plan had, `waves` are the names of the waves of its rollout. `unlike` says by address
+    what AWS showed otherwise than it was written.
     `damaged` is how many lines could not be read.
     """
 
@@ -61,6 +66,7 @@ class Record:
     counts: Mapping[str, int] = field(default_factory=dict)
     unlike: Mapping[str, str] = field(default_factory=dict)
     damaged: int = 0
+    waves: tuple[str, ...] = ()
 
 
 def is_id(text: str) -> bool:
@@ -135,7 +141,7 @@ def _head(data: Any, at: str) -> dict[str, Any]:
     texts = {name: _part(data, name, str) for name in ("user", "host", "command", "commit", "identity")}
     return {
         "verb": _part(data, "verb", str), "plan": _part(data, "plan", str), "lock": _part(data, "lock", str),
-        "total": _part(data, "steps", int), "started": at,
+        "total": _part(data, "steps", int), "started": at, "waves": tuple(map(str, data.get("waves", ()))),
         "caller": Caller(process=_part(data, "process", int), **texts),
     }  # fmt: skip
 
@@ -150,6 +156,7 @@ def _step(data: Any, at: str, *, ended: bool) -> RecordedStep:
         number=_part(data, "number", int), address=_part(data, "address", str), action=_part(data, "action", str),
         verb=_part(data, "verb", str), grant=_part(data, "grant", str), started=at,
         attributes=tuple(str(name) for name in _part(data, "attributes", list)),
+        wave=_part({"wave": 0, **data}, "wave", int),
     )  # fmt: skip
     if not ended:
         return step

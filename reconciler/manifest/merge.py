@@ -18,6 +18,7 @@ from reconciler.manifest.accounts import (
     selection_of,
 )
 from reconciler.manifest.compile import GrantCompiler
+from reconciler.manifest.rollout import rollout_of
 from reconciler.manifest.schema import problems_of
 from reconciler.manifest.selection import Selection
 from reconciler.manifest.source import PathTo, Source
@@ -65,6 +66,7 @@ def merge(
     unasked = organization is not None and listed is None
     accounts, inactive = all_accounts(usable, defaults, listed or (), problems, unasked=unasked)
     found = selection_of(usable, accounts, problems, unasked=unasked, inactive=inactive) if complete else None
+    rollout = rollout_of(usable, found[0] if found else None, problems)
     grants, unresolved = _grants(usable, defaults, found[0] if found else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
     problems.extend(_moved_wrongly(grants, usable))
@@ -74,8 +76,8 @@ def merge(
     mfa = section(defaults, "defaults").get("require", {}).get("mfa", False)
     ordered = tuple(sorted(grants, key=lambda grant: (grant.name, grant.target)))
     return Manifest(
-        stack, accounts, ordered, limits, store=store, inherits_mfa=mfa, organization=organization, inactive=inactive,
-        default_access=default_access(defaults),
+        stack, accounts, ordered, limits, rollout, store=store, inherits_mfa=mfa, organization=organization,
+        inactive=inactive, default_access=default_access(defaults),
         groups=found[1] if found else {}, unresolved=unresolved,
     )  # fmt: skip
 

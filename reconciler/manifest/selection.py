@@ -38,11 +38,13 @@ class Selection:
         self._inactive = {account.name: account for account in inactive}
         self._known: dict[str, dict[str, Account]] = {}
 
-    def select(self, stated: Any, exclude: Iterable[str] = ()) -> tuple[Account, ...]:
+    def select(
+        self, stated: Any, exclude: Iterable[str] = (), *, otherwise: str = "remove the grant"
+    ) -> tuple[Account, ...]:
         """Return the accounts that are meant, by name: `stated` is a name, a list of names, or criteria.
 
         Criteria are `accounts`, `tags` and `ou`, of which all have to hold, and `exclude`. Names are of accounts or of
-        groups.
+        groups. `otherwise` is what can be done where no account is meant, save to mend it.
 
         Raises:
             SelectionError: a name is unknown, a group contains itself, or no account is left.
@@ -56,7 +58,7 @@ class Selection:
         if not found:
             gone = self._inactive.get(stated) if isinstance(stated, str) else None
             why = f"{gone.name} is {gone.state}" if gone else "no account is meant by this"
-            raise SelectionError("XG046", f"{why}; mend it, or remove the grant")
+            raise SelectionError("XG046", f"{why}; mend it, or {otherwise}")
         return tuple(found[name] for name in sorted(found))
 
     def members(self, group: str) -> frozenset[str]:

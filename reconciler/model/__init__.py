@@ -17,11 +17,13 @@ from reconciler.model.declared import (
     Principal,
     PrincipalKind,
     Require,
+    Rollout,
     WebIdentity,
     working_roles,
 )
 from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
 from reconciler.model.plan import (
+    CANARY,
     Action,
     Change,
     Essence,
@@ -30,6 +32,7 @@ from reconciler.model.plan import (
     Severity,
     Step,
     Verb,
+    Wave,
     Whole,
     essence,
     fingerprint,
@@ -46,11 +49,12 @@ from reconciler.model.resources import (
     differing,
     resource_fingerprint,
 )
-from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted
+from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted, WaveStarted
 from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, UnresolvedError
 
 __all__ = [
     "ACTIVE",
+    "CANARY",
     "Access",
     "Account",
     "AccountFacts",
@@ -81,6 +85,7 @@ __all__ = [
     "Resource",
     "Result",
     "Role",
+    "Rollout",
     "Scope",
     "Severity",
     "State",
@@ -93,6 +98,8 @@ __all__ = [
     "UnreadTagsError",
     "UnresolvedError",
     "Verb",
+    "Wave",
+    "WaveStarted",
     "WebIdentity",
     "Whole",
     "as_data",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -80,6 +81,10 @@ class Account:
     def ways(self) -> frozenset[Access]:
         """Return all ways by which it is reached."""
         return frozenset([self.access, self.apply_access or self.access])
+
+    def stable_hash(self) -> int:
+        """Return a number that is always the same for the same account, and spreads accounts evenly."""
+        return int.from_bytes(hashlib.sha256(self.id.encode()).digest()[:8], "big")
 
 
 def working_roles(accounts: Iterable[Account]) -> frozenset[tuple[str, str]]:
@@ -220,10 +225,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """In which waves an apply goes over the accounts: those of the `canary` first, by name.
+
+    Then so many percent, `then`, which rise to 100, of all accounts that the plan changes. After `stop_on` failures no
+    further wave begins.
+    """
+
+    canary: frozenset[str]
+    then: tuple[int, ...]
+    stop_on: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """All manifest files together: the stack, its accounts by name, and its grants in order of name and target.
 
-    `groups` are the accounts of each group.
+    `groups` are the accounts of each group. Without a `rollout` an apply is one wave.
 
     `digest` is the SHA-256, in hexadecimal, over the content of all files that were read, policy files included.
     `store` is where locks and history are kept, like `s3://bucket/prefix`; empty for this machine. `path` is the first
@@ -237,6 +255,7 @@ class Manifest:
     accounts: Mapping[str, Account]
     grants: tuple[Grant, ...]
     limits: Limits = Limits()
+    rollout: Rollout | None = None
     digest: str = ""
     store: str = ""
     path: str = ""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.model.declared import Limits
+from reconciler.model.declared import Limits, Rollout
 from reconciler.model.live import Live
 from reconciler.model.resources import Address, Resource, State, digest, resource_fingerprint
 from reconciler.policy.document import PolicyDocument
@@ -57,11 +57,31 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A part of a change, and the steps (by index in the plan) that must be done before it."""
+    """A part of a change, and the steps (by index in the plan) that must be done before it.
+
+    `wave` is the place of its wave among those of the plan, counted from 0; all steps of the earlier ones have ended
+    before it begins.
+    """
 
     change: Change
     verb: Verb
     requires: tuple[int, ...] = ()
+    wave: int = 0
+
+
+CANARY = "canary"
+"""The name of a rollout's first wave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """A part of a rollout: what it is called, like `canary` or `10%`, and the accounts in which it changes something.
+
+    One whose steps go in several waves is an account of each.
+    """
+
+    name: str
+    accounts: tuple[str, ...]
 
 
 class Severity(StrEnum):
@@ -103,7 +123,8 @@ class Plan:
     """Changes, in order of grant and address; the steps that make them, in a safe order; findings; a fingerprint.
 
     The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
-    `owned` is how many resources the stack owns, those included that are out of sight.
+    `owned` is how many resources the stack owns, those included that are out of sight. Without a `rollout`, and for the
+    plan of a shard, there are no `waves`.
     """
 
     stack: str
@@ -116,6 +137,8 @@ class Plan:
     limits: Limits = Limits()  # noqa: RUF009 - frozen
     whole: Whole = Whole({}, {})
     owned: int = 0
+    rollout: Rollout | None = None
+    waves: tuple[Wave, ...] = ()
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""
@@ -138,6 +161,10 @@ class Plan:
     def unread(self) -> tuple[str, ...]:
         """Return the names of the managed accounts that could not be read, in order."""
         return tuple(sorted(name for name, facts in self.live.facts.items() if facts.error and not facts.elsewhere))
+
+    def untried(self) -> tuple[str, ...]:
+        """Return the names of the accounts of the rollout's canary that could not be read, in order."""
+        return tuple(name for name in self.unread() if self.rollout is not None and name in self.rollout.canary)
 
     def partial(self) -> bool:
         """Return whether this is the plan of a shard, which has to be merged with the others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from reconciler.model.plan import Change, Step
+from reconciler.model.plan import Change, Step, Wave
 
 
 class Status(StrEnum):
@@ -84,4 +84,13 @@ class Caller:
     identity: str = ""
 
 
-Event = StepStarted | StepEnded
+@dataclass(frozen=True, slots=True)
+class WaveStarted:
+    """A wave of a rollout begins, the `number`th of `total`."""
+
+    wave: Wave
+    number: int
+    total: int
+
+
+Event = StepStarted | StepEnded | WaveStarted

@@ -8,7 +8,7 @@ from reconciler.pipeline.imports import import_roles
 from reconciler.pipeline.main_job import PARALLELISM, Request, apply_plan, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.merge import merge_plan_files
 from reconciler.pipeline.plan_files import plan_again, read_plan_file, write_plan_file
-from reconciler.pipeline.read_back import read_back
+from reconciler.pipeline.read_back import ReadBack
 from reconciler.pipeline.shards import Elsewhere, reconcile
 from reconciler.pipeline.stores import locks_held, read_history, read_one_record, release_locks
 from reconciler.pipeline.turns import Turn, one_at_a_time
@@ -17,6 +17,7 @@ from reconciler.planfile import check_target
 __all__ = [
     "PARALLELISM",
     "Elsewhere",
+    "ReadBack",
     "Request",
     "Turn",
     "apply_plan",
@@ -34,7 +35,6 @@ __all__ = [
     "merge_plan_files",
     "one_at_a_time",
     "plan_again",
-    "read_back",
     "read_history",
     "read_one_record",
     "read_plan_file",

@@ -121,7 +121,7 @@ def make_plan(request: Request, reader: Reader) -> Plan:
             raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
     return plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
-        limits=manifest.limits, accepted=request.accepted, whole=whole,
+        limits=manifest.limits, accepted=request.accepted, whole=whole, rollout=manifest.rollout,
     )  # fmt: skip
 
 
@@ -146,9 +146,10 @@ def _in_shard(shard: Shard, manifest: Manifest, live: Live) -> Live:
 def apply_plan(
     approved: Plan, writer: Writer, *, current: Plan, on_event: Callable[[Event], None], parallelism: int = PARALLELISM,
     stopped: Callable[[], str] = lambda: "", execute: Callable[[Step], Result] | None = None,
+    verify: applier.Verify = lambda outcomes: outcomes,
 ) -> tuple[Outcome, ...]:  # fmt: skip
     """Execute `current`, a plan made just now, if it is the approved one; StaleError if not. See `applier.apply`."""
     return applier.apply(
         current, writer, approved=approved.fingerprint, on_event=on_event, parallelism=parallelism, stopped=stopped,
-        execute=execute,
+        execute=execute, verify=verify,
     )  # fmt: skip

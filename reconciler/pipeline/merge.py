@@ -22,7 +22,7 @@ from reconciler.model import (
 )
 from reconciler.pipeline.plan_files import read_plan_file, write_verified
 from reconciler.planfile import PlanFile
-from reconciler.planner import across
+from reconciler.planner import across, in_waves, order
 from reconciler.policy.arn import iam_arn
 from reconciler.render.data import plan_data
 from reconciler.rules.limits import limits
@@ -46,9 +46,10 @@ def merge_plan_files(paths: Sequence[str], out: str) -> PlanFile:
     facts = {name: known for file in files for name, known in file.plan.live.facts.items()}
     unread = {known.account.id: name for name, known in facts.items() if known.error}
     changes = across((_with_arns(change, facts) for file in files for change in file.plan.changes), unread)
+    _, waves = in_waves(order(changes), facts, first.plan.rollout)
     draft = Plan(
         first.plan.stack, {}, Live({}, facts), changes, findings=_findings(files), limits=first.plan.limits,
-        owned=sum(file.plan.owned for file in files),
+        owned=sum(file.plan.owned for file in files), rollout=first.plan.rollout, waves=waves,
     )  # fmt: skip
     entries = _entries(draft, files)
     digest = fingerprint(map(_essence, entries))
@@ -81,6 +82,7 @@ def _check(paths: Sequence[str], files: Sequence[PlanFile]) -> None:
             ("another --only", file.only, files[0].only),
             ("another --destroy", file.destroy, files[0].destroy),
             ("other limits", file.plan.limits, files[0].plan.limits),
+            ("another rollout", file.plan.rollout, files[0].plan.rollout),
         ):
             if ours != theirs:
                 raise PlanFileError(f"{path}: it was planned with {what} than {paths[0]}; plan all shards alike")

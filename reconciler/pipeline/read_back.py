@@ -20,57 +20,62 @@ _Error = tuple[Status, str]
 _PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
-def read_back(
-    plan: Plan, outcomes: tuple[Outcome, ...], manifest: Manifest, reader: Reader, *, stopped: Callable[[], str]
-) -> tuple[Outcome, ...]:
-    """Read the accounts that were written, in bulk; return the outcomes, with those failed that read back differently.
+class ReadBack:
+    """Reads the accounts that were written, in bulk, in as many parts as an apply has waves.
 
-    What differs is read again for `PATIENCE` seconds, until `stopped` says why not. Changes of an account that cannot
-    be read are unverified.
+    `stopped` says why what differs is not read again any more.
     """
-    done = (index for index, outcome in enumerate(outcomes) if outcome.status in (Status.DONE, Status.PARTLY))
-    errors = dict.fromkeys(done, (Status.UNVERIFIED, ""))
-    until = clock.monotonic() + PATIENCE
-    pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
-    # The ids of what this run has made are known once its account was read; its changes may be settled by then.
-    arns = arns_by_id(plan.live.facts)
-    while errors:
-        errors = _unlike({index: outcomes[index].change for index in errors}, manifest, reader, arns, stopped)
-        left = until - clock.monotonic()
-        if not errors or left <= 0:
-            break
-        clock.wait(min(next(pauses), left), stopped)
-        if stopped():
-            errors = dict.fromkeys(errors, (Status.UNVERIFIED, f"it was written, but not read back: {stopped()}"))
-            break
-    return tuple(
-        replace(outcome, status=errors[index][0], error=errors[index][1]) if index in errors else outcome
-        for index, outcome in enumerate(outcomes)
-    )
 
+    def __init__(self, plan: Plan, manifest: Manifest, reader: Reader, *, stopped: Callable[[], str]) -> None:
+        self._manifest = manifest
+        self._reader = reader
+        self._stopped = stopped
+        # The ids of what this run has made are known once its account was read; its changes may be settled by then.
+        self._arns = arns_by_id(plan.live.facts)
 
-def _unlike(
-    changes: dict[int, Change], manifest: Manifest, reader: Reader, arns: dict[str, str], stopped: Callable[[], str]
-) -> dict[int, _Error]:
-    """Return what is wrong with each change that AWS does not show as it was written; add the ids that were read."""
-    names = {change.address.account for change in changes.values()}
-    slots = frozenset(
-        address.slot()
-        for change in changes.values()
-        for address in (change.address, change.removed_address())
-        if address.kind is Kind.ROLE
-    )
-    accounts = tuple(manifest.accounts[name] for name in sorted(names))
-    try:
-        live = reader.read(Scope(manifest.stack, accounts, slots), stopped)
-    except XgrantError as error:
-        return dict.fromkeys(changes, _unknown(str(error)))
-    arns |= arns_by_id(live.facts)
-    found = {index: _wrong(change, live, arns) for index, change in changes.items()}
-    unlike = {index: (Status.FAILED, why) for index, why in found.items() if why}
-    errors = {index: live.facts[change.address.account].error for index, change in changes.items()}
-    unread = {index: _unknown(error) for index, error in errors.items() if error}
-    return unlike | unread
+    def __call__(self, outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+        """Return the outcomes, with those failed that read back differently.
+
+        What differs is read again for `PATIENCE` seconds. Changes of an account that cannot be read are unverified.
+        """
+        done = (index for index, outcome in enumerate(outcomes) if outcome.status in (Status.DONE, Status.PARTLY))
+        errors = dict.fromkeys(done, (Status.UNVERIFIED, ""))
+        until = clock.monotonic() + PATIENCE
+        pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
+        while errors:
+            errors = self._unlike({index: outcomes[index].change for index in errors})
+            left = until - clock.monotonic()
+            if not errors or left <= 0:
+                break
+            clock.wait(min(next(pauses), left), self._stopped)
+            if why := self._stopped():
+                errors = dict.fromkeys(errors, (Status.UNVERIFIED, f"it was written, but not read back: {why}"))
+                break
+        return tuple(
+            replace(outcome, status=errors[index][0], error=errors[index][1]) if index in errors else outcome
+            for index, outcome in enumerate(outcomes)
+        )
+
+    def _unlike(self, changes: dict[int, Change]) -> dict[int, _Error]:
+        """Return what is wrong with each change that AWS does not show as written; learn the ids that are read."""
+        names = {change.address.account for change in changes.values()}
+        slots = frozenset(
+            address.slot()
+            for change in changes.values()
+            for address in (change.address, change.removed_address())
+            if address.kind is Kind.ROLE
+        )
+        accounts = tuple(self._manifest.accounts[name] for name in sorted(names))
+        try:
+            live = self._reader.read(Scope(self._manifest.stack, accounts, slots), self._stopped)
+        except XgrantError as error:
+            return dict.fromkeys(changes, _unknown(str(error)))
+        self._arns |= arns_by_id(live.facts)
+        found = {index: _wrong(change, live, self._arns) for index, change in changes.items()}
+        unlike = {index: (Status.FAILED, why) for index, why in found.items() if why}
+        errors = {index: live.facts[change.address.account].error for index, change in changes.items()}
+        unread = {index: _unknown(error) for index, error in errors.items() if error}
+        return unlike | unread
 
 
 def _unknown(why: str) -> _Error:

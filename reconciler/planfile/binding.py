@@ -18,7 +18,7 @@ class Binding:
 
     `done` are reviewed changes that are missing because AWS is already as they wanted. `different` pairs a reviewed
     change with the one of now. `findings` are those that one of the two plans has and the other has not. `part` says
-    that accounts were left out since the review.
+    that accounts were left out since the review. `rollout` are those of the two plans, if they differ.
     """
 
     done: tuple[Entry, ...]
@@ -28,12 +28,13 @@ class Binding:
     findings: tuple[Entry, ...]
     same_digest: bool
     part: bool = False
+    rollout: tuple[Entry, Entry] | None = None
 
     def holds(self) -> bool:
         """Return whether all that is left to do was reviewed."""
         # Once a part is done, the digest of the rest is another; then every single change is compared instead.
         bound = self.same_digest or bool(self.done) or self.part
-        return bound and not (self.new or self.gone or self.different or self.findings)
+        return bound and not (self.new or self.gone or self.different or self.findings or self.rollout)
 
 
 def bind(
@@ -47,6 +48,7 @@ def bind(
     new = {entry["address"]: entry for entry in current["resource_changes"]}
     missing = [entry for place, entry in old.items() if place not in new]
     done = tuple(entry for entry in missing if _is_done(entry, standing))
+    rollouts = _rollout(reviewed), _rollout(current)
     return Binding(
         done=done,
         new=tuple(entry for place, entry in new.items() if place not in old),
@@ -55,7 +57,14 @@ def bind(
         findings=_findings(reviewed["findings"], current["findings"], partial=bool(done) or part),
         same_digest=reviewed["fingerprint"] == current["fingerprint"],
         part=part,
+        # Where nothing is left to do, it goes in no waves.
+        rollout=rollouts if new and rollouts[0] != rollouts[1] else None,
     )
+
+
+def _rollout(data: Mapping[str, Any]) -> Entry:
+    # Once a part is done, its waves are others.
+    return {key: value for key, value in data.get("rollout", {}).items() if key != "waves"}
 
 
 def _is_done(entry: Entry, standing: Mapping[str, str]) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.data import data_path
 from reconciler.errors import PlanFileError, PolicyError
-from reconciler.model import Account, AccountFacts, Change, Finding, Limits, Live, Plan
+from reconciler.model import Account, AccountFacts, Change, Finding, Limits, Live, Plan, Rollout, Wave
 from reconciler.planfile.rebuild import change, finding
 from reconciler.policy.document import loads_strict
 from reconciler.shards import Shard
@@ -160,4 +160,13 @@ def _plan(data: Mapping[str, Any], changes: tuple[Change, ...], findings: tuple[
     }
     limits = Limits(**data["shard"]["limits"]) if "shard" in data else Limits()
     owned = data["summary"].get("owned", 0)
-    return Plan(data["stack"], {}, Live({}, facts), changes, (), findings, data["fingerprint"], limits, owned=owned)
+    rollout, waves = _rollout(data["rollout"]) if "rollout" in data else (None, ())
+    return Plan(
+        data["stack"], {}, Live({}, facts), changes, (), findings, data["fingerprint"], limits, owned=owned,
+        rollout=rollout, waves=waves,
+    )  # fmt: skip
+
+
+def _rollout(data: Mapping[str, Any]) -> tuple[Rollout, tuple[Wave, ...]]:
+    waves = tuple(Wave(wave["name"], tuple(wave["accounts"])) for wave in data["waves"])
+    return Rollout(frozenset(data["canary"]), tuple(data["then"]), data["stop_on"]), waves

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reconciler.collector import uncollected
-from reconciler.model import Finding, Limits, Live, Plan, Severity, State, Whole, essence, fingerprint
+from reconciler.model import Finding, Limits, Live, Plan, Rollout, Severity, State, Wave, Whole, essence, fingerprint
 from reconciler.ownership import owns
 from reconciler.planner.across import across, in_order, without_unread
 from reconciler.planner.adopt import with_adoptable
@@ -14,11 +14,12 @@ from reconciler.planner.compare import compare
 from reconciler.planner.narrow import destroyed, narrow
 from reconciler.planner.order import order
 from reconciler.planner.pack import packed
+from reconciler.planner.waves import in_waves
 from reconciler.principals import with_arns
 
 Rule = Callable[[Plan], Iterable[Finding]]
 
-__all__ = ["Rule", "across", "destroyed", "narrow", "plan", "without_unread"]
+__all__ = ["Rule", "across", "destroyed", "in_waves", "narrow", "order", "plan", "without_unread"]
 
 
 @uncollected()
@@ -31,13 +32,15 @@ def plan(
     limits: Limits = Limits(),  # noqa: B008 - frozen
     accepted: frozenset[str] = frozenset(),
     whole: Whole | None = None,
+    rollout: Rollout | None = None,
 ) -> Plan:
     """Return the complete plan that brings `live` to `desired`, for what the stack owns and nothing else.
 
     Desired resources of accounts that are not managed make no change, nor do those of accounts that could not be
     read: of these nothing is known, and nothing is newly opened in them. Nor do those that are planned elsewhere. Every
     account of `desired` must be in `live.facts`. Of findings that may be accepted, those of the rules in `accepted`
-    only warn. `whole` is what `desired` and `live` are a part of, if they were narrowed or nothing is to be left.
+    only warn. `whole` is what `desired` and `live` are a part of, if they were narrowed or nothing is to be left. The
+    waves of a `rollout` are of all accounts, so the plan of a shard has none.
     """
     whole = whole or Whole(desired, live.state)
     live = with_arns(live)
@@ -48,14 +51,15 @@ def plan(
     found = compare(wanted, live, stack=stack)
     if any(facts.elsewhere for facts in live.facts.values()):
         # What they mean for other accounts shows when all shards are there.
-        changes = in_order(found)
+        changes, waves = in_order(found), tuple[Wave, ...]()
         steps = order(across(found, {}))
     else:
         changes = across(found, {facts.account.id: name for name, facts in live.facts.items() if facts.error})
-        steps = order(changes)
+        steps, waves = in_waves(order(changes), live.facts, rollout)
     draft = Plan(
         stack, desired, live, changes, steps, fingerprint=fingerprint(map(essence, changes)), limits=limits,
-        whole=whole, owned=sum(owns(stack, resource) for resource in whole.live.values()),
+        whole=whole, owned=sum(owns(stack, resource) for resource in whole.live.values()), rollout=rollout,
+        waves=waves,
     )  # fmt: skip
     findings = (_accepted(finding, accepted) for rule in rules for finding in rule(draft))
     return replace(draft, findings=tuple(finding for finding in findings if not _is_elsewhere(finding, live)))

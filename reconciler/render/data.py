@@ -7,6 +7,7 @@ from typing import Any
 
 from reconciler.model import AccountFacts, Action, Change, Finding, Plan, Resource, resource_fingerprint
 from reconciler.policy.document import PolicyDocument
+from reconciler.render.rollout import rollout_data
 from reconciler.render.statements import Masks, document_data, masked
 
 FORMAT_VERSION = "1.2"
@@ -44,6 +45,7 @@ def plan_data(plan: Plan, *, again: bool = False) -> dict[str, Any]:
         "findings": [_finding(finding, again=again) for finding in plan.findings],
         "summary": {action.value: plan.count(action) for action in Action}
         | {"wanted": len(plan.wanted()), "owned": plan.owned, "refused": plan.refused()},
+        **rollout_data(plan),
     }
 
 

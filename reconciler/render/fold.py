@@ -9,7 +9,7 @@ from itertools import groupby
 
 from reconciler.model import Change, Finding
 
-_SHOWN = 6
+FEW = 6
 """So many accounts, or values, are named; of more the number is said."""
 
 _RESOURCE = re.compile(r"(Resource: arn:[a-z-]+:iam::)(\d{12})(:role/.*)")
@@ -91,9 +91,14 @@ def _general_texts(texts: Sequence[str], account: str, ids: Mapping[str, str]) -
 
 def named(accounts: tuple[str, ...]) -> str:
     """Return accounts as text: a few by their names, of more how many they are."""
-    if len(accounts) <= _SHOWN:
+    return few(accounts) + ("; --expand shows each" if len(accounts) > FEW else "")
+
+
+def few(accounts: tuple[str, ...]) -> str:
+    """Return accounts as text as `named` does, where nothing shows each."""
+    if len(accounts) <= FEW:
         return ", ".join(accounts)
-    return f"{', '.join(accounts[: _SHOWN - 1])} and {len(accounts) - _SHOWN + 1} more; --expand shows each"
+    return f"{', '.join(accounts[: FEW - 1])} and {len(accounts) - FEW + 1} more"
 
 
 def shortened(lines: Iterable[Line], known: frozenset[str]) -> list[Line]:
@@ -104,7 +109,7 @@ def shortened(lines: Iterable[Line], known: frozenset[str]) -> list[Line]:
     shown: list[Line] = []
     for (mark, depth, general), together in groupby(lines, key=lambda line: (*line[:2], _general_role(line[2], known))):
         several = list(together)
-        if general and len(several) > _SHOWN:
+        if general and len(several) > FEW:
             shown.append((mark, depth, general.replace("*", f"({len(several)} accounts)", 1)))
         else:
             shown += several

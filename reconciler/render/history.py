@@ -39,8 +39,14 @@ def record_text(record: Record) -> str:
         "lock": record.lock,
     }
     lines = [f"{name + ':':10}{escape(value)}" for name, value in facts.items() if value]
+    for place, wave in enumerate(record.waves):
+        steps = [step for step in record.steps if step.wave == place]
+        begun = "" if any(step.started for step in steps) else " not begun"
+        lines.append(f"wave {place + 1} of {len(record.waves)}, {escape(wave)}:{begun}")
+        lines.extend(line for step in steps for line in _step_lines(step, record.total))
     for step in record.steps:
-        lines.extend(_step_lines(step, record.total))
+        if step.wave >= len(record.waves):  # All of them, where there was no rollout.
+            lines.extend(_step_lines(step, record.total))
     lines.extend(f"read back: {escape(address)}: {escape(error)}" for address, error in record.unlike.items())
     lines.extend(_damage(record))
     return "\n".join(lines) + "\n"

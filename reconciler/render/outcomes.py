@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from reconciler.model import Action, Change, Event, Outcome, Role, Status, StepStarted, Verb
+from reconciler.model import (
+    Action,
+    Change,
+    Event,
+    Outcome,
+    Role,
+    Status,
+    StepStarted,
+    Verb,
+    WaveStarted,
+)
 from reconciler.render.escape import escape
+from reconciler.render.fold import FEW, few
 from reconciler.render.text import Painter, unread_text
 
 _DOING = {
@@ -24,6 +35,9 @@ _MARKS = {Status.DONE: "+", Status.FAILED: "error"}
 
 def event_line(event: Event, painter: Painter, ended: int | None = None) -> str:
     """Return the line that says what has just begun or ended; `ended` is how many steps have, with this one."""
+    if isinstance(event, WaveStarted):
+        number = len(event.wave.accounts)
+        return f"wave {event.number} of {event.total}, {event.wave.name}: {number} account{'s' * (number != 1)}"
     change, verb = event.step.change, event.step.verb
     address = escape(str(change.removed_address() if verb is Verb.REMOVE else change.address))
     doing, done = _DOING[change.action, verb]
@@ -46,11 +60,7 @@ def summary(
     could not be read.
     """
     listed = tuple(outcomes)
-    lines = [
-        f"{outcome.status}: {escape(str(outcome.change.address))}: {escape(outcome.error)}"
-        for outcome in listed
-        if outcome.status is not Status.DONE
-    ]
+    lines = [*_not_done(listed)]
     done = [outcome.change for outcome in listed if outcome.status in (Status.DONE, Status.PARTLY)]
     counts = [f"{_count(done, action)} {action}d" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)]
     if _count(done, Action.REPLACE):
@@ -66,6 +76,22 @@ def summary(
         lines.append(f"What was not done stays in the plan: {cause}run the same command again.")
     left_out = f" Left out: {unread_text(unread)}." if unread else ""
     return "\n".join([*lines, f"{verb.capitalize()}: {', '.join(counts)}.{left_out}"]) + "\n"
+
+
+def _not_done(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield a line for each change that is not done, but one for many that were skipped for the same reason."""
+    skipped: dict[str, list[Change]] = {}
+    for outcome in outcomes:
+        if outcome.status is Status.SKIPPED:
+            skipped.setdefault(outcome.error, []).append(outcome.change)
+    for outcome in outcomes:
+        together = skipped.get(outcome.error, []) if outcome.status is Status.SKIPPED else []
+        if outcome.status is Status.DONE or (len(together) > FEW and outcome.change is not together[0]):
+            continue
+        what = str(outcome.change.address)
+        if len(together) > FEW:
+            what = f"{len(together)} changes of {few(tuple(sorted({one.address.account for one in together})))}"
+        yield f"{outcome.status}: {escape(what)}: {escape(outcome.error)}"
 
 
 def _count(changes: list[Change], action: Action) -> int:

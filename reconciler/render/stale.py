@@ -18,8 +18,12 @@ def stale_lines(
     gone: Iterable[_Entry],
     different: Iterable[tuple[_Entry, _Entry]],
     findings: Iterable[_Entry],
+    rollout: tuple[_Entry, _Entry] | None = None,
 ) -> Iterator[str]:
-    """Yield a line for each change and finding that differs, and one for each attribute of a change that does."""
+    """Yield a line for each change and finding that differs, and one for each attribute of a change that does.
+
+    `rollout` are the reviewed one and that of now, if they differ.
+    """
     for entry in new:
         yield f"new: {_named(entry)}; it was not reviewed"
     for entry in gone:
@@ -38,6 +42,9 @@ def stale_lines(
             yield f"    {path}: {value_text(row.before)} when reviewed, {value_text(row.after)} now"
     for entry in findings:
         yield f"finding: {entry['rule']} {escape(entry['message'])}; only one of the two plans has it"
+    if rollout is not None:
+        reviewed_text, current_text = (value_text(stated or MISSING) for stated in rollout)
+        yield f"rollout: {reviewed_text} when reviewed, {current_text} now"
 
 
 def value_text(value: Any) -> str:

@@ -16,6 +16,7 @@ from reconciler.policy.document import PolicyDocument
 from reconciler.render.differences import MISSING, Difference, differences
 from reconciler.render.escape import HIDDEN, escape
 from reconciler.render.fold import Line, folded, folded_findings, named, shortened
+from reconciler.render.rollout import rollout_lines
 from reconciler.render.statements import Rows, head_changes, masked, paired, shown, statement_rows
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-", Action.ADOPT: ">"}
@@ -55,18 +56,19 @@ def text(plan: Plan, painter: Painter = _PLAIN, *, expand: bool = False) -> str:
     """
     ids = {} if expand else plan.account_ids()
     return text_of(
-        plan.changes, plan.findings, wanted=bool(plan.wanted()), painter=painter, ids=ids, unread=plan.unread()
-    )
+        plan.changes, plan.findings, wanted=bool(plan.wanted()), painter=painter, ids=ids, unread=plan.unread(),
+        rollout=rollout_lines(plan, expand=expand),
+    )  # fmt: skip
 
 
 def text_of(
     changes: Sequence[Change], findings: Iterable[Finding], *, wanted: bool, painter: Painter = _PLAIN,
-    ids: Mapping[str, str] | None = None, unread: Sequence[str] = (),
+    ids: Mapping[str, str] | None = None, unread: Sequence[str] = (), rollout: Iterable[str] = (),
 ) -> str:  # fmt: skip
     """Return changes and findings as text, as of a plan; `wanted` says whether anything is to be there.
 
     `ids` are those of the accounts by their names; without them every change is shown by itself. `unread` are the
-    accounts that could not be read.
+    accounts that could not be read, `rollout` the lines that say in which waves it goes.
     """
     lines: list[str] = []
     if ids:
@@ -91,6 +93,7 @@ def text_of(
         lines += ["No changes. Nothing is wanted, and nothing is there to be removed.", ""]
     elif not changes:
         lines += ["No changes. AWS is as the manifests say.", ""]
+    lines += rollout
     lines.append(counts(changes) + (f" Left out: {unread_text(unread)}." if unread else ""))
     return "\n".join(lines) + "\n"
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from reconciler.model import Outcome, Status
-from reconciler.pipeline import Request, apply_plan, aws_ports, load, make_plan, read_back
+from reconciler.pipeline import ReadBack, Request, apply_plan, aws_ports, load, make_plan
 from reconciler.sandbox.scenario import CLEARED, SOURCE, TARGET, root_client, seed
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.faults import Fault, Kind
@@ -197,7 +197,7 @@ def apply(path: Path, sandbox: Sandbox | None = None, fault: Set | None = None) 
         fault(sandbox)
     outcomes = apply_plan(plan, writer, current=plan, on_event=lambda _: None)
     if sandbox and fault:
-        outcomes = read_back(plan, outcomes, found, reader, stopped=lambda: "")
+        outcomes = ReadBack(plan, found, reader, stopped=lambda: "")(outcomes)
         sandbox.strict.faults.calm()
     return outcomes
 

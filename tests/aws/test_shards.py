@@ -100,11 +100,12 @@ def of_file(file: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("words", [(), ("--destroy",)])
 def test_four_shards_merged_are_the_plan_of_one_run(xgrant: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
     for grants in (FIRST, SECOND):
-        path, whole = manifest(tmp_path, grants), tmp_path / "whole.json"
+        path, whole = manifest(tmp_path, grants, rollout={"canary": ["w2"], "then": "30%"}), tmp_path / "whole.json"
         assert xgrant("plan", path, "-o", whole, *words).code in (0, 3)
         result, out = merged(xgrant, path, *words)
         assert result.out.splitlines()[-1] == xgrant("show", whole).out.splitlines()[-1]
         assert of_file(out) == of_file(whole)
+        assert len(of_file(out)["rollout"]["waves"]) > 1 or words
         if grants is FIRST:
             assert xgrant("apply", path, "--auto-approve").code == 0
 

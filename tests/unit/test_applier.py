@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.applier import apply
 from reconciler.errors import StaleError
-from reconciler.model import Event, Kind, Plan, Status, StepEnded
+from reconciler.model import Event, Kind, Plan, Status, StepEnded, WaveStarted
 from tests.support import MemoryWriter, desired_of, grant_yaml, load_text, manifest_yaml, plan_for, role_at
 
 
@@ -65,7 +65,11 @@ def test_each_step_is_told_when_it_begins_and_when_it_ends(tmp_path: Path) -> No
     found = new_plan(tmp_path, "a")
     events: list[Event] = []
     apply(found, MemoryWriter({}), approved=found.fingerprint, on_event=events.append)
-    told = [(type(e).__name__, e.number, e.total, str(e.step.change.address)) for e in events]
+    told = [
+        (type(e).__name__, e.number, e.total, str(e.step.change.address))
+        for e in events
+        if not isinstance(e, WaveStarted)
+    ]
     assert told == [
         ("StepStarted", 1, 2, "storage/role/a"),
         ("StepEnded", 1, 2, "storage/role/a"),

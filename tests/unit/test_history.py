@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.history import Journal, newest, read_record
-from reconciler.model import ApiCall, Caller, Live, Status, StepEnded, StepStarted
+from reconciler.model import ApiCall, Caller, Live, Status, StepEnded, StepStarted, WaveStarted
 from reconciler.planner import plan
 from reconciler.render.history import record_text
 from reconciler.rules import RULES
@@ -92,3 +92,30 @@ def test_how_a_run_ended_is_one_word(tmp_path: Path, statuses: list[Status], how
     journal.end(**how)
     ((record,), _) = newest(store, "platform", 1)
     assert record.outcome == outcome
+
+
+def test_a_rollout_is_told_wave_by_wave_also_where_a_wave_never_began(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()) + "rollout: {canary: [storage]}\n")
+    made = plan(
+        desired_of(manifest), Live({}, facts_for(manifest)), stack="platform", rules=RULES, rollout=manifest.rollout
+    )
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    journal = Journal(store, clock, str, print)
+    journal.begin(made, BOB, verb="apply", lock="lock-1")
+    first, second = made.steps
+    journal.note(WaveStarted(made.waves[0], 1, 2))
+    journal.note(StepStarted(first, 1, 2))
+    journal.note(StepEnded(first, 1, 2, Status.FAILED, "no"))
+    journal.note(StepEnded(second, 2, 2, Status.SKIPPED, "too much failed"))
+    journal.end()
+    ((brief,), _) = newest(store, "platform", 1)
+    full = read_record(store, "platform", brief.id)
+    assert full is not None
+    assert (full.waves, [step.wave for step in full.steps]) == (("canary", "100%"), [0, 1])
+    assert [line for line in record_text(full).splitlines() if not line.startswith(" ")][-4:] == [
+        "wave 1 of 2, canary:",
+        "[1/2] storage/role/reader: create: failed: no",
+        "wave 2 of 2, 100%: not begun",
+        "[2/2] dev/group/developers/caller-policy/reader: create: skipped: too much failed",
+    ]

@@ -18,6 +18,8 @@ from reconciler.model import (
     StepEnded,
     StepStarted,
     Verb,
+    Wave,
+    WaveStarted,
 )
 from reconciler.render.text import Painter
 from tests.support import allow, document
@@ -33,6 +35,7 @@ def shown(capsys: pytest.CaptureFixture[str], level: str = "info", *, in_place: 
     progress.notice(Called("dev", "CreateRole", 0.0414, "id-1"))
     progress.notice(Called("dev", "CreateRole", 0.0414, "id-2", "Throttling"))
     progress.notice(Retried("dev\x1b", "CreateRole", "Throttling", 1, 0.52))
+    progress.event(WaveStarted(Wave("canary", ("dev",)), 1, 2))
     progress.event(StepStarted(STEP, 1, 2))
     progress.event(StepEnded(STEP, 1, 2, Status.DONE))
     progress.close()
@@ -45,6 +48,7 @@ def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(capsys: pytest.Cap
     assert shown(capsys).splitlines() == [
         *(f"{number} of 40 accounts read" for number in range(4, 41, 4)),
         "dev\\u001b: CreateRole: Throttling; try 2 in 0.5 s",
+        "wave 1 of 2, canary: 1 account",
         "[1/2] dev/user/alice/caller-policy/g: created",
     ]
 
@@ -54,6 +58,7 @@ def test_on_a_terminal_counts_stand_in_place_and_leave_nothing_behind(capsys: py
     kept = [line.rpartition("\r\x1b[K")[2] for line in text.split("\n")]
     assert kept == [
         "dev\\u001b: CreateRole: Throttling; try 2 in 0.5 s",
+        "wave 1 of 2, canary: 1 account",
         "[1/2] dev/user/alice/caller-policy/g: created",
         "",
     ]
@@ -61,7 +66,7 @@ def test_on_a_terminal_counts_stand_in_place_and_leave_nothing_behind(capsys: py
     assert "\r\x1b[K0 of 2 steps done; dev/user/alice/caller-policy/g: creating ..." in text
 
 
-@pytest.mark.parametrize(("level", "lines"), [("error", 0), ("warning", 0), ("info", 12), ("debug", 14)])
+@pytest.mark.parametrize(("level", "lines"), [("error", 0), ("warning", 0), ("info", 13), ("debug", 15)])
 def test_a_level_tells_what_it_is_for(capsys: pytest.CaptureFixture[str], level: str, lines: int) -> None:
     text = shown(capsys, level)
     assert text.count("\n") == lines

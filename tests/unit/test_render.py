@@ -318,3 +318,15 @@ def test_the_summary_tells_what_was_not_read_back_from_what_failed_and_names_the
         "What was not done stays in the plan: run the same command again.\n"
         "Destroy: 0 created, 0 updated, 1 deleted, 1 unverified.\n"
     )
+
+
+def test_many_changes_that_were_skipped_for_one_reason_are_one_line() -> None:
+    policy = CallerPolicy("g", document(allow()))
+    changes = [Change(role_at(f"w{number % 7}", f"R{number}"), Action.DELETE, "g", policy, None) for number in range(8)]
+    skipped = [Outcome(change, Status.SKIPPED, "too much failed") for change in changes]
+    assert summary(skipped) == (
+        "skipped: 8 changes of w0, w1, w2, w3, w4 and 2 more: too much failed\n"
+        "What was not done stays in the plan: mend the cause and run the same command again.\n"
+        "Apply: 0 created, 0 updated, 0 deleted, 8 skipped.\n"
+    )
+    assert summary(skipped[:6]).count("too much failed") == 6

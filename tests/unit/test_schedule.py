@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -153,3 +154,65 @@ def test_a_mistake_in_one_step_fails_it_and_loses_nothing_of_the_others() -> Non
     failed, done, skipped = Schedule(wanted, execute, 2, lambda _: None, lambda: "").run()
     assert (failed.status, done.status, skipped.status) == (Status.FAILED, Status.DONE, Status.SKIPPED)
     assert "internal error: KeyError: 'canary'; this is a mistake in xgrant" in failed.error
+
+
+@st.composite
+def steps_in_waves(draw: st.DrawFn) -> tuple[Step, ...]:
+    """Return steps, each in whatever wave, but none before one that it requires."""
+    found: list[Step] = []
+    for one in draw(steps()):
+        wave = max([draw(st.integers(0, 3)), *(found[required].wave for required in one.requires)])
+        found.append(replace(one, wave=wave))
+    return tuple(found)
+
+
+@given(steps_in_waves(), st.integers(1, 4), st.sets(st.integers(0, 11)), st.integers(1, 5))
+def test_no_step_begins_before_all_earlier_waves_have_ended_nor_in_or_after_a_wave_that_may_not_begin(
+    wanted: tuple[Step, ...], parallelism: int, failing: set[int], last: int
+) -> None:
+    started, ended, begun = list[int](), list[int](), list[int]()
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, StepStarted):
+            assert all(index in ended for index, one in enumerate(wanted) if one.wave < event.step.wave)
+            assert event.step.wave == begun[-1] < last
+            started.append(event.number - 1)
+        elif isinstance(event, StepEnded):
+            ended.append(event.number - 1)
+
+    def begins(wave: int) -> str:
+        assert all(index in ended for index, one in enumerate(wanted) if one.wave < wave)
+        begun.append(wave)
+        return "" if wave < last else "too much failed"
+
+    def execute(one: Step) -> Result:
+        return Result(Status.FAILED if wanted.index(one) in failing else Status.DONE)
+
+    results = Schedule(wanted, execute, parallelism, on_event, lambda: "").run(begins)
+    waves = sorted({one.wave for one in wanted})
+    assert begun == waves[: len([wave for wave in waves if wave < last]) + 1]
+    assert sorted(ended) == [*range(len(wanted))]
+    for index, (one, result) in enumerate(zip(wanted, results, strict=True)):
+        needs = [required for required in one.requires if results[required].status is not Status.DONE]
+        assert (index in started) is (one.wave < last and not needs)
+        if one.wave >= last and not needs:
+            assert (result.status, result.error) == (Status.SKIPPED, "too much failed")
+
+
+def test_once_stopped_no_later_wave_begins() -> None:
+    stopped: list[str] = []
+
+    def execute(_: Step) -> Result:
+        stopped.append("interrupted")
+        return Result(Status.DONE)
+
+    pair = (step("dev", "alice", "a"), replace(step("dev", "bob", "b"), wave=1))
+    begun: list[int] = []
+
+    def begins(wave: int) -> str:
+        begun.append(wave)
+        return ""
+
+    results = Schedule(pair, execute, 1, lambda _: None, lambda: "interrupted" if stopped else "").run(begins)
+    assert begun == [0]
+    assert [(one.status, one.error) for one in results] == [(Status.DONE, ""), (Status.SKIPPED, "interrupted")]
