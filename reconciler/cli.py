@@ -10,6 +10,7 @@ import sys
 
 from reconciler import __version__
 from reconciler.commands import DEFAULT_PATH
+from reconciler.commands.use_arguments import add_use
 
 # As typing has it: typing itself would be a tenth of the time that --help takes.
 TYPE_CHECKING = False
@@ -36,7 +37,7 @@ MAX_DAYS = 365
 MAX_SHARDS = 10_000
 """More parts than any stack has accounts."""
 
-_MODULES = {"import": "import_"}
+_MODULES = {"import": "import_", "exec": "exec_", "credential-process": "credential_process"}
 """By command the module of `reconciler.commands`, where it cannot have the same name."""
 
 
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     _looking(commands)
     _changing(commands)
     _asking(commands)
+    add_use(lambda name, summary: _use_command(commands, name, summary), _period)
     _trying(commands)
     return top
 
@@ -235,6 +237,12 @@ def _manifest_command(commands: argparse._SubParsersAction[_Subcommand], name: s
         default=[DEFAULT_PATH],
         help=f"manifest files, or directories of them; default: {DEFAULT_PATH}",
     )
+    return command
+
+
+def _use_command(commands: argparse._SubParsersAction[_Subcommand], name: str, summary: str) -> _Parser:
+    command = _command(commands, name, summary)
+    _progress(command)
     return command
 
 

@@ -47,6 +47,7 @@ from reconciler.model.resources import (
     resource_fingerprint,
 )
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted
+from reconciler.model.session import Identity, Session, SessionRequest, Wish
 from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, UnresolvedError
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "Finding",
     "Grant",
     "Hub",
+    "Identity",
     "Kind",
     "Limits",
     "Live",
@@ -82,6 +84,8 @@ __all__ = [
     "Result",
     "Role",
     "Scope",
+    "Session",
+    "SessionRequest",
     "Severity",
     "State",
     "StatedTags",
@@ -95,6 +99,7 @@ __all__ = [
     "Verb",
     "WebIdentity",
     "Whole",
+    "Wish",
     "as_data",
     "differing",
     "essence",
