@@ -10,7 +10,7 @@ import sys
 
 from reconciler import __version__
 from reconciler.commands import DEFAULT_PATH
-from reconciler.commands.use_arguments import add_use
+from reconciler.commands.use_arguments import add_use, split_program
 
 # As typing has it: typing itself would be a tenth of the time that --help takes.
 TYPE_CHECKING = False
@@ -322,8 +322,10 @@ def _parallelism(text: str) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code. No traceback reaches a user."""
-    arguments = parser().parse_args(argv)
-    arguments.command_line = ["xgrant", *(sys.argv[1:] if argv is None else argv)]
+    words, program = split_program(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(words)
+    arguments.command_line = ["xgrant", *words]
+    arguments.program = program
     # A stream that the caller has closed leads nowhere.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - no pathlib for --help
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - likewise

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from reconciler.commands.output import print_error
 from reconciler.commands.use import used
-from reconciler.errors import XgrantError
+from reconciler.errors import UsageError, XgrantError
 from reconciler.render.sessions import HIDDEN_BY, environment
 
 NOT_FOUND, NOT_RUN = 127, 126
@@ -20,6 +20,8 @@ NOT_FOUND, NOT_RUN = 127, 126
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code is this one's."""
+    if not arguments.program:
+        raise UsageError("exec: name the command to run behind --, like: xgrant exec GRANT -- aws s3 ls")
     found = used(arguments)
     kept = {name: value for name, value in os.environ.items() if name not in HIDDEN_BY}
     try:

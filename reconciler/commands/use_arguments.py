@@ -23,7 +23,7 @@ def add_use(make: Make, seconds: Callable[[str], int]) -> None:
         command = make(name, summary)
         command.add_argument("grant", metavar="GRANT", help="the grant; GRANT@ACCOUNT where it has several targets")
         if name == "exec":
-            command.add_argument("program", nargs="+", metavar="COMMAND", help="behind --, with its arguments")
+            command.epilog = "The command stands behind --, with its arguments: xgrant exec GRANT -- aws s3 ls"
         _session(command, seconds)
         if name == "assume":
             command.add_argument(
@@ -34,6 +34,17 @@ def add_use(make: Make, seconds: Callable[[str], int]) -> None:
     config = make("config", "make profiles for AWS's tools of the grants that you may use")
     _credentials(config)
     config.add_argument("--write", action="store_true", help="write them to the AWS configuration file")
+
+
+def split_program(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words of a command line without the program of `exec`, and that program, which is behind the first --.
+
+    argparse would take a second -- away from the program, and its options for its own.
+    """
+    if words[:1] != ["exec"] or "--" not in words:
+        return words, []
+    end = words.index("--")
+    return words[:end], words[end + 1 :]
 
 
 def _credentials(command: argparse.ArgumentParser) -> None:
