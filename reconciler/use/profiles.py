@@ -49,7 +49,7 @@ def _not_possible(use: Use, who: Identity, mfa_serial: str) -> str:
         if not mfa_serial:
             return "it demands MFA: name your device with --mfa-serial, or as mfa_serial of the source profile"
     if demands(use.grant.conditions, "sts:sourceidentity"):
-        return "it demands a source identity, which no profile can send; `xgrant credential-process` does"
+        return "it demands a source identity, which no profile can send"
     return ""
 
 

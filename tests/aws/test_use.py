@@ -43,6 +43,11 @@ grants:
     to: {account: storage}
     permissions: [{actions: "s3:*", resources: "*"}]
     trust_conditions: {StringLike: {"sts:RoleSessionName": "audit-*"}}
+  with-identity:
+    from: {account: dev, users: [alice]}
+    to: {account: storage}
+    permissions: [{actions: "s3:*", resources: "*"}]
+    trust_conditions: {StringLike: {"sts:SourceIdentity": "*"}}
 """
 
 
@@ -223,6 +228,11 @@ class TestRefusals:
             "the role's side refuses: trust condition not met: StringLike sts:RoleSessionName: audit-*" in refused.err
         )
         assert xgrant("assume", "with-condition", "--session-name", "audit-7").code == 0
+
+    def test_a_source_identity_that_neither_side_allows_is_told_as_such(self, xgrant: Run) -> None:
+        refused = xgrant("assume", "with-identity")
+        assert refused.code == 1
+        assert "for which both sides would have to allow sts:SetSourceIdentity" in refused.err
 
     def test_credentials_that_are_none_are_told_with_what_to_do(self, xgrant: Run) -> None:
         Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"]).unlink()

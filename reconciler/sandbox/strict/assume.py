@@ -120,9 +120,14 @@ def _allows(role: Any, caller: _Caller, request: Request) -> bool:
     document = readable(role.assume_role_policy_document)
     allowed = False
     for statement in statements(document):
-        if not _has_action(statement) or not _names(statement, caller):
+        if not _names(statement, caller):
             continue
         deny = statement.get("Effect") == "Deny"
+        # A source identity has to be allowed, too (facts sheet 6).
+        asked = ("sts:assumerole", "sts:setsourceidentity") if request.get("SourceIdentity") else ("sts:assumerole",)
+        has = [_has_action(statement, action) for action in asked]
+        if not (any(has) if deny else all(has)):
+            continue
         if _met(statement.get("Condition", {}), caller, request, unknown=deny):
             if deny:
                 return False
@@ -130,8 +135,8 @@ def _allows(role: Any, caller: _Caller, request: Request) -> bool:
     return allowed
 
 
-def _has_action(statement: Mapping[str, Any]) -> bool:
-    return any(fnmatchcase("sts:assumerole", fold(str(action))) for action in _list(statement.get("Action", [])))
+def _has_action(statement: Mapping[str, Any], wanted: str) -> bool:
+    return any(fnmatchcase(wanted, fold(str(action))) for action in _list(statement.get("Action", [])))
 
 
 def _names(statement: dict[str, Any], caller: _Caller) -> bool:
