@@ -94,6 +94,10 @@ def offered_profiles(paths: Sequence[str], *, source: str, mfa_serial: str | Non
             f"the AWS configuration files have no profile {source}; name the one that has your credentials with --as"
         )
     found = tuple(use for use in uses(manifest) if use.grant.web_identity is None)
+    if source in (use.label for use in found):
+        raise UsageError(
+            f"the profile {source} is one of a grant; name the one that has your own credentials with --as"
+        )
     caller = Caller(source, found[0].target.partition if found else "aws", notify)
     who = caller.identity()
     serial = who.mfa_serial if mfa_serial is None else mfa_serial
@@ -117,8 +121,7 @@ def _chosen(paths: Sequence[str], text: str, notify: Notify) -> tuple[Manifest, 
     if use is None:
         manifest = load_with_accounts(paths, notify)
         use = choose(manifest, text)
-    if use is None:
-        raise UsageError(f"the grant {text} is over accounts that nobody lists; see `xgrant accounts`")
+    assert use is not None  # Nothing is unresolved any more.
     return manifest, use
 
 

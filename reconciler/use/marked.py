@@ -79,6 +79,6 @@ def _check_names(before: bytes, after: bytes, sections: Mapping[str, Mapping[str
         match = _PROFILE.match(line.strip())
         if match and (name := match.group(2).decode(errors="replace")) in sections:
             raise XgrantError(
-                f"the file has a profile {name} already, which is not xgrant's, and AWS's tools take none twice; give "
-                "that one another name"
+                f"the file has a profile {name} already, outside the part of this stack, and AWS's tools take "
+                "none twice; give that one another name"
             )

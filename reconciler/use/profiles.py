@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from reconciler.use.choice import Use
 from reconciler.use.conditions import demands, demands_mfa, value_for
 from reconciler.use.refused import may_use
 from reconciler.use.request import longest
+
+# A line break in an external id, which trust_conditions may have, would be a setting of its own in the file.
+_VALUE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,13 @@ def profiles(found: Iterable[Use], who: Identity, *, source: str, mfa_serial: st
     sections: dict[str, Mapping[str, str]] = {}
     left: dict[str, str] = {}
     for use in found:
+        settings = _settings(use, who, mfa_serial)
         if reason := _not_possible(use, who, mfa_serial):
             left[use.label] = reason
+        elif wrong := [name for name, value in settings.items() if _VALUE.fullmatch(value) is None]:
+            left[use.label] = f"its {wrong[0]} has characters that no profile can hold"
         else:
-            sections[use.label] = _settings(use, who, source, mfa_serial)
+            sections[use.label] = {"role_arn": use.role_arn, "source_profile": source, **settings}
     return Profiles(sections, left)
 
 
@@ -53,11 +60,9 @@ def _not_possible(use: Use, who: Identity, mfa_serial: str) -> str:
     return ""
 
 
-def _settings(use: Use, who: Identity, source: str, mfa_serial: str) -> Mapping[str, str]:
+def _settings(use: Use, who: Identity, mfa_serial: str) -> Mapping[str, str]:
     conditions = use.grant.conditions
     settings = {
-        "role_arn": use.role_arn,
-        "source_profile": source,
         "mfa_serial": mfa_serial if demands_mfa(conditions) else "",
         "external_id": value_for(conditions, "sts:externalid", who),
         "role_session_name": value_for(conditions, "sts:rolesessionname", who),

@@ -253,6 +253,29 @@ class TestRefusals:
         assert "the answer holds no credentials as AWS gives them" in result.err
 
 
+class TestOrganization:
+    """Whoever uses a grant may seldom list the accounts of the organization."""
+
+    MANIFEST = (
+        EXAMPLE.read_text().replace("accounts:\n", "accounts:\n  organization: {}\n", 1)
+        + """\
+  elsewhere:
+    from: {account: dev, users: [alice]}
+    to: {account: {ou: ou-ab12-cdef3456}}
+    permissions: [{actions: "s3:*", resources: "*"}]
+"""
+    )
+
+    def test_it_is_asked_only_for_a_grant_over_accounts_that_it_alone_knows(self, xgrant: Run, tmp_path: Path) -> None:
+        (tmp_path / "grants.yaml").write_text(self.MANIFEST)
+        stated = xgrant("assume", "shared-bucket-read", "--manifest", tmp_path / "grants.yaml")
+        assert stated.code == 0
+        asked = xgrant("assume", "elsewhere", "--manifest", tmp_path / "grants.yaml")
+        assert (asked.code, "account the organization: " in asked.err) == (1, True)
+        config = xgrant("config", "--manifest", tmp_path / "grants.yaml")
+        assert "no profile for elsewhere: only the organization knows the accounts" in config.err
+
+
 class TestMfa:
     def test_the_code_lets_in_and_one_that_is_used_up_does_not(self, xgrant: Run) -> None:
         command = ["assume", "with-mfa"]
@@ -306,6 +329,12 @@ class TestMfa:
             f"role_arn = arn:aws:iam::{TARGET}:role/xgrant/with-mfa", "source_profile = default",
             f"mfa_serial = {DEVICE}", "external_id = agreed", "duration_seconds = 3600",
         ]  # fmt: skip
+
+
+def test_a_profile_of_a_grant_is_no_source_of_its_own(xgrant: Run) -> None:
+    assert xgrant("config", "--write").code == 0
+    result = xgrant("config", "--write", "--as", "shared-bucket-read")
+    assert (result.code, "is one of a grant; name the one that has your own credentials" in result.err) == (64, True)
 
 
 def test_config_writes_once_and_says_what_is_not_known(xgrant: Run) -> None:

@@ -302,6 +302,11 @@ class TestProfiles:
             ("require: {mfa: true}", ALICE, "it demands MFA: name your device"),
             ("require: {mfa: true}", SESSION, "the session of the role ci never carries"),
             ("trust_conditions: {StringLike: {'sts:SourceIdentity': '*'}}", ALICE, "no profile can send"),
+            (
+                "trust_conditions: {StringEquals: {'sts:ExternalId': \"x\\ncredential_process = touch y\"}}",
+                ALICE,
+                "its external_id has characters that no profile can hold",
+            ),
         ],
     )
     def test_a_grant_that_no_profile_can_use_is_left_with_the_reason(
