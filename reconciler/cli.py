@@ -11,6 +11,7 @@ import sys
 
 from reconciler import __version__
 from reconciler.commands import DEFAULT_PATH
+from reconciler.commands.use_arguments import add_use, split_program
 
 # As typing has it: typing itself would be a tenth of the time that --help takes.
 TYPE_CHECKING = False
@@ -37,7 +38,7 @@ MAX_DAYS = 365
 MAX_SHARDS = 10_000
 """More parts than any stack has accounts."""
 
-_MODULES = {"import": "import_"}
+_MODULES = {"import": "import_", "exec": "exec_", "credential-process": "credential_process"}
 """By command the module of `reconciler.commands`, where it cannot have the same name."""
 
 
@@ -74,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     _looking(commands)
     _changing(commands)
     _asking(commands)
+    add_use(lambda name, summary: _use_command(commands, name, summary), _period)
     _trying(commands)
     return top
 
@@ -239,6 +241,12 @@ def _manifest_command(commands: argparse._SubParsersAction[_Subcommand], name: s
     return command
 
 
+def _use_command(commands: argparse._SubParsersAction[_Subcommand], name: str, summary: str) -> _Parser:
+    command = _command(commands, name, summary)
+    _progress(command)
+    return command
+
+
 def _only(command: _Parser) -> None:
     command.add_argument(
         "--only", action="append", default=[], metavar="GRANT", help="leave all other grants alone; may be repeated"
@@ -315,8 +323,10 @@ def _parallelism(text: str) -> int:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code. No traceback reaches a user."""
-    arguments = parser().parse_args(argv)
-    arguments.command_line = ["xgrant", *(sys.argv[1:] if argv is None else argv)]
+    words, program = split_program(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(words)
+    arguments.command_line = ["xgrant", *words]
+    arguments.program = program
     # A stream that the caller has closed leads nowhere.
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - no pathlib for --help
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - likewise

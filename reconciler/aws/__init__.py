@@ -1,8 +1,20 @@
 """The only room that knows boto3."""
 
+from reconciler.aws.assume import Caller, has_profile
+from reconciler.aws.console import sign_in_link
 from reconciler.aws.organizations import AwsDirectory
 from reconciler.aws.reader import AwsReader, do_reading, slim
 from reconciler.aws.sessions import Connections
 from reconciler.aws.writer import AwsWriter
 
-__all__ = ["AwsDirectory", "AwsReader", "AwsWriter", "Connections", "do_reading", "slim"]
+__all__ = [
+    "AwsDirectory",
+    "AwsReader",
+    "AwsWriter",
+    "Caller",
+    "Connections",
+    "do_reading",
+    "has_profile",
+    "sign_in_link",
+    "slim",
+]

@@ -50,6 +50,7 @@ from reconciler.model.resources import (
     resource_fingerprint,
 )
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted, WaveStarted
+from reconciler.model.session import Identity, Session, SessionRequest, Wish
 from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, UnresolvedError
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "Finding",
     "Grant",
     "Hub",
+    "Identity",
     "Kind",
     "Limits",
     "Live",
@@ -87,6 +89,8 @@ __all__ = [
     "Role",
     "Rollout",
     "Scope",
+    "Session",
+    "SessionRequest",
     "Severity",
     "State",
     "StatedTags",
@@ -102,6 +106,7 @@ __all__ = [
     "WaveStarted",
     "WebIdentity",
     "Whole",
+    "Wish",
     "as_data",
     "differing",
     "essence",

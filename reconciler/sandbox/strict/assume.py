@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -27,6 +27,8 @@ class _Caller:
     entity_arn: str
     entity_id: str
     account: str
+    devices: Mapping[str, Any] = field(default_factory=dict)
+    mfa: bool = False
 
 
 def check_duration(request: Request) -> None:
@@ -71,6 +73,7 @@ def check_trust(request: Request) -> None:
     caller = _caller(request)
     if caller is None:
         return  # moto refuses an access key that it does not know
+    caller = replace(caller, mfa=_device_answers(caller, request))
     arn = request.get("RoleArn") or ""
     role = accounts.principal_with_arn(arn)
     if role is None or not _allows(role, caller, request):
@@ -86,8 +89,26 @@ def _caller(request: Request) -> _Caller | None:
         return _Caller(session.arn, session.role_arn, "" if role is None else role.id, request.account)
     for user in accounts.holders(request.account, "User").values():
         if any(key.access_key_id == request.access_key for key in user.access_keys):
-            return _Caller(user.arn, user.arn, user.id, request.account)
+            return _Caller(user.arn, user.arn, user.id, request.account, user.mfa_devices)
     return None
+
+
+def _device_answers(caller: _Caller, request: Request) -> bool:
+    """Return whether an MFA device of the user is in the request (facts sheet 6).
+
+    Any code will do but the two that the device was enabled with, since each is good once.
+
+    Raises:
+        RefusedError: AccessDenied, 403: it is no device of the user, or the code is used up.
+
+    """
+    serial, code = request.get("SerialNumber"), request.get("TokenCode")
+    if serial is None and code is None:
+        return False
+    device = caller.devices.get(serial or "")
+    if device is None or code in (None, device.authentication_code_1, device.authentication_code_2):
+        raise RefusedError("AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.")
+    return True
 
 
 def _session(request: Request) -> Any | None:
@@ -99,9 +120,14 @@ def _allows(role: Any, caller: _Caller, request: Request) -> bool:
     document = readable(role.assume_role_policy_document)
     allowed = False
     for statement in statements(document):
-        if not _has_action(statement) or not _names(statement, caller):
+        if not _names(statement, caller):
             continue
         deny = statement.get("Effect") == "Deny"
+        # A source identity has to be allowed, too (facts sheet 6).
+        asked = ("sts:assumerole", "sts:setsourceidentity") if request.get("SourceIdentity") else ("sts:assumerole",)
+        has = [_has_action(statement, action) for action in asked]
+        if not (any(has) if deny else all(has)):
+            continue
         if _met(statement.get("Condition", {}), caller, request, unknown=deny):
             if deny:
                 return False
@@ -109,8 +135,8 @@ def _allows(role: Any, caller: _Caller, request: Request) -> bool:
     return allowed
 
 
-def _has_action(statement: Mapping[str, Any]) -> bool:
-    return any(fnmatchcase("sts:assumerole", fold(str(action))) for action in _list(statement.get("Action", [])))
+def _has_action(statement: Mapping[str, Any], wanted: str) -> bool:
+    return any(fnmatchcase(wanted, fold(str(action))) for action in _list(statement.get("Action", [])))
 
 
 def _names(statement: dict[str, Any], caller: _Caller) -> bool:
@@ -120,12 +146,12 @@ def _names(statement: dict[str, Any], caller: _Caller) -> bool:
 
 
 def _met(condition: Mapping[str, Mapping[str, Any]], caller: _Caller, request: Request, *, unknown: bool) -> bool:
-    # aws:MultiFactorAuthPresent is never there: nobody in the sandbox has a device.
     context = {
         "sts:externalid": request.get("ExternalId"),
         "sts:rolesessionname": request.get("RoleSessionName"),
         "aws:principalarn": caller.entity_arn,
-        "aws:multifactorauthpresent": None,
+        "sts:sourceidentity": request.get("SourceIdentity"),
+        "aws:multifactorauthpresent": "true" if caller.mfa else None,
     }
     for operator, block in condition.items():
         for key, wanted in block.items():

@@ -1,0 +1,45 @@
+"""`xgrant exec`: runs a command with the credentials of a session, in its environment and nowhere else."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from typing import NoReturn
+
+from reconciler.commands.output import print_error
+from reconciler.commands.use import used
+from reconciler.errors import UsageError, XgrantError
+from reconciler.render.sessions import HIDDEN_BY, environment
+
+NOT_FOUND, NOT_RUN = 127, 126
+"""The exit codes of shells for a command that is not there, and one that cannot be run."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; its exit code is this one's."""
+    if not arguments.program:
+        raise UsageError("exec: name the command to run behind --, like: xgrant exec GRANT -- aws s3 ls")
+    found = used(arguments)
+    kept = {name: value for name, value in os.environ.items() if name not in HIDDEN_BY}
+    try:
+        variables = {**kept, **environment(found.session, found.who.region)}
+        if os.name == "nt":  # There the new process would not be waited for.
+            return subprocess.call(arguments.program, env=variables)  # noqa: S603 - the user's own command
+        _become(arguments.program, variables)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        print_error(XgrantError(f"exec: {arguments.program[0]} cannot be run: {why}; name a command that can"))
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUN
+
+
+def _become(program: list[str], variables: dict[str, str]) -> NoReturn:
+    """Run the command in place of this process, so that signals and the exit code are its own."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    # Python ignores these, and what is ignored stays so in the new program.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    os.execvpe(program[0], program, variables)  # noqa: S606 - likewise

@@ -1,0 +1,148 @@
+"""From a grant to a session of its role, and to profiles of the AWS configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reconciler.errors import AwsError, UsageError
+from reconciler.events import Notice
+from reconciler.manifest import load
+from reconciler.model import Identity, Manifest, PrincipalKind, Session, SessionRequest, Wish
+from reconciler.pipeline.directory import load_with_accounts
+from reconciler.use import Use, choose, explained, profiles, request_for, usable, uses
+from reconciler.use.profiles import Profiles
+from reconciler.use.request import check_code, check_serial
+
+if TYPE_CHECKING:
+    from reconciler.aws import Caller
+
+Notify = Callable[[Notice], None]
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """A session that somebody got of a grant's role."""
+
+    use: Use
+    who: Identity
+    session: Session
+
+
+def assume(paths: Sequence[str], wish: Wish, *, ask_code: Callable[[str], str], notify: Notify) -> InUse:
+    """Return a session of the role of a grant; `ask_code` asks for the code of an MFA device, by its serial.
+
+    Raises:
+        ManifestError: with every problem of the manifests.
+        UsageError: no such grant, or something has to be given.
+        AwsError: AWS refuses; it says which side, as far as that can be known.
+
+    """
+    from reconciler.aws import Caller
+
+    manifest, use = _chosen(paths, wish.grant, notify)
+    caller = Caller(wish.profile, use.target.partition, notify)
+    who = caller.identity()
+    request = request_for(use, who, wish)
+    if request.mfa_serial and not request.mfa_code:
+        code = ask_code(request.mfa_serial)
+        check_code(code)
+        request = replace(request, mfa_code=code)
+    try:
+        return InUse(use, who, caller.assume(request, use.target.name))
+    except AwsError as error:
+        raise _with_reason(error, use, manifest, who, request, caller) from error
+
+
+def console_link(used: InUse) -> str:
+    """Return a link that signs in to the console with a session; see `aws.sign_in_link`."""
+    from reconciler.aws import sign_in_link
+
+    target = used.use.target
+    return sign_in_link(used.session, account=target.name, partition=target.partition)
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """The profiles that somebody can have, and what is not known of them.
+
+    `unseen` are grants that name groups of which nobody can see who is in them, `unresolved` grants over accounts that
+    only the organization knows.
+    """
+
+    stack: str
+    profiles: Profiles
+    unseen: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
+
+
+def offered_profiles(paths: Sequence[str], *, source: str, mfa_serial: str | None, notify: Notify) -> Offered:
+    """Return the profiles of the grants that the profile `source` may use.
+
+    Raises:
+        ManifestError: with every problem of the manifests.
+        UsageError: there is no such profile, or no such device can be.
+        AwsError: AWS does not know its credentials.
+
+    """
+    from reconciler.aws import Caller, has_profile
+
+    manifest = load(paths)
+    if not has_profile(source) or not source.isprintable():
+        raise UsageError(
+            f"the AWS configuration files have no profile {source}; name the one that has your credentials with --as"
+        )
+    found = tuple(use for use in uses(manifest) if use.grant.web_identity is None)
+    if source in (use.label for use in found):
+        raise UsageError(
+            f"the profile {source} is one of a grant; name the one that has your own credentials with --as"
+        )
+    caller = Caller(source, found[0].target.partition if found else "aws", notify)
+    who = caller.identity()
+    serial = who.mfa_serial if mfa_serial is None else mfa_serial
+    if serial:
+        check_serial(serial)
+    groups = _groups(found, manifest, who, caller)
+    mine = usable(found, manifest.accounts, who, groups)
+    certain = usable(found, manifest.accounts, who, groups or ())
+    return Offered(
+        manifest.stack,
+        profiles(mine, who, source=source, mfa_serial=serial),
+        tuple(use.label for use in mine if use not in certain),
+        manifest.unresolved,
+    )
+
+
+def _chosen(paths: Sequence[str], text: str, notify: Notify) -> tuple[Manifest, Use]:
+    """Return the manifests and what is meant; the organization is asked only where it has to be."""
+    manifest = load(paths)
+    use = choose(manifest, text)
+    if use is None:
+        manifest = load_with_accounts(paths, notify)
+        use = choose(manifest, text)
+    assert use is not None  # Nothing is unresolved any more.
+    return manifest, use
+
+
+def _with_reason(
+    error: AwsError, use: Use, manifest: Manifest, who: Identity, request: SessionRequest, caller: Caller
+) -> AwsError:
+    """Return the error with the side that refuses, and what to do."""
+    groups = _groups((use,), manifest, who, caller) if error.code.startswith("AccessDenied") else None
+    hint = explained(use, manifest.accounts, who, request, error.code, error.message, groups) or error.hint
+    return AwsError(error.account, error.operation, error.code, error.message, request_id=error.request_id, hint=hint)
+
+
+def _groups(found: Sequence[Use], manifest: Manifest, who: Identity, caller: Caller) -> frozenset[str] | None:
+    """Return the groups of who asks; None where that may not be asked, which is said where it matters."""
+    if not who.user():
+        return frozenset()
+    named = (principal for use in found for principal in use.grant.principals)
+    accounts = manifest.accounts
+    if not any(one.kind is PrincipalKind.GROUP and accounts[one.account].id == who.account for one in named):
+        return frozenset()
+    try:
+        return caller.groups(who.user())
+    except AwsError:
+        return None

@@ -1,0 +1,112 @@
+"""What the trust conditions of a grant demand of a session, and which of them a request is known not to meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from reconciler.model import Identity, SessionRequest
+from reconciler.policy.arn import covers
+from reconciler.policy.case import fold
+from reconciler.policy.conditions import Conditions
+
+MFA_KEYS = ("aws:multifactorauthpresent", "aws:multifactorauthage")
+_EXTERNAL_ID = "sts:externalid"
+_USER_VARIABLE = "${aws:username}"
+_JUDGED = ("null", "bool", "stringequals", "stringlike", "arnlike", "arnequals")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Conditions in words: those that are not met for certain, and those that cannot be judged from here."""
+
+    unmet: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def demands(conditions: Conditions, *wanted: str) -> bool:
+    """Return whether a condition is on one of these keys, which are in lower case."""
+    return any(fold(key) in wanted for keys in conditions.values() for key in keys)
+
+
+def demands_mfa(conditions: Conditions) -> bool:
+    """Return whether only sessions with MFA can meet the conditions: without it the keys are absent (facts sheet 6)."""
+    return any(
+        fold(key) in MFA_KEYS and (values == ("false",) if fold(operator) == "null" else values != ("false",))
+        for operator, key, values in _each(conditions)
+        if not fold(operator).endswith("ifexists")
+    )
+
+
+def value_for(conditions: Conditions, wanted: str, who: Identity) -> str:
+    """Return a value that meets what the conditions say of a key; empty where they do not name one outright.
+
+    `${aws:username}` stands for the name of an IAM user (user guide, "IAM policy elements: Variables").
+    """
+    for operator, keys in conditions.items():
+        if fold(operator).removesuffix("ifexists") not in ("stringequals", "stringlike", "stringequalsignorecase"):
+            continue
+        for key, values in keys.items():
+            for value in sorted(values) if fold(key) == wanted else ():
+                meant = value.replace(_USER_VARIABLE, who.user()) if who.user() else value
+                if not set(meant) & set("*?$"):
+                    return meant
+    return ""
+
+
+def judged(conditions: Conditions, request: SessionRequest, who: Identity) -> Judged:
+    """Judge the trust conditions of a grant against a request that AWS has refused."""
+    context = _context(request, who)
+    unmet: list[str] = []
+    unknown: list[str] = []
+    for operator, key, values in _each(conditions):
+        met = _met(operator, context, fold(key), values, who)
+        if met is not True:
+            (unknown if met is None else unmet).append(_words(operator, key, values))
+    return Judged(tuple(unmet), tuple(unknown))
+
+
+def _each(conditions: Conditions) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    for operator, keys in conditions.items():
+        for key, values in keys.items():
+            yield operator, key, values
+
+
+def _context(request: SessionRequest, who: Identity) -> Mapping[str, str]:
+    """Return what is known of the request's context; an absent key is empty (facts sheet 6)."""
+    known = {
+        _EXTERNAL_ID: request.external_id,
+        "sts:rolesessionname": request.session_name,
+        "sts:sourceidentity": request.source_identity,
+        "aws:principalaccount": who.account,
+    }
+    if who.user():
+        known |= {"aws:principalarn": who.arn, "aws:username": who.user()}
+    if request.mfa_serial or who.role() or not who.temporary:
+        # Of a session that GetSessionToken gave nobody can say whether it was with MFA.
+        known["aws:multifactorauthpresent"] = "true" if request.mfa_serial else ""
+    return known
+
+
+def _met(operator: str, context: Mapping[str, str], key: str, values: tuple[str, ...], who: Identity) -> bool | None:
+    """Return whether a condition is met; None where that cannot be judged."""
+    folded = fold(operator)
+    name = folded.removesuffix("ifexists")
+    if key not in context or name not in _JUDGED:
+        return None
+    value = context[key]
+    if name == "null":
+        return bool(value) != (values == ("true",))
+    if not value:
+        return name != folded
+    wanted = [one.replace(_USER_VARIABLE, who.user()) for one in values]
+    if any("${" in one for one in wanted):
+        return None
+    if name in ("stringequals", "bool"):
+        return value in wanted
+    return any(covers(pattern, value) for pattern in wanted)
+
+
+def _words(operator: str, key: str, values: tuple[str, ...]) -> str:
+    shown = "(hidden)" if fold(key) == _EXTERNAL_ID else ", ".join(values)
+    return f"{operator} {key}: {shown}"

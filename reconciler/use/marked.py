@@ -1,0 +1,84 @@
+"""The part of the AWS configuration file that is xgrant's, between two markers; all other bytes stay as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from reconciler.errors import XgrantError
+
+# As AWS's tools read it: the name may stand in quotes.
+_PROFILE = re.compile(rb"""\[\s*profile\s+(["']?)(.+?)\1\s*\]""")
+
+
+def block(stack: str, sections: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the part of a stack as text: its markers, and a profile for each section; empty without any."""
+    if not sections:
+        return ""
+    lines = [_begin(stack)]
+    for name, settings in sections.items():
+        lines.append(f"[profile {name}]")
+        lines += [f"{key} = {value}" for key, value in settings.items()]
+    return "".join(f"{line}\n" for line in [*lines, _end(stack)])
+
+
+def with_block(content: bytes, stack: str, sections: Mapping[str, Mapping[str, str]]) -> bytes:
+    """Return the content of a file with the part of a stack in its place, or at the end where it has none yet.
+
+    The line ends are those of the file's first line.
+
+    Raises:
+        XgrantError: the markers do not stand as xgrant writes them, what follows them belongs to its last profile, or a
+            profile of the same name stands elsewhere in the file, which AWS's tools would refuse.
+
+    """
+    before, after = _around(content, stack)
+    _check_names(before, after, sections)
+    first = (before + after).splitlines(keepends=True)[:1]
+    end = b"\r\n" if first and first[0].endswith(b"\r\n") else b"\n"
+    new = block(stack, sections).encode().replace(b"\n", end)
+    gap = end if new and before and not before.endswith((b"\n", b"\r")) else b""
+    return before + gap + new + after
+
+
+def _begin(stack: str) -> str:
+    return f"# >>> xgrant {stack}: `xgrant config --write` replaces what stands here >>>"
+
+
+def _end(stack: str) -> str:
+    return f"# <<< xgrant {stack} <<<"
+
+
+def _around(content: bytes, stack: str) -> tuple[bytes, bytes]:
+    """Return what stands before and after the part of a stack; all of it before where there is none."""
+    lines = content.splitlines(keepends=True)
+    begins = [number for number, line in enumerate(lines) if line.strip() == _begin(stack).encode()]
+    ends = [number for number, line in enumerate(lines) if line.strip() == _end(stack).encode()]
+    if not begins and not ends:
+        return content, b""
+    if len(begins) != 1 or len(ends) != 1 or ends[0] < begins[0]:
+        where = ", ".join(str(number + 1) for number in sorted([*begins, *ends]))
+        raise XgrantError(
+            f"the markers of xgrant for the stack {stack} stand alone, twice or the wrong way round (line {where}); "
+            "take them out, with what is xgrant's between them, and run the same command again"
+        )
+    after = lines[ends[0] + 1 :]
+    for number, line in enumerate(after, ends[0] + 2):
+        if line.strip().startswith(b"["):
+            break
+        if line.strip() and not line.strip().startswith((b"#", b";")):
+            raise XgrantError(
+                f"line {number} follows the part of xgrant and belongs to its last profile; move it to a profile of "
+                "yours, or take it out"
+            )
+    return b"".join(lines[: begins[0]]), b"".join(after)
+
+
+def _check_names(before: bytes, after: bytes, sections: Mapping[str, Mapping[str, str]]) -> None:
+    for line in (*before.splitlines(), *after.splitlines()):
+        match = _PROFILE.match(line.strip())
+        if match and (name := match.group(2).decode(errors="replace")) in sections:
+            raise XgrantError(
+                f"the file has a profile {name} already, outside the part of this stack, and AWS's tools take "
+                "none twice; give that one another name"
+            )

@@ -1,0 +1,395 @@
+"""A grant is used as a person would use it: with the real AWS CLI as the client, against the strict sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from reconciler.cli import main
+from reconciler.sandbox.scenario import CLEARED, REGION, SOURCE, TARGET, Credentials, Scenario, root_client, seed
+from reconciler.sandbox.server import Sandbox
+from tests.aws.strict_support import policy
+from tests.conftest import EXAMPLE, Run
+
+BIN = Path(sys.executable).parent
+LISTED = "report.csv"
+LIST = "aws s3 ls s3://my-shared-bucket"
+DEVICE = f"arn:aws:iam::{SOURCE}:mfa/alice"
+
+GRANTS = """\
+version: 1
+stack: platform
+grants:
+  with-mfa:
+    from: {account: dev, users: [alice]}
+    to: {account: storage}
+    permissions: [{actions: "s3:*", resources: "*"}]
+    require: {mfa: true, external_id: agreed}
+  with-condition:
+    from: {account: dev, users: [alice]}
+    to: {account: storage}
+    permissions: [{actions: "s3:*", resources: "*"}]
+    trust_conditions: {StringLike: {"sts:RoleSessionName": "audit-*"}}
+  with-identity:
+    from: {account: dev, users: [alice]}
+    to: {account: storage}
+    permissions: [{actions: "s3:*", resources: "*"}]
+    trust_conditions: {StringLike: {"sts:SourceIdentity": "*"}}
+"""
+
+
+@pytest.fixture(scope="module")
+def manifests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example, and grants that demand more."""
+    folder = tmp_path_factory.mktemp("manifests")
+    (folder / "example.yaml").write_text(EXAMPLE.read_text())
+    (folder / "more.yaml").write_text(GRANTS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def applied(_server: Sandbox, manifests: Path) -> Iterator[Scenario]:
+    """All of it, applied once for the tests of this file; alice has an MFA device, and carol may see groups. Permissions are checked."""
+    _server.reset()
+    scenario = seed(_server)
+    iam = root_client(_server, "iam", SOURCE)
+    iam.create_user(UserName="carol")
+    key = iam.create_access_key(UserName="carol")["AccessKey"]
+    carol = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+    iam.put_user_policy(UserName="carol", PolicyName="look", PolicyDocument=policy(Action="iam:List*"))
+    iam.create_virtual_mfa_device(VirtualMFADeviceName="alice")
+    iam.enable_mfa_device(
+        UserName="alice", SerialNumber=DEVICE, AuthenticationCode1="111111", AuthenticationCode2="222222"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in scenario.environment().items():
+            patch.setenv(name, value)
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        patch.setenv("XGRANT_FOLDER", str(manifests / ".xgrant"))
+        assert main(["apply", str(manifests), "--auto-approve", "--no-verify"]) == 0
+    _server.enforce(on=True)
+    yield replace(scenario, users={**scenario.users, "carol": carol})
+    _server.reset()
+
+
+@pytest.fixture(autouse=True)
+def alice(applied: Scenario, manifests: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """This process and its shells are alice's, who has a profile and no variables; the manifests are where she is."""
+    for name in CLEARED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", applied.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("HOME", str(tmp_path))  # The CLI keeps sessions there.
+    monkeypatch.setenv("PATH", f"{BIN}:{os.environ['PATH']}")
+    become(applied, "alice")
+    (tmp_path / "manifests").symlink_to(manifests)
+
+
+def become(scenario: Scenario, who: str) -> None:
+    keys = scenario.users[who]
+    Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"]).write_text(
+        f"[default]\naws_access_key_id = {keys.access_key}\naws_secret_access_key = {keys.secret_key}\n"
+    )
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+
+
+def test_without_a_grant_in_use_the_cli_is_denied() -> None:
+    done = shell(LIST)
+    assert done.returncode != 0
+    assert "AccessDenied" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f'eval "$(xgrant assume shared-bucket-read)" && {LIST}',
+        f"xgrant exec shared-bucket-read@storage -- {LIST}",
+        f"xgrant config --write && {LIST} --profile shared-bucket-read",
+    ],
+    ids=["assume", "exec", "config"],
+)
+def test_the_aws_cli_reads_the_bucket(command: str) -> None:
+    done = shell(command)
+    assert (done.returncode, LISTED in done.stdout) == (0, True), done.stderr
+
+
+def test_the_aws_cli_reads_the_bucket_by_a_credential_process() -> None:
+    line = "xgrant credential-process shared-bucket-read --as default"
+    Path(os.environ["AWS_CONFIG_FILE"]).write_text(f"[profile shared]\ncredential_process = {line}\n")
+    done = shell(f"{LIST} --profile shared")
+    assert (done.returncode, LISTED in done.stdout) == (0, True), done.stderr
+
+
+def test_a_credential_process_that_would_run_itself_without_an_end_says_so() -> None:
+    line = "xgrant credential-process shared-bucket-read"
+    Path(os.environ["AWS_CONFIG_FILE"]).write_text(f"[profile shared]\ncredential_process = {line}\n")
+    done = shell(f"AWS_PROFILE=shared {line}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "name the one that has your own credentials with --as" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "says"),
+    [
+        ("""sh -c 'echo "$@"; exit 7' x -- --manifest y""", 7, "-- --manifest y\n"),
+        ("sh -c 'kill -TERM $$'", -15, ""),
+        ("no-such-program", 127, "no-such-program cannot be run"),
+        ("/", 126, "/ cannot be run"),
+        ("""sh -c 'echo "$AWS_PROFILE$AWS_REGION"'""", 0, "eu-west-1\n"),
+    ],
+)
+def test_exec_is_the_command_with_its_exit_code_and_nothing_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, code: int, says: str
+) -> None:
+    Path(os.environ["AWS_CONFIG_FILE"]).write_text("[default]\nregion = eu-west-1\n")
+    monkeypatch.setenv("AWS_PROFILE", "default")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    words = ["xgrant", "exec", "shared-bucket-read", "--", *shlex.split(program)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert says in done.stdout + done.stderr
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("words", [["exec", "shared-bucket-read"], ["exec", "shared-bucket-read", "--"]])
+def test_exec_without_a_command_says_where_it_stands(xgrant: Run, words: list[str]) -> None:
+    result = xgrant(*words)
+    assert (result.code, "name the command to run behind --" in result.err) == (64, True)
+
+
+def test_assume_says_whose_the_session_is_and_gives_json(xgrant: Run) -> None:
+    result = xgrant("assume", "shared-bucket-read", "--format", "json", "--duration", "30m",
+                    "--session-name", "DevAccess")  # fmt: skip
+    found = json.loads(result.out)
+    arn = f"arn:aws:sts::{TARGET}:assumed-role/CrossAccountS3ReadRole/DevAccess"
+    assert (found["role_arn"].rsplit("/")[-1], found["session_arn"]) == ("CrossAccountS3ReadRole", arn)
+    assert result.err == f"You are {arn} until {found['expires']}.\n"
+
+
+def test_no_secret_is_told_whatever_the_log_level(xgrant: Run) -> None:
+    result = xgrant("credential-process", "shared-bucket-read", "--debug")
+    found = json.loads(result.out)
+    assert "AssumeRole" in result.err
+    assert not [value for value in (found["SecretAccessKey"], found["SessionToken"]) if value in result.err]
+
+
+class TestRefusals:
+    def test_who_is_in_no_group_has_no_caller_policy(self, applied: Scenario, xgrant: Run) -> None:
+        become(applied, "bob")
+        unseen = xgrant("assume", "shared-bucket-read")
+        assert (unseen.code, unseen.out) == (1, "")
+        assert (
+            "either the caller's side refuses: no caller policy reaches you unless you are of the group" in unseen.err
+        )
+        become(applied, "carol")
+        seen = xgrant("assume", "shared-bucket-read")
+        assert "; the caller's side refuses: no caller policy: you are arn:aws:iam::" in seen.err
+
+    def test_a_session_is_no_starting_point_for_the_same_grant(
+        self, applied: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keys = applied.assume("alice", f"arn:aws:iam::{TARGET}:role/CrossAccountS3ReadRole")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_key)
+        monkeypatch.setenv("AWS_SESSION_TOKEN", str(keys.token))
+        result = xgrant("assume", "shared-bucket-read")
+        assert result.code == 1
+        assert "session already chained: these credentials are one of the role CrossAccountS3ReadRole" in result.err
+        assert xgrant("assume", "shared-bucket-read", "--as", "default").code == 0
+
+    def test_a_session_longer_than_the_roles_is_a_wrong_duration(self, xgrant: Run, tmp_path: Path) -> None:
+        text = EXAMPLE.read_text().replace("max_duration: 1h", "max_duration: 4h")
+        (tmp_path / "longer.yaml").write_text(text)
+        result = xgrant("assume", "shared-bucket-read", "--manifest", tmp_path / "longer.yaml")
+        assert result.code == 1
+        assert "wrong duration: the role's side gives less than 4h. What to do: ask for less with" in result.err
+
+    def test_a_trust_condition_that_is_not_met_is_named(self, xgrant: Run) -> None:
+        refused = xgrant("assume", "with-condition")
+        assert refused.code == 1
+        assert (
+            "the role's side refuses: trust condition not met: StringLike sts:RoleSessionName: audit-*" in refused.err
+        )
+        assert xgrant("assume", "with-condition", "--session-name", "audit-7").code == 0
+
+    def test_a_source_identity_that_neither_side_allows_is_told_as_such(self, xgrant: Run) -> None:
+        refused = xgrant("assume", "with-identity")
+        assert refused.code == 1
+        assert "for which both sides would have to allow sts:SetSourceIdentity" in refused.err
+
+    def test_credentials_that_are_none_are_told_with_what_to_do(self, xgrant: Run) -> None:
+        Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"]).unlink()
+        missing = xgrant("assume", "shared-bucket-read")
+        assert "no credentials were found; log in, set AWS_PROFILE, or name a profile with --as" in missing.err
+        unknown = xgrant("assume", "shared-bucket-read", "--as", "nobody")
+        assert (missing.code, unknown.code) == (1, 1)
+        assert "name a profile that the AWS configuration files have" in unknown.err
+        config = xgrant("config")
+        assert (config.code, "have no profile default; name the one" in config.err) == (64, True)
+
+    def test_an_answer_that_holds_no_credentials_gets_to_no_shell(
+        self, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("moto.sts.models.random_session_token", lambda: "x\ntouch y")
+        result = xgrant("assume", "shared-bucket-read")
+        assert (result.code, result.out) == (1, "")
+        assert "the answer holds no credentials as AWS gives them" in result.err
+
+
+class TestOrganization:
+    """Whoever uses a grant may seldom list the accounts of the organization."""
+
+    MANIFEST = (
+        EXAMPLE.read_text().replace("accounts:\n", "accounts:\n  organization: {}\n", 1)
+        + """\
+  elsewhere:
+    from: {account: dev, users: [alice]}
+    to: {account: {ou: ou-ab12-cdef3456}}
+    permissions: [{actions: "s3:*", resources: "*"}]
+"""
+    )
+
+    def test_it_is_asked_only_for_a_grant_over_accounts_that_it_alone_knows(self, xgrant: Run, tmp_path: Path) -> None:
+        (tmp_path / "grants.yaml").write_text(self.MANIFEST)
+        stated = xgrant("assume", "shared-bucket-read", "--manifest", tmp_path / "grants.yaml")
+        assert stated.code == 0
+        asked = xgrant("assume", "elsewhere", "--manifest", tmp_path / "grants.yaml")
+        assert (asked.code, "account the organization: " in asked.err) == (1, True)
+        config = xgrant("config", "--manifest", tmp_path / "grants.yaml")
+        assert "no profile for elsewhere: only the organization knows the accounts" in config.err
+
+
+class TestMfa:
+    def test_the_code_lets_in_and_one_that_is_used_up_does_not(self, xgrant: Run) -> None:
+        command = ["assume", "with-mfa"]
+        device = ["--mfa-serial", DEVICE, "--mfa-code"]
+        missing = xgrant(*command)
+        assert (missing.code, "MFA missing: the role's side of the grant with-mfa demands MFA" in missing.err) == (
+            64,
+            True,
+        )
+        refused = xgrant(*command, *device, "111111")
+        assert (refused.code, "the MFA device or its code is refused" in refused.err) == (1, True)
+        assert xgrant(*command, *device, "333333").code == 0
+
+    def test_the_code_is_asked_for_on_the_terminal(self) -> None:
+        leader, follower = pty.openpty()
+        code = (
+            "import fcntl, sys, termios\nfcntl.ioctl(int(sys.argv[1]), termios.TIOCSCTTY, 0)\n"
+            f"from reconciler.cli import main\nsys.exit(main(['assume', 'with-mfa', '--mfa-serial', {DEVICE!r}]))"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(follower)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True, start_new_session=True, pass_fds=[follower],
+        )  # fmt: skip
+        os.close(follower)
+        try:
+            asked = b""
+            while not asked.endswith(b": "):
+                asked += os.read(leader, 100)
+            os.write(leader, b"333333\n")
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+            os.close(leader)
+        assert asked.decode().strip() == f"MFA code of {DEVICE}:"
+        assert (process.returncode, "export AWS_SESSION_TOKEN=" in out) == (0, True), err
+
+    def test_without_a_terminal_the_code_has_to_be_given(self) -> None:
+        done = subprocess.run(
+            [BIN / "xgrant", "assume", "with-mfa", "--mfa-serial", DEVICE],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (64, "")
+        assert f"there is no terminal to ask on for the code of {DEVICE}; give it with --mfa-code" in done.stderr
+
+    def test_the_profile_has_the_device_and_the_external_id(self, xgrant: Run) -> None:
+        without = xgrant("config")
+        assert "no profile for with-mfa: it demands MFA: name your device with --mfa-serial" in without.err
+        lines = xgrant("config", "--mfa-serial", DEVICE).out.splitlines()
+        start = lines.index("[profile with-mfa]")
+        assert lines[start + 1 : start + 6] == [
+            f"role_arn = arn:aws:iam::{TARGET}:role/xgrant/with-mfa", "source_profile = default",
+            f"mfa_serial = {DEVICE}", "external_id = agreed", "duration_seconds = 3600",
+        ]  # fmt: skip
+
+
+def test_a_profile_of_a_grant_is_no_source_of_its_own(xgrant: Run) -> None:
+    assert xgrant("config", "--write").code == 0
+    result = xgrant("config", "--write", "--as", "shared-bucket-read")
+    assert (result.code, "is one of a grant; name the one that has your own credentials" in result.err) == (64, True)
+
+
+def test_config_writes_once_and_says_what_is_not_known(xgrant: Run) -> None:
+    file = Path(os.environ["AWS_CONFIG_FILE"])
+    file.write_bytes(b"[default]\r\nregion = eu-west-1")
+    first = xgrant("config", "--write")
+    written = file.read_bytes()
+    second = xgrant("config", "--write")
+    assert (first.code, second.code, file.read_bytes()) == (0, 0, written)
+    assert written.startswith(b"[default]\r\nregion = eu-west-1\r\n# >>> xgrant platform")
+    assert "2 profiles, written" in first.err
+    assert "2 profiles, as before" in second.err
+    assert "whether you are in a group of shared-bucket-read cannot be seen" in second.err
+
+
+class TestConsole:
+    @pytest.fixture
+    def endpoint(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+        """A sign-in endpoint that gives a token for whatever session; yields what it was sent."""
+        seen: list[Any] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                seen.append((self.path, parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())))
+                body = json.dumps({"SigninToken": "to/ken&"}).encode()
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SIGNIN", f"http://127.0.0.1:{server.server_port}")
+        yield seen
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    def test_the_link_has_a_token_for_the_session_and_no_credentials(self, xgrant: Run, endpoint: list[Any]) -> None:
+        result = xgrant("console", "shared-bucket-read")
+        ((path, sent),) = endpoint
+        session = json.loads(sent["Session"][0])
+        assert (path, sent["Action"], set(session)) == (
+            "/federation", ["getSigninToken"], {"sessionId", "sessionKey", "sessionToken"},
+        )  # fmt: skip
+        assert not [secret for secret in session.values() if secret in result.out + result.err]
+        assert parse_qs(urlsplit(result.out.strip()).query) == {
+            "Action": ["login"], "Issuer": ["xgrant"], "Destination": ["https://console.aws.amazon.com/"],
+            "SigninToken": ["to/ken&"],
+        }  # fmt: skip
+
+    def test_an_endpoint_that_gives_no_token_is_an_error_with_a_way_out(self, xgrant: Run) -> None:
+        result = xgrant("console", "shared-bucket-read")
+        assert (result.code, result.out) == (1, "")
+        assert "the sign-in page gave no token; check the network, and AWS_ENDPOINT_URL_SIGNIN" in result.err
