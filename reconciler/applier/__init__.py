@@ -64,5 +64,7 @@ def _without(step: Step, undone: list[Step]) -> Step | None:
     if not closed <= {*after.document.resources()}:
         return None  # One of them is to carry it.
     change = step.change
-    left = without_roles(change, closed, frozenset(openings(change.removed_address(), change.before)), "")
+    standing = frozenset(openings(change.removed_address(), change.before))
+    keep = {role.arn for role in (other.change.before for other in undone) if isinstance(role, Role)}
+    left = without_roles(change, closed, standing, "", keep=keep)
     return replace(step, change=left) if left is not None and left.after is not None else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model.declared import Limits, Rollout
@@ -124,7 +124,8 @@ class Plan:
 
     The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
     `owned` is how many resources the stack owns, those included that are out of sight. Without a `rollout`, and for the
-    plan of a shard, there are no `waves`.
+    plan of a shard, there are no `waves`. `waiting` are changes that are left out until the accounts that it names can
+    be read.
     """
 
     stack: str
@@ -139,6 +140,7 @@ class Plan:
     owned: int = 0
     rollout: Rollout | None = None
     waves: tuple[Wave, ...] = ()
+    waiting: Mapping[Address, str] = field(default_factory=dict)
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""

@@ -9,22 +9,17 @@ from typing import Any
 from reconciler import planfile
 from reconciler.errors import PlanFileError
 from reconciler.model import (
-    AccountFacts,
-    Change,
     Essence,
     Finding,
     Live,
-    ManagedPolicy,
     Plan,
-    Resource,
-    Role,
     fingerprint,
 )
-from reconciler.pipeline.plan_files import read_plan_file, write_verified
+from reconciler.pipeline.plan_files import read_plan_file, with_arns, write_verified
 from reconciler.planfile import PlanFile
-from reconciler.planner import across, in_waves, order
-from reconciler.policy.arn import iam_arn
+from reconciler.planner import across, in_waves, order, waiting
 from reconciler.render.data import plan_data
+from reconciler.rules.account_unreadable import waits
 from reconciler.rules.limits import limits
 
 _Entry = Mapping[str, Any]
@@ -45,15 +40,19 @@ def merge_plan_files(paths: Sequence[str], out: str) -> PlanFile:
     first = files[0]
     facts = {name: known for file in files for name, known in file.plan.live.facts.items()}
     unread = {known.account.id: name for name, known in facts.items() if known.error}
-    changes = across((_with_arns(change, facts) for file in files for change in file.plan.changes), unread)
+    found = [change for file in files for change in with_arns(file.plan)]
+    changes = across(found, unread)
     _, waves = in_waves(order(changes), facts, first.plan.rollout)
     draft = Plan(
         first.plan.stack, {}, Live({}, facts), changes, findings=_findings(files), limits=first.plan.limits,
         owned=sum(file.plan.owned for file in files), rollout=first.plan.rollout, waves=waves,
+        waiting=waiting(found, unread),
     )  # fmt: skip
     entries = _entries(draft, files)
     digest = fingerprint(map(_essence, entries))
-    data = plan_data(replace(draft, findings=(*draft.findings, *limits(draft)), fingerprint=digest), again=True)
+    data = plan_data(
+        replace(draft, findings=(*draft.findings, *waits(draft), *limits(draft)), fingerprint=digest), again=True
+    )
     data["resource_changes"] = entries
     data["summary"]["wanted"] = sum(file.data["summary"]["wanted"] for file in files)
     text = planfile.sealed(
@@ -92,23 +91,6 @@ def _check(paths: Sequence[str], files: Sequence[PlanFile]) -> None:
     names = [name for file in files for name in file.plan.live.facts]
     if len(names) > len({*names}):
         raise PlanFileError("two shards have planned one account, as if they knew different accounts; plan all again")
-
-
-def _with_arns(change: Change, facts: Mapping[str, AccountFacts]) -> Change:
-    """Return a change from a plan file with the ARNs of its resources, which are not in the file."""
-    account = facts[change.address.account].account
-
-    def located(resource: Resource | None, name: str) -> Resource | None:
-        match resource:
-            case Role():
-                return replace(resource, arn=iam_arn(account.partition, account.id, "role", resource.path, name))
-            case ManagedPolicy():
-                return replace(resource, arn=iam_arn(account.partition, account.id, "policy", resource.path, name))
-            case _:
-                return resource
-
-    before, after = located(change.before, change.removed_address().name), located(change.after, change.address.name)
-    return replace(change, before=before, after=after)
 
 
 def _findings(files: Iterable[PlanFile]) -> tuple[Finding, ...]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from reconciler import planfile
 from reconciler.errors import PlanFileError, StaleError, UnreadablePlanError, UsageError
-from reconciler.model import Account, Kind, Manifest, Plan, resource_fingerprint
+from reconciler.model import Account, Change, Kind, ManagedPolicy, Manifest, Plan, Resource, Role, resource_fingerprint
 from reconciler.pipeline.main_job import Request, make_plan
 from reconciler.planfile import Binding, PlanFile
 from reconciler.planner import without_unread
+from reconciler.policy.arn import iam_arn
 from reconciler.ports import Reader
 from reconciler.render.data import plan_data
 
@@ -112,20 +113,40 @@ def _without(reviewed: PlanFile, unread: Mapping[str, str]) -> Mapping[str, Any]
 
     `unread` are the names of these accounts by their ids.
     """
-    reachable = [change for change in reviewed.plan.changes if change.address.account not in unread.values()]
+    reachable = [change for change in with_arns(reviewed.plan) if change.address.account not in unread.values()]
     left = {change.address: change for change in without_unread(reachable, unread)}
     shown = plan_data(replace(reviewed.plan, changes=tuple(left.values())), again=True)["resource_changes"]
-    entries = dict(zip(left, shown, strict=True))
+    entries = {entry["address"]: entry for entry in shown}
     changes = []
-    for change, raw in zip(reviewed.plan.changes, reviewed.data["resource_changes"], strict=True):
-        if left.get(change.address) == change:
-            changes.append(raw)
-        elif change.address in left:
-            entry = entries[change.address]
-            # What is hidden cannot be made again from the file; what stands is the same as it was.
-            entry["change"]["before_fingerprint"] = raw["change"]["before_fingerprint"]
-            changes.append(entry)
+    for raw in reviewed.data["resource_changes"]:
+        entry = entries.get(raw["address"])
+        # Something may be left out, but nothing becomes what nobody has reviewed.
+        if entry is None or entry["change"]["action"] != raw["change"]["action"]:
+            continue
+        for side in ("before", "after"):
+            if entry["change"][side] == raw["change"][side]:
+                # What is hidden cannot be made again from the file.
+                entry["change"][f"{side}_fingerprint"] = raw["change"][f"{side}_fingerprint"]
+        changes.append(entry)
     return {**reviewed.data, "resource_changes": changes}
+
+
+def with_arns(plan: Plan) -> Iterator[Change]:
+    """Yield the changes of a plan from a file with the ARNs of their resources, which are not in it."""
+    for change in plan.changes:
+        account = plan.live.facts[change.address.account].account
+        before = _located(account, change.before, change.removed_address().name)
+        yield replace(change, before=before, after=_located(account, change.after, change.address.name))
+
+
+def _located(account: Account, resource: Resource | None, name: str) -> Resource | None:
+    match resource:
+        case Role():
+            return replace(resource, arn=iam_arn(account.partition, account.id, "role", resource.path, name))
+        case ManagedPolicy():
+            return replace(resource, arn=iam_arn(account.partition, account.id, "policy", resource.path, name))
+        case _:
+            return resource
 
 
 def _check_fits(reviewed: PlanFile, path: str, manifest: Manifest, now: datetime) -> None:

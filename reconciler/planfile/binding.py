@@ -53,7 +53,11 @@ def bind(
         done=done,
         new=tuple(entry for place, entry in new.items() if place not in old),
         gone=tuple(entry for entry in missing if entry not in done),
-        different=tuple((old[place], entry) for place, entry in new.items() if place in old and old[place] != entry),
+        different=tuple(
+            (old[place], entry)
+            for place, entry in new.items()
+            if place in old and _bound(old[place], part=part) != _bound(entry, part=part)
+        ),
         findings=_findings(reviewed["findings"], current["findings"], partial=bool(done) or part),
         same_digest=reviewed["fingerprint"] == current["fingerprint"],
         part=part,
@@ -65,6 +69,11 @@ def bind(
 def _rollout(data: Mapping[str, Any]) -> Entry:
     # Once a part is done, its waves are others.
     return {key: value for key, value in data.get("rollout", {}).items() if key != "waves"}
+
+
+def _bound(entry: Entry, *, part: bool) -> Entry:
+    """Return what of an entry is bound: not why it is done, where that tells of accounts that cannot be read now."""
+    return {**entry, "change": {**entry["change"], "reason": ""}} if part else entry
 
 
 def _is_done(entry: Entry, standing: Mapping[str, str]) -> bool:

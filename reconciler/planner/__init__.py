@@ -6,7 +6,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reconciler.collector import uncollected
-from reconciler.model import Finding, Limits, Live, Plan, Rollout, Severity, State, Wave, Whole, essence, fingerprint
+from reconciler.model import (
+    Address,
+    Finding,
+    Limits,
+    Live,
+    Plan,
+    Rollout,
+    Severity,
+    State,
+    Wave,
+    Whole,
+    essence,
+    fingerprint,
+)
 from reconciler.ownership import owns
 from reconciler.planner.across import across, in_order, without_unread
 from reconciler.planner.adopt import with_adoptable
@@ -14,12 +27,13 @@ from reconciler.planner.compare import compare
 from reconciler.planner.narrow import destroyed, narrow
 from reconciler.planner.order import order
 from reconciler.planner.pack import packed
+from reconciler.planner.waiting import waiting
 from reconciler.planner.waves import in_waves
 from reconciler.principals import with_arns
 
 Rule = Callable[[Plan], Iterable[Finding]]
 
-__all__ = ["Rule", "across", "destroyed", "in_waves", "narrow", "order", "plan", "without_unread"]
+__all__ = ["Rule", "across", "destroyed", "in_waves", "narrow", "order", "plan", "waiting", "without_unread"]
 
 
 @uncollected()
@@ -49,17 +63,18 @@ def plan(
     wanted = packed(here, live, stack=stack)
     live = with_adoptable(wanted, live)
     found = compare(wanted, live, stack=stack)
+    unread = {facts.account.id: name for name, facts in live.facts.items() if facts.error}
     if any(facts.elsewhere for facts in live.facts.values()):
         # What they mean for other accounts shows when all shards are there.
-        changes, waves = in_order(found), tuple[Wave, ...]()
+        changes, waves, held = in_order(found), tuple[Wave, ...](), dict[Address, str]()
         steps = order(across(found, {}))
     else:
-        changes = across(found, {facts.account.id: name for name, facts in live.facts.items() if facts.error})
+        changes, held = across(found, unread), waiting(found, unread)
         steps, waves = in_waves(order(changes), live.facts, rollout)
     draft = Plan(
         stack, desired, live, changes, steps, fingerprint=fingerprint(map(essence, changes)), limits=limits,
-        whole=whole, owned=sum(owns(stack, resource) for resource in whole.live.values()), rollout=rollout,
-        waves=waves,
+        whole=whole, owned=sum(owns(stack, resource) for resource in whole.live.values()), rollout=rollout, waves=waves,
+        waiting=held,
     )  # fmt: skip
     findings = (_accepted(finding, accepted) for rule in rules for finding in rule(draft))
     return replace(draft, findings=tuple(finding for finding in findings if not _is_elsewhere(finding, live)))

@@ -12,6 +12,7 @@ from reconciler.caller_policies import opening, openings, without_roles
 from reconciler.model import Action, CallerPolicy, Change, ManagedPolicy, Role
 from reconciler.planner.circles import without_circles
 from reconciler.planner.order import doors, passes_on
+from reconciler.planner.waiting import waiting
 from reconciler.policy.arn import account_of
 
 
@@ -35,18 +36,35 @@ def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
 
 
 def without_unread(changes: Iterable[Change], unread: Mapping[str, str]) -> Iterator[Change]:
-    """Yield the changes without what would newly open roles of accounts that could not be read."""
+    """Yield the changes without those that wait for accounts that could not be read, and without what would open them.
+
+    A caller policy gets no role of such an account, nor one that waits, and keeps those that it opens there already in
+    the place of what it does not get.
+    """
     listed = list(changes)
+    held = waiting(listed, unread)
+    roles = [change for change in listed if change.address in held]
+    coming = {change.after.arn for change in roles if isinstance(change.after, Role)}
+    staying = {change.before.arn for change in roles if isinstance(change.before, Role)}
     standing = frozenset(
         door for change in listed if unread for door in openings(change.removed_address(), change.before)
     )
     for change in listed:
-        closed = {arn for _, _, arn in openings(change.address, change.after) if unread and account_of(arn) in unread}
+        if change.address in held:
+            continue
+        closed, kept = (
+            {arn for _, _, arn in openings(address, policy) if unread and (account_of(arn) in unread or arn in others)}
+            for address, policy, others in (
+                (change.address, change.after, coming), (change.removed_address(), change.before, staying),
+            )
+        )  # fmt: skip
         if not closed:
             yield change
             continue
-        names = ", ".join(sorted({unread[account_of(arn)] for arn in closed}))
-        found = without_roles(change, closed, standing, f"nothing is opened in {names}, which could not be read")
+        names = {unread[account_of(arn)] for arn in closed if account_of(arn) in unread}
+        names |= {held[role.address] for role in roles if isinstance(role.after, Role) and role.after.arn in closed}
+        why = f"nothing is opened that needs {', '.join(sorted(names))}, which could not be read"
+        found = without_roles(change, closed, standing, why, keep=kept)
         if found is not None:
             yield found
 

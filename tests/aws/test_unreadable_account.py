@@ -221,6 +221,104 @@ def test_an_account_that_fails_after_the_review_lets_nothing_through_that_was_no
     assert list(writes(sandbox.recorder.take())) == []
 
 
+ADMINS = {"from": {"account": "dev", "groups": ["admins"]}}
+MORE = [{"actions": ["s3:*"], "resources": ["*"]}]
+
+
+def permitted(name: str = "w1") -> str:
+    """Return what the role in an account permits."""
+    (role,) = (role for role in backend(ACCOUNTS[name]).roles.values() if role.name == "Audit")
+    return str(role.policies)
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("reviewed", [False, True])
+def test_a_role_is_not_made_larger_while_nobody_can_shut_out_who_must_not_come_in(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, reviewed: bool
+) -> None:
+    root_client(sandbox, "iam", SOURCE).create_group(GroupName="admins")
+    assert xgrant("apply", manifest(tmp_path), "--auto-approve").code == 0
+    second, file = manifest(tmp_path, **ADMINS, permissions=MORE), tmp_path / "plan.json"
+    if reviewed:
+        assert xgrant("plan", second, "-o", file).code == 0
+    shut(sandbox, SOURCE)
+    result = xgrant("apply", file, second) if reviewed else xgrant("apply", second, "--auto-approve")
+    assert result.code == 6, result.err
+    assert "role/Audit" in result.out
+    assert "it stays as it is until dev can be read" in result.out
+    assert "s3:*" not in permitted()
+    sandbox.enforce(on=False)
+    assert xgrant("apply", second, "--auto-approve").code == 0
+    assert "s3:*" in permitted()
+
+
+@pytest.mark.usefixtures("three")
+def test_what_does_not_concern_its_callers_is_changed(sandbox: Sandbox, xgrant: Run, tmp_path: Path) -> None:
+    assert xgrant("apply", manifest(tmp_path), "--auto-approve").code == 0
+    shut(sandbox, SOURCE)
+    result = xgrant("apply", manifest(tmp_path, description="now described"), "--auto-approve")
+    assert (result.code, "3 updated" in result.out) == (6, True)
+
+
+@pytest.mark.usefixtures("three")
+def test_a_role_that_is_wanted_no_more_goes_although_its_callers_cannot_be_read(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    assert xgrant("apply", manifest(tmp_path), "--auto-approve").code == 0
+    shut(sandbox, SOURCE)
+    assert xgrant("destroy", manifest(tmp_path), "--auto-approve").code == 6
+    assert has_role() == set()
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("kind", ["inline", "managed"])
+@pytest.mark.parametrize("targets", [["w2"], ["w1", "w2", "w3"]])
+def test_who_waits_for_a_renamed_role_keeps_the_one_that_stands(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, kind: str, targets: list[str]
+) -> None:
+    more = {"caller_policy": "managed"} if kind == "managed" else {}
+    assert (
+        xgrant("apply", manifest(tmp_path, to={"account": targets, "role": "Audit"}, **more), "--auto-approve").code
+        == 0
+    )
+    shut(sandbox, ACCOUNTS["w2"])
+    renamed = manifest(tmp_path, to={"account": targets, "role": "Audit2"}, **more)
+    assert xgrant("apply", renamed, "--auto-approve").code == 6
+    assert opened() == {*targets}
+    sandbox.enforce(on=False)
+    assert xgrant("apply", renamed, "--auto-approve").code == 0
+    assert xgrant("plan", renamed, "--detailed-exitcode").code == 0
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("targets", [["w2"], ["w1", "w2", "w3"]])
+def test_after_the_review_nothing_is_closed_that_was_to_be_exchanged(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, targets: list[str]
+) -> None:
+    assert xgrant("apply", manifest(tmp_path, to={"account": targets, "role": "Audit"}), "--auto-approve").code == 0
+    renamed, file = manifest(tmp_path, to={"account": targets, "role": "Audit2"}), tmp_path / "plan.json"
+    assert xgrant("plan", renamed, "-o", file).code == 0
+    shut(sandbox, ACCOUNTS["w2"])
+    assert xgrant("apply", file, renamed).code == 6
+    assert opened() == {*targets}
+
+
+@pytest.mark.usefixtures("three")
+def test_a_role_that_cannot_be_made_under_its_new_name_leaves_the_old_one_open(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    assert xgrant("apply", manifest(tmp_path), "--auto-approve").code == 0
+    root_client(sandbox, "iam", ACCOUNTS["w2"]).put_role_policy(
+        RoleName=RECONCILER, PolicyName="no-new-roles",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": {
+            "Effect": "Deny", "Action": "iam:CreateRole", "Resource": "*"}}),
+    )  # fmt: skip
+    sandbox.enforce(on=True)
+    renamed = manifest(tmp_path, to={"account": sorted(ACCOUNTS), "role": "Audit2"})
+    assert xgrant("apply", renamed, "--auto-approve").code == 6
+    assert (opened(), has_role()) == ({*ACCOUNTS}, {"w2"})
+
+
 @pytest.mark.usefixtures("three")
 def test_a_role_that_cannot_be_made_keeps_nobody_from_the_others(sandbox: Sandbox, xgrant: Run, tmp_path: Path) -> None:
     root_client(sandbox, "iam", ACCOUNTS["w2"]).put_role_policy(
