@@ -7,6 +7,7 @@ xgrant-reconciler, which operator may assume and which has the permissions that 
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -104,15 +105,7 @@ class Scenario:
 
     def client(self, service: str, who: Credentials | str) -> Any:
         """Return a boto3 client for the credentials, or for the user of that name."""
-        keys = self.users[who] if isinstance(who, str) else who
-        return boto3.client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=keys.access_key,
-            aws_secret_access_key=keys.secret_key,
-            aws_session_token=keys.token,
-        )
+        return _client(self.url, service, self.users[who] if isinstance(who, str) else who)
 
     def assume(self, who: str, role_arn: str) -> Credentials:
         """Return the credentials of a session of the role, as the user."""
@@ -135,18 +128,28 @@ CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGIO
 
 def root_client(sandbox: Sandbox, service: str, account: str) -> Any:
     """Return a boto3 client that acts as the root of an account; only while nothing is enforced."""
+    # moto takes any keys.
+    return _client(sandbox.url, service, Credentials("sandbox", "sandbox"), account)
+
+
+# To make a client takes longer than to call by it.
+@functools.lru_cache(maxsize=64)
+def _client(url: str, service: str, keys: Credentials, account: str | None = None) -> Any:
+    """Return a client with these keys; with an account, one whose calls moto takes for calls of that account."""
     client = boto3.client(
         service,  # type: ignore[call-overload]
-        endpoint_url=sandbox.url,
+        endpoint_url=url,
         region_name=REGION,
-        aws_access_key_id="sandbox",
-        aws_secret_access_key="sandbox",  # noqa: S106 - moto takes any
+        aws_access_key_id=keys.access_key,
+        aws_secret_access_key=keys.secret_key,
+        aws_session_token=keys.token,
     )
 
     def name_account(params: dict[str, Any], **_: object) -> None:
         params["headers"]["x-moto-account-id"] = account
 
-    client.meta.events.register("before-call", name_account)
+    if account is not None:
+        client.meta.events.register("before-call", name_account)
     return client
 
 

@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.request import Request, urlopen
 
+from moto import settings
+from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.models import get_account_id_from
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_api._internal import moto_api_backend
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from reconciler.sandbox.emulator import emulator
 from reconciler.sandbox.strict.layer import Strict
 from reconciler.sandbox.strict.wire import CREDENTIAL, Application, Environ, parameters_of
 
@@ -91,7 +93,7 @@ class Sandbox:
 
     def __init__(self, port: int = 0, *, aws_policies: bool = True, strict: bool = False, seed: int = 0) -> None:
         self._aws_policies = aws_policies
-        moto: Application = DomainDispatcherApplication(create_backend_app)
+        moto = emulator()
         self._strict = Strict(moto, seed) if strict else None
         self.recorder = Recorder(self._strict or moto)
         self._server: BaseWSGIServer = make_server(
@@ -130,9 +132,11 @@ class Sandbox:
     def reset(self) -> None:
         """Empty every account, and check nobody's permissions."""
         self.enforce(on=False)
-        # moto's only switch for this, which it reads whenever it makes an account; the sandbox before may differ.
+        # moto's only switch for this, which it reads whenever it makes an account. It makes those anew that it is to
+        # forget; the sandbox before may differ.
+        os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "false"
+        moto_api_backend.reset()
         os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true" if self._aws_policies else "false"
-        self._control("reset")
         if self._strict is not None:
             self._strict.clear()
         self.recorder.take()
@@ -141,14 +145,9 @@ class Sandbox:
         """Switch the check of identity policies on or off, for all callers; of trust policies too if strict."""
         if self._strict is not None:
             self._strict.enforcing = on
-        self._control("reset-auth", b"0" if on else b"inf")
-
-    def _control(self, what: str, body: bytes = b"") -> None:
-        request = Request(  # noqa: S310 - loopback
-            f"{self.url}/moto-api/{what}", data=body, method="POST", headers={"Content-Type": "text/plain"}
-        )
-        with urlopen(request, timeout=30) as response:  # noqa: S310 - likewise
-            response.read()
+        # moto checks nobody until so many calls were made.
+        settings.INITIAL_NO_AUTH_ACTION_COUNT = 0 if on else float("inf")
+        ActionAuthenticatorMixin.request_count = 0
 
 
 class _QuietHandler(WSGIRequestHandler):
