@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from reconciler.model import Finding, Plan, Role, Severity
-from reconciler.policy.web_identity import any_ref, provider_of, trusted_providers, trusted_subjects
+from reconciler.policy.subjects import lets_in
+from reconciler.policy.web_identity import provider_of, trusted_providers, trusted_subjects
 
 
 def oidc_provider_missing(plan: Plan) -> Iterator[Finding]:
@@ -32,20 +33,23 @@ def oidc_provider_missing(plan: Plan) -> Iterator[Finding]:
         )
 
 
-def any_ref_trusted(plan: Plan) -> Iterator[Finding]:
-    """Yield a warning for each grant whose changes let in whatever job of a repository: whoever may push a branch."""
+def many_trusted(plan: Plan) -> Iterator[Finding]:
+    """Yield a warning for each grant whose changes let in more than one branch, environment or the like.
+
+    Whoever may push a branch to a repository has a job with the subject of that branch.
+    """
     opened: dict[tuple[str, str], None] = {}
     for change in plan.changes:
         after, before = change.after, change.before
         if isinstance(after, Role):
             known = set(trusted_subjects(before.trust_policy)) if isinstance(before, Role) else set()
-            found = (any_ref(subject) for subject in trusted_subjects(after.trust_policy) if subject not in known)
-            opened |= {(change.grant, whose): None for whose in found if whose}
-    for grant, whose in opened:
+            found = (lets_in(*one) for one in trusted_subjects(after.trust_policy) if one not in known)
+            opened |= {(change.grant, whom): None for whom in found if whom}
+    for grant, whom in opened:
         yield Finding(
             rule="XG233",
             severity=Severity.WARNING,
-            message=f"any branch, tag, environment and pull request of {whose} may assume the role of {grant}",
+            message=f"{whom} may assume the role of {grant}",
             way_out="nothing, if that is meant; else say which one in `from.oidc.subject`",
             grant=grant,
         )

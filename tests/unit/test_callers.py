@@ -14,7 +14,6 @@ from reconciler.model import CallerPolicy, Plan, PrincipalKind, Role, Severity, 
 from reconciler.planner import narrow, plan
 from reconciler.policy.arn import covers
 from reconciler.policy.permission_sets import named_by, role_patterns
-from reconciler.policy.web_identity import any_ref, subject_error
 from reconciler.render.text import text
 from reconciler.rules import RULES
 from reconciler.rules.permission_sets import permission_set_policy
@@ -178,70 +177,6 @@ def test_long_sessions_are_possible_with_a_token_since_that_is_no_chaining(tmp_p
 
 
 # What is refused
-
-
-@pytest.mark.parametrize(
-    ("subject", "fine"),
-    [
-        (SUBJECT, True),
-        ("repo:acme/app:environment:prod", True),
-        ("repo:acme/app:pull_request", True),
-        ("repo:acme/app:ref:refs/heads/*", True),
-        ("repo:acme/app:*", True),
-        ("repo:acme@12/app@34:ref:refs/heads/main", True),
-        ("repository_owner_id:1:repository_id:2:environment:*", True),
-        ("*", False),
-        ("**?", False),
-        (":*", False),
-        ("repo:*", False),
-        ("repo:?*/app:ref:refs/heads/main", False),
-        ("repo:*/app:ref:refs/heads/main", False),
-        ("repo:acme*/app:ref:refs/heads/main", False),
-        ("repo:acme/*", False),
-        ("repo:acme/*:ref:refs/heads/main", False),
-        ("repo:acme/app*", False),
-        ("repo:acme/ap?:ref:refs/heads/main", False),
-        ("repo:acme", False),
-        ("REPO:acme/app:*", False),
-        ("*:repo:acme/app:ref:refs/heads/main", False),
-        ("environment:prod", False),
-        ("environment:repo:acme/app:*", False),
-        ("repository_owner:acme:*", False),
-        ("repository_id:1*", False),
-        ("job_workflow_ref:acme/app/.github/workflows/x.yml@refs/heads/main", False),
-        ("repo:acme/app:${aws:username}", False),
-        ("project_path:acme/app:*", False),
-    ],
-)
-def test_of_github_a_subject_has_to_name_one_repository_before_any_wildcard(subject: str, fine: bool) -> None:
-    assert (subject_error(GITHUB, subject) is None) is fine
-    assert (subject_error(f"{GITHUB}/an-enterprise", subject) is None) is fine
-
-
-@pytest.mark.parametrize(
-    ("provider", "subject", "fine"),
-    [
-        (GITLAB, "project_path:acme/app:ref_type:branch:ref:main", True),
-        (GITLAB, "project_path:acme/team/app:ref_type:branch:ref:*", True),
-        (GITLAB, "project_path:acme/*", False),
-        (GITLAB, "project_path:acme/app*:ref_type:branch:ref:main", False),
-        (GITLAB, "project_path:acme:*", False),
-        (GITLAB, "repo:acme/app:*", False),
-        (GITLAB, "*:ref:main", False),
-        ("gitlab.example.com", "project_path:*/app:ref_type:branch:ref:main", False),
-        ("ghes.example.com/_services/token", "repo:*/app:x", False),
-        ("ghes.example.com/_services/token", "repo:acme/app:x", True),
-        ("app.terraform.io", "organization:acme:project:*", True),
-        ("app.terraform.io", "organization:*", False),
-        ("app.terraform.io", "org*:acme:project:x", False),
-        ("oidc.eks.eu-west-1.amazonaws.com/id/ABC", "system:serviceaccount:data:*", True),
-        ("idp.example.com", "robot", True),
-        ("idp.example.com", "robot*", False),
-        ("idp.example.com", "?", False),
-    ],
-)
-def test_of_others_a_wildcard_comes_behind_what_only_one_can_have(provider: str, subject: str, fine: bool) -> None:
-    assert (subject_error(provider, subject) is None) is fine
 
 
 @pytest.mark.parametrize(
@@ -442,18 +377,3 @@ def test_a_subject_of_every_branch_is_one_warning_when_it_comes_and_none_while_i
         "warning any branch, tag, environment and pull request of repo:acme/app may assume the role of reader"
     ]
     assert said(plan_for(manifest, desired_of(manifest)), "XG233") == []
-
-
-@pytest.mark.parametrize(
-    ("subject", "whose"),
-    [
-        ("repo:a/b:*", "repo:a/b"),
-        ("project_path:a/b/c:?*", "project_path:a/b/c"),
-        ("repo:a/b:ref:*", None),
-        ("repo:a/b:x", None),
-        ("repo:a/b", None),
-        ("*", None),
-    ],
-)
-def test_which_subjects_leave_the_branch_open(subject: str, whose: str | None) -> None:
-    assert any_ref(subject) == whose
