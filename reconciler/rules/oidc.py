@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from reconciler.model import Finding, Plan, Role, Severity
@@ -11,26 +10,24 @@ from reconciler.policy.web_identity import provider_of, trusted_providers, trust
 
 
 def oidc_provider_missing(plan: Plan) -> Iterator[Finding]:
-    """Yield a warning for each provider that roles shall trust and their account does not have.
+    """Yield a warning for each role that shall trust a provider which its account does not have.
 
     Whether AWS takes such a trust policy is not known; nobody gets in by it.
     """
-    lacking: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for address, wanted in plan.desired.items():
-        known = plan.live.facts[address.account].oidc_providers
-        if isinstance(wanted, Role) and known is not None:
-            for arn in trusted_providers(wanted.trust_policy) - known:
-                lacking[address.account, arn].add(wanted.grant)
-    for (account, arn), grants in sorted(lacking.items()):
-        provider = provider_of(arn, plan.live.facts[account].account.id)
-        whose = ", ".join(sorted(grants))
-        yield Finding(
-            rule="XG232",
-            severity=Severity.WARNING,
-            message=f"account {account} has no identity provider {provider}, so nobody gets in by {whose}",
-            way_out=f"create it there, for https://{provider}, with the audience as client id; xgrant makes none",
-            grant=min(grants) if len(grants) == 1 else "",
-        )
+    for address, wanted in sorted(plan.desired.items(), key=lambda item: str(item[0])):
+        facts = plan.live.facts[address.account]
+        if not isinstance(wanted, Role) or facts.oidc_providers is None or not facts.planned():
+            continue
+        for arn in sorted(trusted_providers(wanted.trust_policy) - facts.oidc_providers):
+            provider = provider_of(arn, facts.account.id)
+            yield Finding(
+                rule="XG232",
+                severity=Severity.WARNING,
+                message=f"account {facts.account.name} has no identity provider {provider}, so nobody gets in by it",
+                way_out=f"create it there, for https://{provider}, with the audience as client id; xgrant makes none",
+                address=address,
+                grant=wanted.grant,
+            )
 
 
 def many_trusted(plan: Plan) -> Iterator[Finding]:
