@@ -31,7 +31,7 @@ def save(sandbox: Sandbox) -> Saved:
     """Return a copy of what the sandbox holds."""
     places = tuple(
         (service, account, region)
-        for service in BackendDict._instances
+        for service in BackendDict._instances  # type: ignore[misc]
         for account, region, _ in service.iter_backends()
     )  # fmt: skip
     return Saved(
@@ -66,4 +66,4 @@ def once(make: Callable[Concatenate[Sandbox, P], T]) -> Callable[Concatenate[San
         restore(sandbox, saved)
         return found
 
-    return put
+    return put  # type: ignore[return-value]

@@ -65,6 +65,8 @@ def _without(step: Step, undone: list[Step]) -> Step | None:
         return None  # One of them is to carry it.
     change = step.change
     standing = frozenset(openings(change.removed_address(), change.before))
-    keep = {role.arn for role in (other.change.before for other in undone) if isinstance(role, Role)}
+    # One that is made anew under its name is gone before the new one comes.
+    beside = (other.change for other in undone if other.change.removed_address().slot() != other.change.address.slot())
+    keep = {role.arn for role in (other.before for other in beside) if isinstance(role, Role)}
     left = without_roles(change, closed, standing, "", keep=keep)
     return replace(step, change=left) if left is not None and left.after is not None else None

@@ -12,7 +12,8 @@ from reconciler.model import Account, Principal, PrincipalKind, WebIdentity
 from reconciler.policy.arn import name_error, path_error, split_path
 from reconciler.policy.document import listed
 from reconciler.policy.permission_sets import permission_set_error
-from reconciler.policy.web_identity import GITHUB_AUDIENCE, audience_error, provider_error, subject_error
+from reconciler.policy.subjects import subject_error
+from reconciler.policy.web_identity import GITHUB_AUDIENCE, audience_error, provider_error
 
 _NAMED = {"users": PrincipalKind.USER, "groups": PrincipalKind.GROUP, "roles": PrincipalKind.ROLE}
 _KEYS = (*_NAMED, "permission_sets")

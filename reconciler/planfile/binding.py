@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.model import Severity
+
 UNREADABLE = "XG209"
 
 Entry = Mapping[str, Any]
@@ -17,8 +19,8 @@ class Binding:
     """How a plan made now relates to the reviewed one; entries as data, in the order of their plan.
 
     `done` are reviewed changes that are missing because AWS is already as they wanted. `different` pairs a reviewed
-    change with the one of now. `findings` are those that one of the two plans has and the other has not. `part` says
-    that accounts were left out since the review. `rollout` are those of the two plans, if they differ.
+    change with the one of now. `findings` are those that are new, and errors that are gone. `part` says that accounts
+    were left out since the review. `rollout` are those of the two plans, if they differ.
     """
 
     done: tuple[Entry, ...]
@@ -90,5 +92,6 @@ def _findings(old: list[Entry], new: list[Entry], *, partial: bool) -> tuple[Ent
         [entry for entry in entries if not entry["acceptable"] and entry["rule"] != UNREADABLE]
         for entries in (old, new)
     )
-    gone = () if partial else tuple(entry for entry in before if entry not in after)
+    # A note or a warning goes when somebody does what it says. A plan with an error was refused, so nobody approved it.
+    gone = () if partial else tuple(e for e in before if e["severity"] == Severity.ERROR and e not in after)
     return (*(entry for entry in after if entry not in before), *gone)

@@ -124,9 +124,21 @@ class PolicyDocument:
         Conditions, denials, NotAction and NotResource are not looked at: this is no decision.
         """
         return any(
-            statement.get("Effect") == "Allow"
-            and any(covers(fold(pattern), fold(action)) for pattern in statement.get("Action", []))
-            and any(covers(pattern, resource) for pattern in statement.get("Resource", []))
+            statement.get("Effect") == "Allow" and _has(statement, action, resource) for statement in self.statements()
+        )
+
+    def allows(self, action: str, resource: str) -> bool:
+        """Return whether an Allow without conditions names the action and the resource, by wildcard too."""
+        return any(
+            statement.get("Effect") == "Allow" and "Condition" not in statement and _has(statement, action, resource)
+            for statement in self.statements()
+        )
+
+    def may_deny(self, action: str, resource: str) -> bool:
+        """Return whether a Deny names the action and the resource, or says what it leaves; whatever its conditions."""
+        return any(
+            statement.get("Effect") == "Deny"
+            and ("NotAction" in statement or "NotResource" in statement or _has(statement, action, resource))
             for statement in self.statements()
         )
 
@@ -156,6 +168,12 @@ def _read_text(raw: str) -> PolicyDocument:
     except PolicyError:
         text = dumps({"Unreadable": decoded})
         return PolicyDocument(text, text)
+
+
+def _has(statement: Mapping[str, Any], action: str, resource: str) -> bool:
+    return any(covers(fold(pattern), fold(action)) for pattern in statement.get("Action", [])) and any(
+        covers(pattern, resource) for pattern in statement.get("Resource", [])
+    )
 
 
 def canonical(document: PolicyDocument | Mapping[str, Any] | str) -> PolicyDocument:

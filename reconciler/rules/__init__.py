@@ -5,7 +5,7 @@ from reconciler.rules.caller_policy_elsewhere import caller_policy_of_another_st
 from reconciler.rules.destroy_prevented import destroy_prevented
 from reconciler.rules.limits import ACCEPTABLE, limits
 from reconciler.rules.managed_policy_taken import managed_policy_taken
-from reconciler.rules.oidc import any_ref_trusted, oidc_provider_missing
+from reconciler.rules.oidc import many_trusted, oidc_provider_missing
 from reconciler.rules.other_side import other_side
 from reconciler.rules.permission_sets import permission_set_policy, permission_set_unassigned
 from reconciler.rules.policy_bounds import policy_bounds
@@ -35,6 +35,6 @@ RULES = (
     permission_set_policy,
     permission_set_unassigned,
     oidc_provider_missing,
-    any_ref_trusted,
+    many_trusted,
 )
 """Every rule, in the order in which findings are shown."""

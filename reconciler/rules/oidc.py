@@ -2,50 +2,51 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from reconciler.model import Finding, Plan, Role, Severity
-from reconciler.policy.web_identity import any_ref, provider_of, trusted_providers, trusted_subjects
+from reconciler.policy.subjects import lets_in
+from reconciler.policy.web_identity import provider_of, trusted_providers, trusted_subjects
 
 
 def oidc_provider_missing(plan: Plan) -> Iterator[Finding]:
-    """Yield a warning for each provider that roles shall trust and their account does not have.
+    """Yield a warning for each role that shall trust a provider which its account does not have.
 
     Whether AWS takes such a trust policy is not known; nobody gets in by it.
     """
-    lacking: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for address, wanted in plan.desired.items():
-        known = plan.live.facts[address.account].oidc_providers
-        if isinstance(wanted, Role) and known is not None:
-            for arn in trusted_providers(wanted.trust_policy) - known:
-                lacking[address.account, arn].add(wanted.grant)
-    for (account, arn), grants in sorted(lacking.items()):
-        provider = provider_of(arn, plan.live.facts[account].account.id)
-        whose = ", ".join(sorted(grants))
-        yield Finding(
-            rule="XG232",
-            severity=Severity.WARNING,
-            message=f"account {account} has no identity provider {provider}, so nobody gets in by {whose}",
-            way_out=f"create it there, for https://{provider}, with the audience as client id; xgrant makes none",
-            grant=min(grants) if len(grants) == 1 else "",
-        )
+    for address, wanted in sorted(plan.desired.items(), key=lambda item: str(item[0])):
+        facts = plan.live.facts[address.account]
+        if not isinstance(wanted, Role) or facts.oidc_providers is None or not facts.planned():
+            continue
+        for arn in sorted(trusted_providers(wanted.trust_policy) - facts.oidc_providers):
+            provider = provider_of(arn, facts.account.id)
+            yield Finding(
+                rule="XG232",
+                severity=Severity.WARNING,
+                message=f"account {facts.account.name} has no identity provider {provider}, so nobody gets in by it",
+                way_out=f"create it there, for https://{provider}, with the audience as client id; xgrant makes none",
+                address=address,
+                grant=wanted.grant,
+            )
 
 
-def any_ref_trusted(plan: Plan) -> Iterator[Finding]:
-    """Yield a warning for each grant whose changes let in whatever job of a repository: whoever may push a branch."""
+def many_trusted(plan: Plan) -> Iterator[Finding]:
+    """Yield a warning for each grant whose changes let in more than one branch, environment or the like.
+
+    Whoever may push a branch to a repository has a job with the subject of that branch.
+    """
     opened: dict[tuple[str, str], None] = {}
     for change in plan.changes:
         after, before = change.after, change.before
         if isinstance(after, Role):
             known = set(trusted_subjects(before.trust_policy)) if isinstance(before, Role) else set()
-            found = (any_ref(subject) for subject in trusted_subjects(after.trust_policy) if subject not in known)
-            opened |= {(change.grant, whose): None for whose in found if whose}
-    for grant, whose in opened:
+            found = (lets_in(*one) for one in trusted_subjects(after.trust_policy) if one not in known)
+            opened |= {(change.grant, whom): None for whom in found if whom}
+    for grant, whom in opened:
         yield Finding(
             rule="XG233",
             severity=Severity.WARNING,
-            message=f"any branch, tag, environment and pull request of {whose} may assume the role of {grant}",
+            message=f"{whom} may assume the role of {grant}",
             way_out="nothing, if that is meant; else say which one in `from.oidc.subject`",
             grant=grant,
         )

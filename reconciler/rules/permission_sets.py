@@ -7,43 +7,56 @@ roles of the grants has to stand in the permission set, and the set has to be as
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from reconciler.model import Account, AccountFacts, Finding, Plan, PrincipalKind, Role, Severity, State
+from reconciler.model import AccountFacts, Finding, Plan, PrincipalKind, Role, Severity, State
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.policy.permission_sets import permission_set_of, trusted_sets
+
+_ASSUME = "sts:AssumeRole"
+
+_NAMED = 6
+"""So many accounts are named; of more the number is said."""
 
 _Set = tuple[str, str]
 """A permission set by its name, and the name of the account."""
 
 
 def permission_set_policy(plan: Plan) -> Iterator[Finding]:
-    """Yield a note for each permission set whose policy is not seen to allow all roles that trust it.
+    """Yield a note for each permission set whose policy is not seen, in some account, to allow all roles that trust it.
 
-    One policy of a set holds in all accounts, so it has to name the roles of all grants, also of those that `--only`
-    leaves out. What an inline policy of the set's role in a managed account says already needs no note.
+    One policy of a set holds in all accounts, so it has to name the roles of all grants and accounts, also of those
+    that `--only` leaves out. The shard that plans an account judges it; all say the same of a set.
     """
+    roles: dict[str, dict[str, str]] = defaultdict(dict)
+    where: dict[str, set[str]] = defaultdict(set)
     everything = _opened(plan, plan.whole.desired)
-    alike: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
-    for name, account in sorted(_opened(plan, plan.desired)):
-        roles = everything[name, account]
-        if not _allowed(name, roles, plan.live.facts[account]):
-            alike[name, tuple(sorted(roles))].append(account)
-    for (name, arns), accounts in alike.items():
-        grants = sorted({grant for account in accounts for grant in everything[name, account].values()})
-        yield _note(name, arns, grants, [plan.live.facts[account].account for account in accounts])
+    for (name, account), opened in everything.items():
+        roles[name] |= opened
+        where[name].add(account)
+    lacking = {
+        name
+        for name, account in _opened(plan, _meant(plan))
+        if plan.live.facts[account].planned()
+        and not _allowed(name, everything[name, account], plan.live.facts[account])
+    }
+    for name in sorted(lacking):
+        yield _note(name, roles[name], [plan.live.facts[account] for account in sorted(where[name])])
 
 
-def _note(name: str, arns: tuple[str, ...], grants: list[str], accounts: list[Account]) -> Finding:
+def _note(name: str, roles: Mapping[str, str], where: Collection[AccountFacts]) -> Finding:
+    arns, grants = sorted(roles), sorted(set(roles.values()))
     several = "s" if arns[1:] else ""
-    where = ", ".join(f"{account.name} ({account.id})" for account in accounts)
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": list(arns) if several else arns[0]}
+    accounts = [f"{facts.account.name} ({facts.account.id})" for facts in where]
+    if len(accounts) > _NAMED:
+        accounts = [*accounts[: _NAMED - 1], f"{len(accounts) - _NAMED + 1} more"]
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arns if several else arns[0]}
     return Finding(
         rule="XG230",
         severity=Severity.NOTE,
         message=(
-            f"the permission set {name} of account{'s' if accounts[1:] else ''} {where} has to allow "
-            f"sts:AssumeRole on the role{several} of {', '.join(grants)}; to its own role nothing can be attached"
+            f"the permission set {name} of account{'s' if accounts[1:] else ''} {', '.join(accounts)} is not seen to "
+            f"allow sts:AssumeRole on the role{several} of {', '.join(grants)}; to its own role nothing can be attached"
         ),
         way_out="put this into the inline policy of the permission set, in IAM Identity Center, and provision it",
         grant=grants[0] if len(grants) == 1 else "",
@@ -55,11 +68,11 @@ def _note(name: str, arns: tuple[str, ...], grants: list[str], accounts: list[Ac
 
 
 def permission_set_unassigned(plan: Plan) -> Iterator[Finding]:
-    """Yield a warning for each permission set that has no role in a source account that was read."""
+    """Yield a warning for each permission set that has no role in a source account; only of accounts planned here."""
     standing: dict[str, set[str]] = {}
-    for (name, account), roles in sorted(_opened(plan, plan.desired).items()):
+    for (name, account), roles in sorted(_opened(plan, _meant(plan)).items()):
         facts = plan.live.facts[account]
-        if not facts.account.managed or facts.error:
+        if not facts.account.managed or not facts.planned():
             continue
         known = standing.setdefault(account, {found for found, _ in _roles_of_sets(facts)})
         if name in known:
@@ -79,6 +92,15 @@ def permission_set_unassigned(plan: Plan) -> Iterator[Finding]:
         )
 
 
+def _meant(plan: Plan) -> State:
+    """Return what is desired of the grants that are planned, also in accounts that could not be read.
+
+    A shard does not know which accounts of the others could not be, and has to say the same as one run.
+    """
+    left_out = {address.account for address in plan.whole.desired if address not in plan.desired}
+    return plan.whole.desired if all(plan.live.facts[name].error for name in left_out) else plan.desired
+
+
 def _opened(plan: Plan, state: State) -> Mapping[_Set, Mapping[str, str]]:
     """Return for each permission set the roles that trust it, by their ARNs, each with its grant."""
     names = {facts.account.id: name for name, facts in plan.live.facts.items()}
@@ -92,14 +114,17 @@ def _opened(plan: Plan, state: State) -> Mapping[_Set, Mapping[str, str]]:
 
 
 def _allowed(name: str, roles: Mapping[str, str], facts: AccountFacts) -> bool:
-    """Return whether inline policies of each role that the permission set has in an account name all these roles."""
+    """Return whether inline policies of each role that the permission set has in an account allow all these roles."""
     standing = [role for found, role in _roles_of_sets(facts) if found == name]
     return bool(standing) and all(
-        any(
-            policy.names("sts:AssumeRole", arn) for policy in facts.by_hand.get((PrincipalKind.ROLE, role), {}).values()
-        )
-        for role in standing
-        for arn in roles
+        _allow(facts.by_hand.get((PrincipalKind.ROLE, role), {}).values(), arn) for role in standing for arn in roles
+    )
+
+
+def _allow(policies: Collection[PolicyDocument], role_arn: str) -> bool:
+    """Return whether an Allow without conditions has a role, and nothing in the same policies may deny it."""
+    return any(policy.allows(_ASSUME, role_arn) for policy in policies) and not any(
+        policy.may_deny(_ASSUME, role_arn) for policy in policies
     )
 
 

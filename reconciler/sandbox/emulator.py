@@ -16,12 +16,12 @@ responses: Any = _responses
 models: Any = _models
 
 
-class _Dispatcher(DomainDispatcherApplication):  # type: ignore[misc]
+class _Dispatcher(DomainDispatcherApplication):
     """Finds the service of a request; moto lists its own folder for that, twice."""
 
     def __init__(self) -> None:
         super().__init__(create_backend_app)
-        self.get_backend_for_host = functools.lru_cache(super().get_backend_for_host)
+        self.get_backend_for_host = functools.lru_cache(super().get_backend_for_host)  # type: ignore[method-assign]
 
 
 def emulator() -> Application:

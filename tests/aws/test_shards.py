@@ -134,6 +134,32 @@ def test_an_account_that_cannot_be_read_is_left_out_of_what_is_merged_as_of_one_
 
 
 @pytest.mark.usefixtures("accounts")
+@pytest.mark.parametrize("unreadable", [False, True])
+def test_what_is_said_of_permission_sets_and_tokens_is_merged_as_of_one_run(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, *, unreadable: bool
+) -> None:
+    names = sorted(ACCOUNTS)
+    subjects = ["repo:acme/app:*", "repo:acme/app:environment:prod"]
+    jobs = {"oidc": {"provider": "token.actions.githubusercontent.com", "subject": subjects}}
+    grants = {
+        "people": grant(**{"from": {"account": ["dev", *names[1:4]], "permission_sets": ["Data", "Ops"]}}),
+        "more": grant(
+            **{"from": {"account": names[4:], "permission_sets": ["Data"]}}, to={"account": "w4", "role": "More"}
+        ),
+        "jobs": grant(**{"from": jobs}, to={"account": names, "role": "Deploy"}),
+    }
+    path, whole = manifest(tmp_path, grants), tmp_path / "whole.json"
+    if unreadable:
+        shut(sandbox, ACCOUNTS["w4"])
+    assert xgrant("plan", path, "-o", whole).code == (6 if unreadable else 0)
+    _, out = merged(xgrant, path)
+    assert {f["rule"] for f in of_file(out)["findings"]} >= {"XG230", "XG231", "XG232", "XG233"}
+    assert of_file(out) == of_file(whole)
+    if not unreadable:
+        assert xgrant("apply", out, path).code == 0
+
+
+@pytest.mark.usefixtures("accounts")
 def test_the_limits_are_held_against_all_shards_together(xgrant: Run, tmp_path: Path) -> None:
     assert xgrant("apply", manifest(tmp_path, FIRST), "--auto-approve").code == 0
     result, _ = merged(xgrant, manifest(tmp_path, SECOND, limits={"delete": 2}))

@@ -274,9 +274,11 @@ def entry(place: str, after: str | None, replaces: str | None = None) -> dict[st
     return {"address": place, "change": {"action": "replace", "after_fingerprint": after, "replaces": replaces}}
 
 
-NOTE = {"rule": "XG203", "acceptable": False, "message": "attach this"}
+NOTE = {"rule": "XG203", "severity": "note", "acceptable": False, "message": "attach this"}
+WARNING = {**NOTE, "rule": "XG232", "severity": "warning"}
+ERROR = {**NOTE, "rule": "XG202", "severity": "error"}
 OTHER_NOTE = {**NOTE, "message": "attach that"}
-LIMIT = {"rule": "XG206", "acceptable": True, "message": "too many"}
+LIMIT = {"rule": "XG206", "severity": "error", "acceptable": True, "message": "too many"}
 
 
 @pytest.mark.parametrize(
@@ -284,8 +286,15 @@ LIMIT = {"rule": "XG206", "acceptable": True, "message": "too many"}
     [
         ((NOTE,), (NOTE,), True),
         ((), (NOTE,), False),
-        ((NOTE,), (), False),
+        ((), (WARNING,), False),
+        ((), (ERROR,), False),
+        # Somebody has done what they said.
+        ((NOTE,), (), True),
+        ((WARNING,), (), True),
+        # It was refused, so nobody has approved it.
+        ((ERROR,), (), False),
         ((NOTE,), (OTHER_NOTE,), False),
+        ((NOTE, WARNING), (WARNING,), True),
         ((LIMIT,), (), True),
         ((), (LIMIT,), True),
     ],
