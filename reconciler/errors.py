@@ -5,7 +5,10 @@ All of them carry data; the text is made from the data. No other exception is me
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from reconciler.wording import few
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +119,7 @@ class LockError(XgrantError):
 
     def situation(self) -> str:
         """Return who holds what, without what to do about it."""
-        which = (
-            f"account {self.accounts[0]} is" if len(self.accounts) == 1 else f"accounts {', '.join(self.accounts)} are"
-        )
+        which = f"account {self.accounts[0]} is" if len(self.accounts) == 1 else f"accounts {few(self.accounts)} are"
         ends = f"unless it is renewed, the lock ends in {max(self.left, 0):.0f} s"
         return f"{which} locked by {self.holder}: `{self.command}`, since {self.since}; {ends}"
 
@@ -165,8 +166,9 @@ class AwsError(XgrantError):
 
 
 class SeveralAccountsError(XgrantError):
-    """More than one account failed; carries every error."""
+    """More than one account failed; carries every error, and the ids of the accounts by their names."""
 
-    def __init__(self, errors: tuple[XgrantError, ...]) -> None:
+    def __init__(self, errors: tuple[XgrantError, ...], ids: Mapping[str, str] | None = None) -> None:
         self.errors = errors
+        self.ids = ids or {}
         super().__init__("\n".join(str(error) for error in errors))

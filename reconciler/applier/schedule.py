@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
 from reconciler.model import Change, Event, ManagedPolicy, Result, Status, Step, StepEnded, StepStarted
+from reconciler.wording import few
 
 MAX_THREADS = 64
 """Steps at a time, over all accounts."""
@@ -154,7 +155,8 @@ class Schedule:
 
 
 def _missing(undone: list[Step]) -> str:
-    return f"without {', '.join(str(step.change.address) for step in undone)}, which was not done"
+    was = "was" if len(undone) == 1 else "were"
+    return f"without {few([str(step.change.address) for step in undone])}, which {was} not done"
 
 
 def _result_of(future: Future[Result]) -> Result:

@@ -97,7 +97,8 @@ class AwsReader:
             known = result.facts or AccountFacts(account, error=result.error)
             facts[account.name] = replace(known, account=account)
         if managed and all(results[account.name].error for account in managed):
-            gather(XgrantError(results[account.name].error) for account in managed)
+            errors = (XgrantError(results[account.name].error) for account in managed)
+            gather(errors, {account.name: account.id for account in managed})
         return Live(state, self._with_aws_policies(scope, facts))
 
     def _here(self, requests: Iterable[ShardRequest]) -> Iterator[ShardResult]:

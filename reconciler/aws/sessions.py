@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,13 +83,13 @@ class Connections:
             )
 
 
-def gather(results: Iterable[T | XgrantError]) -> list[T]:
-    """Return all results, or raise every error among them, each once."""
+def gather(results: Iterable[T | XgrantError], ids: Mapping[str, str] | None = None) -> list[T]:
+    """Return all results, or raise every error among them, each once; `ids` are those of the accounts by names."""
     found = list(results)
     unique = {str(result): result for result in found if isinstance(result, XgrantError)}
     errors = tuple(unique.values())
     if len(errors) == 1:
         raise errors[0]
     if errors:
-        raise SeveralAccountsError(errors)
+        raise SeveralAccountsError(errors, ids)
     return [result for result in found if not isinstance(result, XgrantError)]

@@ -144,7 +144,11 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
     say(
         "\n"
         + summary(
-            outcomes, "destroy" if destroy else "apply", interrupted=bool(stopped()), unread=ready.current.unread()
+            outcomes,
+            "destroy" if destroy else "apply",
+            interrupted=bool(stopped()),
+            unread=ready.current.unread(),
+            ids={} if arguments.expand else ready.current.account_ids(),
         ),
         end="",
     )

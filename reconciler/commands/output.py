@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -13,7 +13,9 @@ from typing import TextIO
 from reconciler.errors import ManifestError, SeveralAccountsError, UsageError, XgrantError
 from reconciler.model import Plan
 from reconciler.render.escape import escape
+from reconciler.render.fold import account_meant, folded_messages
 from reconciler.render.text import Painter
+from reconciler.wording import few
 
 
 def painter(choice: str, stream: TextIO | None = None) -> Painter:
@@ -57,7 +59,8 @@ def print_error(error: XgrantError) -> None:
         case ManifestError():
             lines = [str(problem) for problem in error.problems]
         case SeveralAccountsError():
-            lines = [f"xgrant: {one}" for one in error.errors]
+            messages = ((account_meant(str(one), error.ids), str(one)) for one in error.errors)
+            lines = [*_error_lines(messages, error.ids)]
         case _:
             lines = [f"xgrant: {error}"]
     for line in lines:
@@ -83,9 +86,16 @@ def conclude(plan: Plan) -> int:
 
     Why an account could not be read is said on stderr too, for those whose stdout goes to a program.
     """
-    for name in plan.unread():
-        warn(f"xgrant: {escape(plan.live.facts[name].error)}")
+    for line in _error_lines(((name, plan.live.facts[name].error) for name in plan.unread()), plan.account_ids()):
+        warn(escape(line))
     return 3 if plan.refused() else 0 if plan.complete() else 6
+
+
+def _error_lines(messages: Iterable[tuple[str, str]], ids: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each error, but one for those of several accounts that say the same."""
+    for message, accounts in folded_messages(messages, ids):
+        where = f"{len(accounts)} accounts ({few(accounts)}): " if len(accounts) > 1 else ""
+        yield f"xgrant: {where}{message}"
 
 
 def interactive() -> bool:

@@ -13,6 +13,7 @@ from reconciler.errors import StoreError
 from reconciler.model import Manifest
 from reconciler.pipeline import Turn, departed, locks_held, one_at_a_time
 from reconciler.render.escape import escape
+from reconciler.wording import few
 
 
 def own_turn(manifest: Manifest, arguments: argparse.Namespace, shown: Progress) -> AbstractContextManager[Turn]:
@@ -53,8 +54,9 @@ def tell_of_departed(manifest: Manifest, shown: Progress) -> None:
     except StoreError as error:
         warn(escape(f"xgrant: it is not known which accounts have left: {error}"))
         return
-    for account_id in gone:
+    if gone:
+        which = f"account {gone[0]} was" if len(gone) == 1 else f"{len(gone)} accounts ({few(gone)}) were"
         warn(
-            f"xgrant: account {account_id} was applied to and is no longer in the manifests; "
+            f"xgrant: {which} applied to and {'is' if len(gone) == 1 else 'are'} no longer in the manifests; "
             "`xgrant accounts --orphans` shows what is left there"
         )

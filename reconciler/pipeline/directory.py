@@ -42,7 +42,7 @@ def load_with_accounts(
     return replace(manifest, accounts={name: one.as_applied_to() for name, one in manifest.accounts.items()})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
     """A directory that keeps its lists as long as the organization says."""
 
@@ -50,6 +50,7 @@ class _Kept:
     notify: Callable[[Notice], None]
     anew: bool
     tags: bool
+    told: Listed | None = None
 
     def accounts(self, organization: Organization, *, tags: bool) -> tuple[Account, ...]:
         tags = tags or self.tags
@@ -60,10 +61,10 @@ class _Kept:
         if kept is not None and not self.anew and 0 <= kept.age <= organization.refresh:
             found = _read(kept, tags=tags)
             if found is not None:
-                self.notify(_told(found, kept.age))
+                self._tell(found, kept.age)
                 return found
         found = _directory(self.notify).accounts(organization, tags=tags)
-        self.notify(_told(found, 0))
+        self._tell(found, 0)
         if organization.refresh:
             content = _content(found, tags=tags)
             if kept is None:
@@ -72,10 +73,13 @@ class _Kept:
                 self.store.replace(key, content, kept.etag)
         return found
 
-
-def _told(found: tuple[Account, ...], age: float) -> Listed:
-    unused = sorted(f"{account.name} ({account.state})" for account in found if account.state != ACTIVE)
-    return Listed(len(found), age, tuple(unused))
+    def _tell(self, found: tuple[Account, ...], age: float) -> None:
+        """Tell of a list; once, where it is listed again only for the tags."""
+        unused = sorted(f"{account.name} ({account.state})" for account in found if account.state != ACTIVE)
+        told = Listed(len(found), age, tuple(unused))
+        if told != self.told:
+            self.notify(told)
+        self.told = told
 
 
 def _directory(notify: Callable[[Notice], None]) -> Directory:

@@ -14,6 +14,7 @@ from reconciler.planner.circles import without_circles
 from reconciler.planner.order import doors, passes_on
 from reconciler.planner.waiting import waiting
 from reconciler.policy.arn import account_of
+from reconciler.wording import few
 
 
 def across(changes: Iterable[Change], unread: Mapping[str, str]) -> tuple[Change, ...]:
@@ -63,7 +64,7 @@ def without_unread(changes: Iterable[Change], unread: Mapping[str, str]) -> Iter
             continue
         names = {unread[account_of(arn)] for arn in closed if account_of(arn) in unread}
         names |= {held[role.address] for role in roles if isinstance(role.after, Role) and role.after.arn in closed}
-        why = f"nothing is opened that needs {', '.join(sorted(names))}, which could not be read"
+        why = f"nothing is opened that needs {few(sorted(names))}, which could not be read"
         found = without_roles(change, closed, standing, why, keep=kept)
         if found is not None:
             yield found

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from reconciler.model import Action, Address, Change, ManagedPolicy, Role
 from reconciler.planner.order import passes_on
 from reconciler.policy.arn import account_of
+from reconciler.wording import few
 
 _WHAT_CALLERS_GET = frozenset({"path", "trust_policy", "permissions_boundary", "inline_policies", "managed_policies"})
 
@@ -27,7 +28,7 @@ def waiting(changes: Iterable[Change], unread: Mapping[str, str]) -> dict[Addres
     found: dict[Address, str] = {}
     policies: dict[str, str] = {}
     for change in listed:
-        names = ", ".join(sorted(unread[account] for account in unread if _waits(change, account)))
+        names = few(sorted(unread[account] for account in unread if _waits(change, account)))
         if names:
             found[change.address] = names
             for role in (change.before, change.after):

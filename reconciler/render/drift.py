@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from reconciler.model import Action, Change, Finding, Plan, Resource, Severity
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.differences import MISSING, Difference, differences
 from reconciler.render.escape import escape
+from reconciler.render.fold import folded_findings, folded_texts, named
 from reconciler.render.stale import value_text
 from reconciler.render.statements import Masks, document_data, head_changes, paired
 from reconciler.render.text import Painter, finding_lines
@@ -23,8 +24,8 @@ _CHANGED = "changed"
 _SEEN = {"missing": "missing in AWS", "unexpected": "not in the manifests", _CHANGED: "changed"}
 _MARKS = {"missing": "-", "unexpected": "+", _CHANGED: "~"}
 
-
 _UNREAD = "XG209"
+_EACH = "`--format json` has each"
 
 
 def drifted(plan: Plan) -> tuple[Change, ...]:
@@ -61,16 +62,21 @@ def drift_json(plan: Plan) -> str:
 
 
 def drift_text(plan: Plan, painter: Painter) -> str:
-    """Return the drift as text with a closing line that counts it; ends with a line break."""
+    """Return the drift as text with a closing line that counts it; ends with a line break.
+
+    Accounts that have drifted alike are one.
+    """
     lines: list[str] = []
-    for name, facts, changes in _by_account(plan):
-        if changes:
-            lines.append(f"account {escape(name)} ({facts.account.id})")
-            for change in changes:
-                lines += ["  " + line for line in _change_lines(change, painter)]
-            lines.append("")
-    for finding in obstacles(plan):
-        lines += [*finding_lines(finding, painter), ""]
+    ids = plan.account_ids()
+    told = ((name, tuple(_told(changes))) for name, _, changes in _by_account(plan) if changes)
+    for texts, accounts in folded_texts(told, ids):
+        one = f"account {accounts[0]} ({ids[accounts[0]]})"
+        lines.append(escape(one if len(accounts) == 1 else f"{len(accounts)} accounts: {named(accounts, _EACH)}"))
+        for mark, painted, rest in zip(texts[::3], texts[1::3], texts[2::3], strict=True):
+            lines.append(f"  {painter.paint(mark, painted)}{rest}")
+        lines.append("")
+    for finding, accounts in folded_findings(obstacles(plan), ids):
+        lines += [*finding_lines(finding, painter, accounts=accounts, each=_EACH), ""]
     found = [_word(change) for change in drifted(plan)]
     if found:
         lines.append("Drift: " + ", ".join(f"{found.count(word)} {seen}" for word, seen in _SEEN.items()) + ".")
@@ -120,17 +126,24 @@ def _change_data(change: Change) -> dict[str, Any]:
     }
 
 
-def _change_lines(change: Change, painter: Painter) -> Iterator[str]:
-    word = _word(change)
-    head = painter.paint(_MARKS[word], escape(str(change.address)))
-    yield f"{head}: {_SEEN[word]}" + (f"  (grant {escape(change.grant)})" if change.grant else "")
+def _told(changes: Iterable[Change]) -> Iterator[str]:
+    """Yield three texts for each line about changes: a mark, what is painted by it, and the rest."""
+    for change in changes:
+        word = _word(change)
+        grant = f"  (grant {escape(change.grant)})" if change.grant else ""
+        yield from (_MARKS[word], escape(str(change.address)), f": {_SEEN[word]}{grant}")
+        for line in _details(change):
+            yield from ("", "", f"    {line}")
+
+
+def _details(change: Change) -> Iterator[str]:
     if change.replaces is not None:
-        yield f"    stands in AWS as {escape(str(change.replaces))}"
+        yield f"stands in AWS as {escape(str(change.replaces))}"
     if change.reason:
-        yield f"    {escape(change.reason)}"
+        yield escape(change.reason)
     for row in attribute_differences(change):
         path = ".".join(escape(part) for part in row.path)
-        yield f"    {path}: {value_text(row.before)} in the manifests, {value_text(row.after)} in AWS"
+        yield f"{path}: {value_text(row.before)} in the manifests, {value_text(row.after)} in AWS"
 
 
 def _shown(resource: Resource, masks: Masks) -> dict[str, Any]:

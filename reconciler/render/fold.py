@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from reconciler.model import Change, Finding
+from reconciler.wording import FEW, few
 
-FEW = 6
-"""So many accounts, or values, are named; of more the number is said."""
-
+_ABOUT = re.compile(r"\baccount ([A-Za-z0-9_.-]+)")
+_REQUEST = re.compile(r" \(request [^)]*\)")
 _RESOURCE = re.compile(r"(Resource: arn:[a-z-]+:iam::)(\d{12})(:role/.*)")
 
 Line = tuple[str, int, str]
@@ -47,27 +47,65 @@ def folded(changes: Iterable[tuple[Change, tuple[Line, ...]]], ids: Mapping[str,
 
 
 def folded_findings(findings: Iterable[Finding], ids: Mapping[str, str]) -> list[tuple[Finding, tuple[str, ...]]]:
-    """Fold findings that differ in nothing but the account of their address, in the order of their first ones.
+    """Fold findings that differ in nothing but the account that they are of, in the order of their first ones.
 
-    Each comes with the accounts, none if its address has none. Those with documents stand alone.
+    It is that of their address, or else the one that they say they are about. Each comes with the accounts, none if it
+    is of none. Those with documents stand alone.
     """
-    groups: dict[object, list[tuple[Finding, Finding]]] = {}
+    groups: dict[object, list[tuple[str, Finding, Finding]]] = {}
     for finding in findings:
-        texts = (
-            _general_texts((finding.message, finding.way_out), finding.address.account, ids)
-            if finding.address
-            else None
-        )
-        if finding.address is None or texts is None or finding.documents:
-            groups[len(groups)] = [(finding, finding)]
+        address = finding.address
+        account = address.account if address else account_meant(finding.message, ids)
+        texts = None if finding.documents else _general_texts((finding.message, finding.way_out), account, ids)
+        if texts is None:
+            groups[len(groups)] = [(account, finding, finding)]
             continue
-        general = replace(finding, message=texts[0], way_out=texts[1])
-        groups.setdefault(replace(general, address=replace(finding.address, account="")), []).append((finding, general))
+        general = replace(finding, message=_without_request(texts[0]), way_out=texts[1])
+        key = replace(general, address=replace(address, account="") if address else None)
+        groups.setdefault(key, []).append((account, finding, general))
     found: list[tuple[Finding, tuple[str, ...]]] = []
     for members in groups.values():
-        accounts = tuple(dict.fromkeys(one.address.account for one, _ in members if one.address))
-        found.append((members[0][0] if len(members) == 1 else members[0][1], accounts))
+        accounts = tuple(dict.fromkeys(account for account, _, _ in members if account))
+        found.append((members[0][1] if len(members) == 1 else members[0][2], accounts))
     return found
+
+
+def folded_messages(messages: Iterable[tuple[str, str]], ids: Mapping[str, str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Fold messages of errors, each with the account that it is about; each comes with its accounts.
+
+    Which requests AWS refused is left out where there are several accounts.
+    """
+    texts = ((account, (message,)) for account, message in messages)
+    return [(text, accounts) for (text,), accounts in folded_texts(texts, ids, telling=_without_request)]
+
+
+def folded_texts(
+    told: Iterable[tuple[str, tuple[str, ...]]], ids: Mapping[str, str], *, telling: Callable[[str], str] = str
+) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Fold what is told of accounts, each time in several texts, in the order of the first ones.
+
+    Each comes with its accounts; of several the texts have variables for an account's own id and name, and of each text
+    what is `telling`.
+    """
+    groups: dict[object, list[tuple[str, tuple[str, ...], tuple[str, ...]]]] = {}
+    for account, texts in told:
+        general = _general_texts([telling(text) for text in texts], account, ids)
+        key = len(groups) if general is None else tuple(general)
+        groups.setdefault(key, []).append((account, texts, texts if general is None else tuple(general)))
+    found = []
+    for members in groups.values():
+        accounts = tuple(dict.fromkeys(account for account, _, _ in members if account))
+        found.append((members[0][2] if len(accounts) > 1 else members[0][1], accounts))
+    return found
+
+
+def _without_request(message: str) -> str:
+    return _REQUEST.sub("", message)
+
+
+def account_meant(message: str, ids: Mapping[str, str]) -> str:
+    """Return which of the accounts a message is about, as errors begin: `account NAME`; nothing if it is none."""
+    return next((name for name in _ABOUT.findall(message) if name in ids), "")
 
 
 def _general(change: Change, body: tuple[Line, ...], ids: Mapping[str, str]) -> tuple[Line, ...]:
@@ -89,16 +127,9 @@ def _general_texts(texts: Sequence[str], account: str, ids: Mapping[str, str]) -
     return [own_name.sub("${account.name}", words).replace(ids[account], "${account.id}") for words in texts]
 
 
-def named(accounts: tuple[str, ...]) -> str:
-    """Return accounts as text: a few by their names, of more how many they are."""
-    return few(accounts) + ("; --expand shows each" if len(accounts) > FEW else "")
-
-
-def few(accounts: tuple[str, ...]) -> str:
-    """Return accounts as text as `named` does, where nothing shows each."""
-    if len(accounts) <= FEW:
-        return ", ".join(accounts)
-    return f"{', '.join(accounts[: FEW - 1])} and {len(accounts) - FEW + 1} more"
+def named(accounts: tuple[str, ...], each: str = "--expand shows each") -> str:
+    """Return accounts as text: a few by their names, of more how many they are, and what tells of `each`."""
+    return few(accounts) + (f"; {each}" if len(accounts) > FEW else "")
 
 
 def shortened(lines: Iterable[Line], known: frozenset[str]) -> list[Line]:

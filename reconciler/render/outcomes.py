@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler.model import (
     Action,
@@ -16,8 +16,9 @@ from reconciler.model import (
     WaveStarted,
 )
 from reconciler.render.escape import escape
-from reconciler.render.fold import FEW, few
+from reconciler.render.fold import folded_messages, named
 from reconciler.render.text import Painter, unread_text
+from reconciler.wording import FEW, few
 
 _DOING = {
     (Action.CREATE, Verb.WRITE): ("creating", "created"),
@@ -52,15 +53,16 @@ def event_line(event: Event, painter: Painter, ended: int | None = None) -> str:
 
 
 def summary(
-    outcomes: Iterable[Outcome], verb: str = "apply", *, interrupted: bool = False, unread: Sequence[str] = ()
-) -> str:
+    outcomes: Iterable[Outcome], verb: str = "apply", *, interrupted: bool = False, unread: Sequence[str] = (),
+    ids: Mapping[str, str] | None = None,
+) -> str:  # fmt: skip
     """Return the closing lines: what failed, was skipped or not read back, by address, then the counts.
 
     `verb` is `apply` or `destroy`; `interrupted` says that the run was told to stop. `unread` are the accounts that
-    could not be read.
+    could not be read. `ids` are those of the accounts by their names; with them, what went alike in several is one.
     """
     listed = tuple(outcomes)
-    lines = [*_not_done(listed)]
+    lines = [*_not_done(listed, ids or {})]
     done = [outcome.change for outcome in listed if outcome.status in (Status.DONE, Status.PARTLY)]
     counts = [f"{_count(done, action)} {action}d" for action in (Action.CREATE, Action.UPDATE, Action.DELETE)]
     if _count(done, Action.REPLACE):
@@ -78,20 +80,25 @@ def summary(
     return "\n".join([*lines, f"{verb.capitalize()}: {', '.join(counts)}.{left_out}"]) + "\n"
 
 
-def _not_done(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield a line for each change that is not done, but one for many that were skipped for the same reason."""
+def _not_done(outcomes: Sequence[Outcome], ids: Mapping[str, str]) -> Iterator[str]:
+    """Yield what is not done; once what many were skipped for, and what went alike in several accounts."""
     skipped: dict[str, list[Change]] = {}
     for outcome in outcomes:
         if outcome.status is Status.SKIPPED:
             skipped.setdefault(outcome.error, []).append(outcome.change)
+    messages = []
     for outcome in outcomes:
+        account, what = outcome.change.address.account, str(outcome.change.address)
         together = skipped.get(outcome.error, []) if outcome.status is Status.SKIPPED else []
         if outcome.status is Status.DONE or (len(together) > FEW and outcome.change is not together[0]):
             continue
-        what = str(outcome.change.address)
         if len(together) > FEW:
-            what = f"{len(together)} changes of {few(tuple(sorted({one.address.account for one in together})))}"
-        yield f"{outcome.status}: {escape(what)}: {escape(outcome.error)}"
+            account, what = "", f"{len(together)} changes of {few(sorted({one.address.account for one in together}))}"
+        messages.append((account, f"{outcome.status}: {what}: {outcome.error}"))
+    for message, accounts in folded_messages(messages, ids):
+        yield escape(message)
+        if len(accounts) > 1:
+            yield f"    in {len(accounts)} accounts: {escape(named(accounts, '`xgrant history` has each'))}"
 
 
 def _count(changes: list[Change], action: Action) -> int:

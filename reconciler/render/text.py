@@ -18,6 +18,7 @@ from reconciler.render.escape import HIDDEN, escape
 from reconciler.render.fold import Line, folded, folded_findings, named, shortened
 from reconciler.render.rollout import rollout_lines
 from reconciler.render.statements import Rows, head_changes, masked, paired, shown, statement_rows
+from reconciler.wording import few
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-", Action.ADOPT: ">"}
 _COLOURS = {"+": "32", "~": "33", "-/+": "33", "-": "31", ">": "36", "error": "1;31", "warning": "33", "note": "36"}
@@ -99,8 +100,8 @@ def text_of(
 
 
 def unread_text(names: Sequence[str]) -> str:
-    """Return how many accounts could not be read, and which."""
-    return f"{len(names)} account{'s' if len(names) != 1 else ''} that could not be read ({escape(', '.join(names))})"
+    """Return how many accounts could not be read, and the first of them."""
+    return f"{len(names)} account{'s' if len(names) != 1 else ''} that could not be read ({escape(few(names))})"
 
 
 def counts(changes: Iterable[Change]) -> str:
@@ -265,18 +266,21 @@ def duration(seconds: int) -> str:
 
 
 def finding_lines(
-    finding: Finding, painter: Painter = _PLAIN, *, whole: bool = True, accounts: tuple[str, ...] = ()
-) -> Iterator[str]:
+    finding: Finding, painter: Painter = _PLAIN, *, whole: bool = True, accounts: tuple[str, ...] = (),
+    each: str = "--expand shows each",
+) -> Iterator[str]:  # fmt: skip
     """Yield the lines of one finding, without a line break; its documents only if it is to be shown whole.
 
-    `accounts` are those that it is of, if there are several.
+    `accounts` are those that it is of, if there are several; of many, `each` says what tells of all.
     """
     where = f" {escape(_place(finding.address, accounts))}:" if finding.address else ""
+    if finding.address is None and len(accounts) > 1:
+        where = f" in {len(accounts)} accounts:"
     accepted = ", accepted:" if finding.accepted else ""
     head = painter.paint(finding.severity, f"{finding.severity} {finding.rule}{accepted}")
     yield f"{head}{where} {escape(finding.message)}"
     if len(accounts) > 1:
-        yield f"    {escape(named(accounts))}"
+        yield f"    {escape(named(accounts, each))}"
     # What is accepted is done with.
     if finding.way_out and not finding.accepted:
         yield f"    what to do: {escape(finding.way_out)}"

@@ -16,7 +16,7 @@ from reconciler.aws import organizations
 from reconciler.sandbox.scenario import SOURCE, Scenario, add_reconciler, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import backend
-from tests.conftest import Run
+from tests.conftest import EXAMPLE, Run
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,10 @@ def test_tags_are_asked_for_only_where_a_grant_needs_them(
     prod = org.account("a", "work", tier="prod")
     org.account("b", "work", tier="test")
     sandbox.recorder.take()
-    assert "+ a/role/Audit" in xgrant("plan", manifest({"tags": {"tier": "prod"}})).out
+    planned = xgrant("plan", manifest({"tags": {"tier": "prod"}}))
+    assert "+ a/role/Audit" in planned.out
+    # It was listed twice, once without tags.
+    assert planned.err.count("the organization has") == 1
     calls = Counter(call.operation for call in sandbox.recorder.take())
     assert calls["ListTagsForResource"] == 3
     xgrant("plan", manifest({"ou": org.root, "exclude": ["dev"]}))
@@ -187,6 +190,23 @@ def test_an_account_that_has_left_is_not_forgotten(org: Org, manifest: Write, xg
     orphans = xgrant("accounts", path, "--orphans")
     assert (orphans.code, orphans.out) == (0, f"{ids[1]}: nothing is left there\n")
     assert told not in xgrant("plan", path).err
+
+
+def test_a_hundred_accounts_that_have_left_are_told_in_one_line(
+    scenario: Scenario, xgrant: Run, tmp_path: Path
+) -> None:
+    assert xgrant("apply", EXAMPLE, "--auto-approve", "--no-verify").code == 0
+    locks = tmp_path / ".xgrant" / "locks" / "platform"
+    released = (locks / f"{SOURCE}.json").read_bytes()
+    for number in range(100):
+        (locks / f"7000000000{number:02}.json").write_bytes(released)
+    told = "100 accounts (700000000000, 700000000001, 700000000002, 700000000003, 700000000004 and 95 more) were applied to"
+    for command in (("plan",), ("drift",), ("apply", "--auto-approve")):
+        said = [line for line in xgrant(*command, EXAMPLE).err.splitlines() if "no longer in the manifests" in line]
+        assert len(said) == 1
+        assert said[0].startswith(
+            f"xgrant: {told} and are no longer in the manifests; `xgrant accounts --orphans` shows"
+        )
 
 
 def test_a_list_that_is_new_enough_is_taken_as_it_is(
