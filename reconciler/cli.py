@@ -110,6 +110,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     merge = _command(commands, "merge", "join the plan files of all shards to one, offline")
     merge.add_argument("files", nargs="+", metavar="FILE", help="what plan --shard wrote, of every shard")
     merge.add_argument("-o", "--out", metavar="FILE", required=True, help="the plan file to write, *.json")
+    _accept(merge)
     _colour(merge)
     _expand(merge)
     _format(merge)

@@ -39,12 +39,9 @@ def gone(role: Role) -> tuple[str, ...]:
     return tuple(name for name in role.trust_policy.aws_principals() if _ID.fullmatch(name))
 
 
-def why(ids: tuple[str, ...], *, complete: bool) -> str:
-    """Say what it means that a trust policy names these ids; `complete` is whether every account was read."""
-    named = f"the trust policy names {', '.join(ids)}"
-    if not complete:
-        return f"{named}: nobody of the accounts that could be read"
+def why(ids: tuple[str, ...]) -> str:
+    """Say what it means that a trust policy names these ids, whichever accounts were read."""
     return (
-        f"{named}: the user or role with that id was deleted, and another of the same "
-        "name is not let in until the trust policy is written again"
+        f"the trust policy names {', '.join(ids)}: no user or role of the accounts that were read has that id. One "
+        "that was deleted and made anew is not let in until the trust policy is written again"
     )

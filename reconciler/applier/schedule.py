@@ -47,6 +47,7 @@ class Schedule:
         self._later: dict[int, list[int]] = {step.wave: [] for step in steps}
         self._missing = [len(step.requires) for step in steps]
         self._undone: list[list[Step]] = [[] for _ in steps]
+        self._parts = set[int]()
         self._needed_by: list[list[int]] = [[] for _ in steps]
         for index, step in enumerate(steps):
             for required in step.requires:
@@ -120,7 +121,7 @@ class Schedule:
         ended = [(index, result)]
         while ended:
             index, result = ended.pop()
-            if self._undone[index] and result.status is Status.DONE:
+            if index in self._parts and result.status is Status.DONE:
                 result = replace(result, status=Status.PARTLY, error=_missing(self._undone[index]))
             self._note(index, result)
             for waiting in self._needed_by[index]:
@@ -135,6 +136,8 @@ class Schedule:
                     why = f"it needs {undone[0].change.address}, which was not done"
                     ended.append((waiting, Result(Status.SKIPPED, why)))
                 else:
+                    if left != self._steps[waiting]:
+                        self._parts.add(waiting)
                     self._steps[waiting] = left
                     self._set_free(waiting)
 

@@ -96,7 +96,7 @@ class AwsReader:
             state.update(result.state)
             known = result.facts or AccountFacts(account, error=result.error)
             facts[account.name] = replace(known, account=account)
-        if managed and all(results[account.name].error for account in managed):
+        if managed and not scope.part and all(results[account.name].error for account in managed):
             errors = (XgrantError(results[account.name].error) for account in managed)
             gather(errors, {account.name: account.id for account in managed})
         return Live(state, self._with_aws_policies(scope, facts))

@@ -101,8 +101,8 @@ def _prepare(
     if current.refused() or current.fingerprint != plan.fingerprint:
         shown_now = text(current, brush, expand=arguments.expand)
         say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{shown_now}", end="")
-        if code := conclude(current):
-            return code
+        if current.refused():
+            return conclude(current)
     return Ready(plan, current, manifest, reader, writer, turn, workers)
 
 

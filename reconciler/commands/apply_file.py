@@ -17,7 +17,7 @@ from reconciler.planfile import Binding, PlanFile
 from reconciler.render.escape import escape
 from reconciler.render.outlook import plan_command
 from reconciler.render.stale import stale_lines
-from reconciler.render.text import text
+from reconciler.render.text import text, unread_text
 
 
 def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, workers: Elsewhere | None) -> Ready | int:
@@ -51,7 +51,8 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, wo
     for entry in binding.done:
         say(f"done already: {entry['change']['action']} {escape(entry['address'])}")
     if binding.done and not current.changes:
-        say(f"Nothing is left to do: AWS is as {escape(file)} wants it.")
+        where = "" if current.complete() else f", save in {unread_text(current.unread())}, left out"
+        say(f"Nothing is left to do: AWS is as {escape(file)} wants it{where}.")
         return conclude(current)
     say(text(current, brush, expand=arguments.expand), end="")
     if not current.changes or current.refused():

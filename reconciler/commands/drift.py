@@ -20,7 +20,9 @@ def run(arguments: argparse.Namespace) -> int:
         reader, _ = aws_ports(manifest, shown.notice, workers)
         tell_of_locks(manifest, shown)
         plan = make_plan(Request(manifest, frozenset(arguments.only), shard=arguments.shard), reader)
-    sys.stdout.write(drift_json(plan) if arguments.format == "json" else drift_text(plan, painter(arguments.color)))
+    sys.stdout.write(
+        drift_json(plan, arguments.shard) if arguments.format == "json" else drift_text(plan, painter(arguments.color))
+    )
     if not plan.complete():
         return conclude(plan)
     return 2 if drifted(plan) or obstacles(plan) else 0

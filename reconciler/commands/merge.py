@@ -8,7 +8,7 @@ from reconciler.commands import clock
 from reconciler.commands.output import check_folder, conclude, warn
 from reconciler.commands.show import print_plan_file
 from reconciler.errors import XgrantError
-from reconciler.pipeline import check_target, merge_plan_files
+from reconciler.pipeline import check_accepted, check_target, merge_plan_files
 from reconciler.render.escape import escape
 from reconciler.render.outlook import outlook
 
@@ -17,8 +17,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the plan and return as plan does; PlanFileError (exit 3) if the files are not all the shards of one."""
     check_target(arguments.out)
     check_folder("-o", arguments.out)
+    accepted = check_accepted(arguments.accept)
     try:
-        merged = merge_plan_files(arguments.files, arguments.out)
+        merged = merge_plan_files(arguments.files, arguments.out, accepted=accepted)
     except OSError as error:
         raise XgrantError(f"{arguments.out}: the plan file cannot be written: {error.strerror}; make room") from error
     print_plan_file(merged, arguments)

@@ -19,6 +19,7 @@ from reconciler.pipeline import (
     elsewhere,
     load_with_accounts,
     make_plan,
+    shard_data,
     write_plan_file,
 )
 from reconciler.render.data import to_json
@@ -46,7 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
         tell_of_locks(manifest, shown)
         plan = make_plan(request, reader)
     brush = painter(arguments.color)
-    sys.stdout.write(to_json(plan) if arguments.format == "json" else text(plan, brush, expand=arguments.expand))
+    sys.stdout.write(
+        to_json(plan, shard_data(request)) if arguments.format == "json" else text(plan, brush, expand=arguments.expand)
+    )
     if arguments.out is not None:
         created = clock.now()
         expires = created + timedelta(seconds=arguments.expires or A_DAY)

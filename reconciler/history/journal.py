@@ -17,6 +17,8 @@ from reconciler.ports import Clock, Store
 
 FORMAT = 1
 
+_COUNTED = (Status.DONE, Status.PARTLY, Status.FAILED, Status.SKIPPED)
+
 
 class Journal:
     """The log of one run. Safe for threads. It holds names of attributes and never what they say.
@@ -34,6 +36,7 @@ class Journal:
         self._ended: Counter[Status] = Counter()
         self._total = self._unlike = 0
         self._broken = False
+        self._whole = True
         self._mutex = threading.Lock()
 
     def begin(self, plan: Plan, caller: Caller, *, verb: str, lock: str) -> None:
@@ -45,12 +48,12 @@ class Journal:
         """
         instant = self._clock.instant()
         record_id = f"{instant:%Y%m%dT%H%M%S}{instant.microsecond // 1000:03d}Z-{secrets.token_hex(4)}"
-        self._total = len(plan.steps)
+        self._total, self._whole = len(plan.steps), plan.complete()
         log = log_of(plan.stack, record_id)
         head = {
             "format": FORMAT, "id": record_id, "stack": plan.stack, "verb": verb, "plan": plan.fingerprint,
             "lock": lock, "steps": self._total,
-            "waves": [wave.name for wave in plan.waves], **asdict(caller),
+            "waves": [wave.name for wave in plan.waves], "unread": list(plan.unread()), **asdict(caller),
         }  # fmt: skip
         self._store.append(log, _line("begin", instant, head))
         self._log = log
@@ -87,10 +90,10 @@ class Journal:
         if not self._log:
             return
         with self._mutex:
-            done = self._ended[Status.DONE] == self._total and not self._unlike
+            done = self._whole and self._ended[Status.DONE] == self._total and not self._unlike
             stopped = interrupted or self._ended.total() < self._total
             outcome = "done" if done else "lock lost" if lost else "interrupted" if stopped else "in part"
-            counts = {status: self._ended[status] for status in (Status.DONE, Status.FAILED, Status.SKIPPED)}
+            counts = {status: self._ended[status] for status in _COUNTED}
             self._append("end", self._clock.instant(), {"outcome": outcome, "counts": counts})
 
     def _append(self, kind: str, instant: datetime, data: dict[str, Any]) -> None:

@@ -48,8 +48,8 @@ class Record:
     """A run of apply or destroy. Without an `outcome` it was killed, or is under way.
 
     `total` is how many steps its plan had, `waves` are the names of the waves of its rollout. `unlike` says by address
-    what AWS showed otherwise than it was written.
-    `damaged` is how many lines could not be read.
+    what AWS showed otherwise than it was written, `unread` are the accounts that were left out since they could not be
+    read. `damaged` is how many lines could not be read.
     """
 
     id: str
@@ -67,6 +67,7 @@ class Record:
     unlike: Mapping[str, str] = field(default_factory=dict)
     damaged: int = 0
     waves: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 def is_id(text: str) -> bool:
@@ -142,6 +143,7 @@ def _head(data: Any, at: str) -> dict[str, Any]:
     return {
         "verb": _part(data, "verb", str), "plan": _part(data, "plan", str), "lock": _part(data, "lock", str),
         "total": _part(data, "steps", int), "started": at, "waves": tuple(map(str, data.get("waves", ()))),
+        "unread": tuple(map(str, data.get("unread", ()))),
         "caller": Caller(process=_part(data, "process", int), **texts),
     }  # fmt: skip
 

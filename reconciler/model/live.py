@@ -62,7 +62,7 @@ class Scope:
 
     Roles of `role_slots`, and all of the accounts named in `whole`, are read even where they are not ours.
     `policy_arns` are the managed policies of which it has to be known whether they exist, `oidc` names the accounts
-    whose OpenID Connect providers have to be known.
+    whose OpenID Connect providers have to be known. A scope that is a `part` of one may have nothing that can be read.
     """
 
     stack: str
@@ -71,6 +71,7 @@ class Scope:
     policy_arns: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
     oidc: frozenset[str] = frozenset()
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from reconciler.pipeline.executors import elsewhere
 from reconciler.pipeline.imports import import_roles
 from reconciler.pipeline.main_job import PARALLELISM, Request, apply_plan, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.merge import merge_plan_files
-from reconciler.pipeline.plan_files import plan_again, read_plan_file, write_plan_file
+from reconciler.pipeline.plan_files import plan_again, read_plan_file, shard_data, write_plan_file
 from reconciler.pipeline.read_back import ReadBack
 from reconciler.pipeline.shards import Elsewhere, reconcile
 from reconciler.pipeline.stores import locks_held, read_history, read_one_record, release_locks
@@ -40,5 +40,6 @@ __all__ = [
     "read_plan_file",
     "reconcile",
     "release_locks",
+    "shard_data",
     "write_plan_file",
 ]  # fmt: skip

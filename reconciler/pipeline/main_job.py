@@ -87,7 +87,7 @@ def make_plan(request: Request, reader: Reader) -> Plan:
 
     Raises:
         UsageError: `only` names a grant that is neither declared nor in AWS, or stands beside a shard.
-        AwsError, SeveralAccountsError: no account could be read.
+        AwsError, SeveralAccountsError: no account could be read, of a shard excepted: it may have only such accounts.
 
     """
     if request.only and request.shard is not None:
@@ -103,14 +103,15 @@ def make_plan(request: Request, reader: Reader) -> Plan:
         accounts = _of_shard(request.shard, accounts, desired)
     oidc = frozenset(grant.target for grant in manifest.grants if grant.web_identity and not request.destroy)
     scope = Scope(
-        manifest.stack, tuple(accounts.values()), slots | request.roles, frozenset(named), oidc=oidc & accounts.keys()
-    )
+        manifest.stack, tuple(accounts.values()), slots | request.roles, frozenset(named), oidc=oidc & accounts.keys(),
+        part=request.shard is not None,
+    )  # fmt: skip
     live = reader.read(scope)
     left_out = {name: AccountFacts(manifest.accounts[name], error=_LEFT_OUT) for name in sorted(request.left_out)}
     live = with_arns(Live(live.state, {**live.facts, **left_out}))
+    whole = Whole(desired, live.state)
     if request.shard is not None:
         live = _in_shard(request.shard, manifest, live)
-    whole = Whole(desired, live.state)
     if request.only:
         desired, live = narrow(desired, live, request.only, stack=manifest.stack)
         declared = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}

@@ -9,6 +9,7 @@ from typing import Any
 from reconciler import planfile
 from reconciler.errors import PlanFileError
 from reconciler.model import (
+    CallerPolicy,
     Essence,
     Finding,
     Live,
@@ -17,7 +18,8 @@ from reconciler.model import (
 )
 from reconciler.pipeline.plan_files import read_plan_file, with_arns, write_verified
 from reconciler.planfile import PlanFile
-from reconciler.planner import across, in_waves, order, waiting
+from reconciler.planner import across, in_waves, order, waiting, with_accepted
+from reconciler.policy.arn import account_of
 from reconciler.render.data import plan_data
 from reconciler.rules.account_unreadable import waits
 from reconciler.rules.limits import limits
@@ -25,13 +27,15 @@ from reconciler.rules.limits import limits
 _Entry = Mapping[str, Any]
 
 
-def merge_plan_files(paths: Sequence[str], out: str) -> PlanFile:
+def merge_plan_files(paths: Sequence[str], out: str, *, accepted: frozenset[str] = frozenset()) -> PlanFile:
     """Join the plan files of all shards, write the plan file of all accounts, and return it.
 
-    What a change in one account means for those in others is found out here, and the limits are held against all.
+    What a change in one account means for those in others is found out here, and the limits are held against all. Of
+    findings that may be accepted, those of the rules in `accepted` only warn.
 
     Raises:
-        PlanFileError: a file is none, or they are not all the shards of one plan.
+        PlanFileError: a file is none, or they are not all the shards of one plan, or what one of them says depends on
+            an account that another could not read.
         OSError, UsageError, UnreadablePlanError: as `write_plan_file`.
 
     """
@@ -40,6 +44,7 @@ def merge_plan_files(paths: Sequence[str], out: str) -> PlanFile:
     first = files[0]
     facts = {name: known for file in files for name, known in file.plan.live.facts.items()}
     unread = {known.account.id: name for name, known in facts.items() if known.error}
+    _check_adoptions(paths, files, unread)
     found = [change for file in files for change in with_arns(file.plan)]
     changes = across(found, unread)
     _, waves = in_waves(order(changes), facts, first.plan.rollout)
@@ -50,9 +55,8 @@ def merge_plan_files(paths: Sequence[str], out: str) -> PlanFile:
     )  # fmt: skip
     entries = _entries(draft, files)
     digest = fingerprint(map(_essence, entries))
-    data = plan_data(
-        replace(draft, findings=(*draft.findings, *waits(draft), *limits(draft)), fingerprint=digest), again=True
-    )
+    findings = with_accepted((*draft.findings, *waits(draft), *limits(draft)), accepted)
+    data = plan_data(replace(draft, findings=findings, fingerprint=digest), again=True)
     data["resource_changes"] = entries
     data["summary"]["wanted"] = sum(file.data["summary"]["wanted"] for file in files)
     text = planfile.sealed(
@@ -78,7 +82,6 @@ def _check(paths: Sequence[str], files: Sequence[PlanFile]) -> None:
         for what, ours, theirs in (
             ("another stack", file.plan.stack, files[0].plan.stack),
             ("other manifests", file.digest, files[0].digest),
-            ("another --only", file.only, files[0].only),
             ("another --destroy", file.destroy, files[0].destroy),
             ("other limits", file.plan.limits, files[0].plan.limits),
             ("another rollout", file.plan.rollout, files[0].plan.rollout),
@@ -91,6 +94,27 @@ def _check(paths: Sequence[str], files: Sequence[PlanFile]) -> None:
     names = [name for file in files for name in file.plan.live.facts]
     if len(names) > len({*names}):
         raise PlanFileError("two shards have planned one account, as if they knew different accounts; plan all again")
+
+
+def _check_adoptions(paths: Sequence[str], files: Sequence[PlanFile], unread: Mapping[str, str]) -> None:
+    """Check that no shard takes over policies made by hand that may open an account which another could not read.
+
+    In one run such a policy stays: only the shard has read what it says, and only the other knows of the account.
+    """
+    for path, file in zip(paths, files, strict=True):
+        for change in file.plan.changes:
+            before, after = change.before, change.after
+            if not isinstance(before, CallerPolicy) or not isinstance(after, CallerPolicy):
+                continue
+            if not (before.name or before.beside):
+                continue
+            opened = {unread.get(account_of(arn)) for arn in after.document.resources()}
+            if names := sorted(name for name in opened if name is not None and name not in file.plan.live.facts):
+                raise PlanFileError(
+                    f"{path}: {change.address} takes over policies that were made by hand, which may open "
+                    f"{', '.join(names)}, and another shard could not read that; mend the access to it, then plan all "
+                    "shards again, or plan without --shard"
+                )
 
 
 def _findings(files: Iterable[PlanFile]) -> tuple[Finding, ...]:

@@ -31,7 +31,7 @@ def write_plan_file(
     """
     text = planfile.sealed(
         plan_data(plan), paths=paths, digest=request.manifest.digest, only=request.only, destroy=request.destroy,
-        created_at=created_at, expires_at=expires_at, shard=_shard_data(request),
+        created_at=created_at, expires_at=expires_at, shard=shard_data(request),
     )  # fmt: skip
     write_verified(text, path)
 
@@ -45,7 +45,8 @@ def write_verified(text: str, path: str) -> None:
     planfile.write_private(path, text)
 
 
-def _shard_data(request: Request) -> dict[str, Any] | None:
+def shard_data(request: Request) -> dict[str, Any] | None:
+    """Return as data which part of the accounts a request is for; None for all of them."""
     if request.shard is None:
         return None
     return {"number": request.shard.number, "of": request.shard.of, "limits": asdict(request.manifest.limits)}

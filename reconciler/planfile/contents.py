@@ -101,6 +101,8 @@ def parse(content: bytes, name: str) -> PlanFile:
         findings = tuple(finding(raw) for raw in data["findings"])
     except PolicyError as error:
         raise PlanFileError(f"{name}: {error}; {_AGAIN}") from None
+    if "shard" in data and data["shard"]["number"] > data["shard"]["of"]:
+        raise PlanFileError(f"{name}: it is a shard beyond the last; {_AGAIN}")
     if len({entry.address for entry in changes}) < len(changes):
         raise PlanFileError(f"{name}: an address stands twice in it; {_AGAIN}")
     return PlanFile(

@@ -33,7 +33,18 @@ from reconciler.principals import with_arns
 
 Rule = Callable[[Plan], Iterable[Finding]]
 
-__all__ = ["Rule", "across", "destroyed", "in_waves", "narrow", "order", "plan", "waiting", "without_unread"]
+__all__ = [
+    "Rule",
+    "across",
+    "destroyed",
+    "in_waves",
+    "narrow",
+    "order",
+    "plan",
+    "waiting",
+    "with_accepted",
+    "without_unread",
+]
 
 
 @uncollected()
@@ -73,18 +84,26 @@ def plan(
         steps, waves = in_waves(order(changes), live.facts, rollout)
     draft = Plan(
         stack, desired, live, changes, steps, fingerprint=fingerprint(map(essence, changes)), limits=limits,
-        whole=whole, owned=sum(owns(stack, resource) for resource in whole.live.values()), rollout=rollout, waves=waves,
-        waiting=held,
+        whole=whole, owned=_owned(whole, live, stack), rollout=rollout, waves=waves, waiting=held,
     )  # fmt: skip
-    findings = (_accepted(finding, accepted) for rule in rules for finding in rule(draft))
+    findings = with_accepted((finding for rule in rules for finding in rule(draft)), accepted)
     return replace(draft, findings=tuple(finding for finding in findings if not _is_elsewhere(finding, live)))
+
+
+def _owned(whole: Whole, live: Live, stack: str) -> int:
+    # What another shard owns, it counts itself.
+    return sum(owns(stack, found) for address, found in whole.live.items() if not live.facts[address.account].elsewhere)
 
 
 def _is_elsewhere(finding: Finding, live: Live) -> bool:
     return finding.address is not None and live.facts[finding.address.account].elsewhere
 
 
-def _accepted(finding: Finding, rules: frozenset[str]) -> Finding:
-    if finding.acceptable and finding.rule in rules:
-        return replace(finding, severity=Severity.WARNING, accepted=True)
-    return finding
+def with_accepted(findings: Iterable[Finding], rules: frozenset[str]) -> tuple[Finding, ...]:
+    """Return the findings, of which those that may be accepted only warn if their rule is among `rules`."""
+    return tuple(
+        replace(finding, severity=Severity.WARNING, accepted=True)
+        if finding.acceptable and finding.rule in rules
+        else finding
+        for finding in findings
+    )

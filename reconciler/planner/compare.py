@@ -52,12 +52,11 @@ def compare(desired: State, live: Live, *, stack: str) -> list[Change]:
     taken_over = {change.address for change in changes}
     moved = {role.grant: role.moved_from for role in desired.values() if isinstance(role, Role)}
     paired = pair({a: resource for a, resource in wanted.items() if a not in taken_over}, owned, moved)
-    complete = not any(facts.error for facts in live.facts.values() if not facts.elsewhere)
     for address, after in wanted.items():
         if address.slot() in foreign:
             continue
         standing = paired.get(address)
-        change = _change(address, standing, owned[standing] if standing else None, after, complete=complete)
+        change = _change(address, standing, owned[standing] if standing else None, after)
         if change is not None:
             changes.append(change)
     taken = set(paired.values())
@@ -84,9 +83,7 @@ def _adopted(address: Address, after: Resource, live: State) -> Change | None:
     )  # fmt: skip
 
 
-def _change(
-    address: Address, standing: Address | None, before: Resource | None, after: Resource, *, complete: bool
-) -> Change | None:
+def _change(address: Address, standing: Address | None, before: Resource | None, after: Resource) -> Change | None:
     if standing is None or before is None:
         return Change(address, Action.CREATE, after.grant, None, after)
     names = differing(before, after)
@@ -112,7 +109,7 @@ def _change(
             address, Action.REPLACE, after.grant, before, after, names,
             reason="a role cannot be moved to another path: it is deleted, then made anew",
         )  # fmt: skip
-    reasons = [why(dead, complete=complete)] if isinstance(before, Role) and (dead := gone(before)) else []
+    reasons = [why(dead)] if isinstance(before, Role) and (dead := gone(before)) else []
     reasons += [beside] if beside else []
     if isinstance(after, Role) and before.grant in after.moved_from:
         reasons.append(f"moved from the grant {before.grant}")

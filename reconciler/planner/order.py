@@ -84,12 +84,13 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
                 found[resource.arn].add(index)
 
     standing = {change.before.arn for change in roles.values() if isinstance(change.before, Role)}
+    attaching = _attaching(roles)
     known = _Roles(going, coming, by_slot, standing)
     for index, change in enumerate(changes):
         if index in roles:
             yield from _role_edges(index, changes, made)
         elif isinstance(change.after or change.before, ManagedPolicy) and change.grant:
-            yield from _permissions_edges(index, change, roles)
+            yield from _permissions_edges(index, change, changes, attaching)
         else:
             yield from _caller_policy_edges(index, change, changes, known)
 
@@ -121,11 +122,24 @@ def doors(policy: Resource | None, standing: Collection[str]) -> frozenset[tuple
     return frozenset((holder, arn) for holder in holders for arn in opened)
 
 
-def _permissions_edges(index: int, change: Change, roles: dict[int, Change]) -> Iterator[tuple[_Node, _Node]]:
+def _attaching(roles: Mapping[int, Change]) -> Mapping[str, list[int]]:
+    """Return which changes of roles attach or detach a managed policy, by its ARN."""
+    found = defaultdict[str, list[int]](list)
+    for role, change in roles.items():
+        sides = (side for side in (change.before, change.after) if isinstance(side, Role))
+        for arn in frozenset[str]().union(*(side.managed_policies for side in sides)):
+            found[arn].append(role)
+    return found
+
+
+def _permissions_edges(
+    index: int, change: Change, changes: tuple[Change, ...], attaching: Mapping[str, list[int]]
+) -> Iterator[tuple[_Node, _Node]]:
     """Yield what a managed policy of a role's permissions requires: it is there before the role, and goes after it."""
     policy = change.after or change.before
     assert isinstance(policy, ManagedPolicy)  # asked before
-    for role, other in roles.items():
+    for role in attaching.get(policy.arn, ()):
+        other = changes[role]
         if isinstance(other.after, Role) and policy.arn in other.after.managed_policies:
             yield (role, _first(other)), (index, Verb.WRITE)
         if isinstance(other.before, Role) and policy.arn in other.before.managed_policies:

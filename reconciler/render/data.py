@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.model import AccountFacts, Action, Change, Finding, Plan, Resource, resource_fingerprint
@@ -22,9 +23,12 @@ _ACTIONS = {
 }
 
 
-def to_json(plan: Plan) -> str:
-    """Return the plan as indented JSON that ends with a line break. External ids are hidden."""
-    return dumps(plan_data(plan))
+def to_json(plan: Plan, shard: Mapping[str, Any] | None = None) -> str:
+    """Return the plan as indented JSON that ends with a line break. External ids are hidden.
+
+    `shard` says which part of the accounts it is of, if not of all.
+    """
+    return dumps(plan_data(plan) | ({"shard": shard} if shard is not None else {}))
 
 
 def dumps(data: Any) -> str:

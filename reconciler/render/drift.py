@@ -15,6 +15,7 @@ from reconciler.render.fold import folded_findings, folded_texts, named
 from reconciler.render.stale import value_text
 from reconciler.render.statements import Masks, document_data, head_changes, paired
 from reconciler.render.text import Painter, finding_lines
+from reconciler.shards import Shard
 
 FORMAT_VERSION = "1.0"
 
@@ -38,8 +39,11 @@ def obstacles(plan: Plan) -> tuple[Finding, ...]:
     return tuple(f for f in plan.findings if f.rule == _UNREAD or (f.severity is Severity.ERROR and not f.acceptable))
 
 
-def drift_json(plan: Plan) -> str:
-    """Return the drift as indented JSON in plain ASCII that ends with a line break. External ids are hidden."""
+def drift_json(plan: Plan, shard: Shard | None = None) -> str:
+    """Return the drift as indented JSON in plain ASCII that ends with a line break. External ids are hidden.
+
+    `shard` is which part of the accounts was compared, if not all were.
+    """
     accounts = [
         {
             "name": name,
@@ -53,6 +57,7 @@ def drift_json(plan: Plan) -> str:
     data = {
         "format_version": FORMAT_VERSION,
         "stack": plan.stack,
+        **({"shard": str(shard)} if shard is not None else {}),
         "complete": plan.complete(),
         "drifted": bool(drifted(plan)),
         "accounts": accounts,
@@ -102,7 +107,7 @@ def attribute_differences(change: Change) -> tuple[Difference, ...]:
 
 def _by_account(plan: Plan) -> Iterator[tuple[str, Any, list[Change]]]:
     for name, facts in sorted(plan.live.facts.items()):
-        if facts.account.managed:
+        if facts.account.managed and not facts.elsewhere:
             yield name, facts, [change for change in drifted(plan) if change.address.account == name]
 
 

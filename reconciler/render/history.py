@@ -70,7 +70,8 @@ def _row(record: Record) -> str:
 def _outcome(record: Record) -> str:
     counts = ", ".join(f"{number} {status}" for status, number in record.counts.items() if number)
     steps = f"of {record.total} step{'s' * (record.total != 1)}"
-    return f"{record.outcome or _NOT_ENDED} ({f'{counts} {steps}' if counts else steps})"
+    left_out = f"; could not be read: {', '.join(record.unread)}" if record.unread else ""
+    return f"{record.outcome or _NOT_ENDED} ({f'{counts} {steps}' if counts else steps}{left_out})"
 
 
 def _who(caller: Caller) -> str:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 
 from reconciler.model import Action, Address, Finding, Kind, Plan, PrincipalKind, Role, Severity
+from reconciler.ownership import owns
 
 _NAMED = re.compile(r"arn:[a-z-]+:iam::(\d{12}):(user|role)/(?:.*/)?([^/]+)")
 
@@ -24,9 +25,7 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
 
     A role that the plan itself makes is not missing.
     """
-    going = {
-        change.removed_address().slot() for change in plan.changes if change.action in (Action.DELETE, Action.REPLACE)
-    }
+    going = _going(plan)
     made = {address.slot(): resource.arn for address, resource in plan.desired.items() if isinstance(resource, Role)}
     trusted = defaultdict[str, set[str]](set)
     for role in plan.desired.values():
@@ -53,6 +52,17 @@ def principal_missing(plan: Plan) -> Iterator[Finding]:
         said.add((wanted.grant, address.account, kind, name.casefold()))
         yield _finding(address, wanted.grant, f"the {kind} {name} of account {address.account} {what}", way_out)
     yield from _trusted(plan, made, going, said)
+
+
+def _going(plan: Plan) -> frozenset[tuple[str, ...]]:
+    """Return the slots of what goes with this plan, or with another shard's: what the stack owns and is not to be."""
+    removed = (c.removed_address() for c in plan.changes if c.action in (Action.DELETE, Action.REPLACE))
+    elsewhere = (
+        address
+        for address, found in plan.whole.live.items()
+        if isinstance(found, Role) and owns(plan.stack, found) and plan.live.facts[address.account].elsewhere
+    )
+    return frozenset(address.slot() for address in (*removed, *elsewhere))
 
 
 def _trusted(

@@ -60,7 +60,7 @@ def test_a_run_that_is_done_is_told_in_full(
     assert {**record, "steps": 0} == {**listed, "steps": 0}
     assert (record["stack"], record["verb"], record["outcome"]) == ("platform", "apply", "done")
     assert record["plan"] == plan["fingerprint"]
-    assert record["counts"] == {"done": 2, "failed": 0, "skipped": 0}
+    assert record["counts"] == {"done": 2, "done in part": 0, "failed": 0, "skipped": 0}
     caller = record["caller"]
     assert caller["commit"] == "a" * 40
     assert caller["user"].endswith(" (octocat)")
@@ -93,7 +93,10 @@ def test_a_run_that_failed_says_where_and_why(
     monkeypatch.setattr(AwsWriter, "write", refused)
     assert xgrant("apply", manifest, "--auto-approve").code == 6
     (record,) = records(xgrant, manifest)
-    assert (record["outcome"], record["counts"]) == ("in part", {"done": 0, "failed": 1, "skipped": 1})
+    assert (record["outcome"], record["counts"]) == (
+        "in part",
+        {"done": 0, "done in part": 0, "failed": 1, "skipped": 1},
+    )
     text = xgrant("history", record["id"], manifest).out
     assert "create: failed: account storage: CreateRole: LimitExceeded: no more roles (request r-1)\n" in text
     assert "create: skipped: it needs storage/role/CrossAccountS3ReadRole, which was not done\n" in text

@@ -57,7 +57,7 @@ def test_a_recreated_principal_is_shown_repaired_and_gone_from_the_plan(
     planned = xgrant("plan", manifest, "--detailed-exitcode")
     assert planned.code == 2
     assert "because the trust policy names AROA" in planned.out
-    assert "the user or role with that id was deleted" in planned.out
+    assert "no user or role of the accounts that were read has that id" in planned.out
     assert f"+ Principal AWS: arn:aws:iam::{SOURCE}:role/deployer" in planned.out
 
     assert xgrant("apply", manifest, "--auto-approve").code == 0

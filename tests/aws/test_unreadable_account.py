@@ -339,3 +339,54 @@ def test_a_role_that_cannot_be_made_keeps_nobody_from_the_others(sandbox: Sandbo
     )
     assert has_role() == opened() == {"w1", "w3"}
     assert "~ dev/group/auditors/caller-policy/audit" in xgrant("plan", path).out
+    assert "in part (2 done, 1 done in part, 1 failed of 4 steps)" in xgrant("history", path).out
+
+
+@pytest.mark.usefixtures("three")
+def test_what_a_reviewed_plan_left_out_is_told_when_all_else_is_done(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    path, file = manifest(tmp_path), tmp_path / "plan.json"
+    xgrant("plan", path, "-o", file)
+    shut(sandbox, ACCOUNTS["w2"])
+    assert [xgrant("apply", file, path).code for _ in range(2)] == [6, 6]
+    assert "wants it, save in 1 account that could not be read (w2), left out.\n" in xgrant("apply", file, path).out
+    (record,) = json.loads(xgrant("history", path, "--format", "json").out)["records"]
+    assert (record["outcome"], record["unread"]) == ("in part", ["w2"])
+    assert "in part (3 done of 3 steps; could not be read: w2); by" in xgrant("history", path).out
+
+
+@pytest.mark.usefixtures("three")
+def test_a_plan_that_is_another_by_the_time_of_the_yes_is_stale_although_an_account_is_left_out(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def approved(_: str) -> bool:
+        shut(sandbox, ACCOUNTS["w2"])
+        return True
+
+    monkeypatch.setattr("reconciler.commands.apply.interactive", lambda: True)
+    monkeypatch.setattr("reconciler.commands.apply._approved", approved)
+    path = manifest(tmp_path)
+    sandbox.recorder.take()
+    assert xgrant("apply", path).code == 4
+    assert has_role() == set()
+
+
+@pytest.mark.usefixtures("three")
+def test_a_caller_policy_that_is_written_whole_is_done_although_a_role_that_it_opens_is_not(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    path = manifest(tmp_path)
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    root_client(sandbox, "iam", ACCOUNTS["w2"]).put_role_policy(
+        RoleName=RECONCILER, PolicyName="no-new-tags",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": {
+            "Effect": "Deny", "Action": "iam:TagRole", "Resource": "*"}}),
+    )  # fmt: skip
+    sandbox.enforce(on=True)
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["grants"] = {"renamed": {**data["grants"]["audit"], "moved": [{"from": "audit"}]}}
+    path.write_text(json.dumps(data), encoding="utf-8")
+    result = xgrant("apply", path, "--auto-approve")
+    assert (result.code, "failed: w2/role/Audit" in result.out, "in part" in result.out) == (6, True, False)
+    assert opened() == {*ACCOUNTS}

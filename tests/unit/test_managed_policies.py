@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from reconciler.model import (
     Address,
     CallerPolicy,
     Carried,
+    Change,
     Kind,
     Live,
     ManagedPolicy,
@@ -29,7 +31,7 @@ from reconciler.model import (
     Verb,
 )
 from reconciler.ownership import caller_pack_name
-from reconciler.planner import destroyed, narrow, plan
+from reconciler.planner import destroyed, narrow, order, plan
 from reconciler.planner.pack import packed
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sizes import size
@@ -275,3 +277,20 @@ def test_a_role_that_carries_what_only_leaves_out_is_not_deleted(tmp_path: Path)
     wanted, live = narrow(desired_of(found), Live(state, facts_for(found, state)), frozenset(["hop"]), stack="platform")
     refused = plan(destroyed(wanted), live, stack="platform", rules=RULES)
     assert [(f.rule, str(f.address)) for f in refused.findings] == [("XG204", "dev/role/hop")]
+
+
+def test_the_managed_policies_of_thousands_of_roles_are_put_in_order_in_no_time() -> None:
+    document = PolicyDocument.parse(
+        {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}}
+    )
+    changes: list[Change] = []
+    for number in range(5000):
+        arn = f"arn:aws:iam::{number:012}:policy/p"
+        policy = ManagedPolicy("g", arn, "/", document, frozenset())
+        role = Role("g", f"arn:aws:iam::{number:012}:role/r", "/", document, managed_policies=frozenset([arn]))
+        changes.append(Change(Address(f"a{number}", Kind.ROLE, "r"), Action.CREATE, "g", None, role))
+        changes.append(Change(Address(f"a{number}", Kind.MANAGED_POLICY, "p"), Action.CREATE, "g", None, policy))
+    begun = time.process_time()
+    ordered = order(tuple(changes))
+    assert time.process_time() - begun < 2  # Each policy against each role would take several times that.
+    assert [len(step.requires) for step in ordered] == [0] * 5000 + [1] * 5000
