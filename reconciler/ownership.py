@@ -110,6 +110,11 @@ def tags_as_read(tags: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in folded.items() if not key.lower().startswith("aws:")}
 
 
+def marks_of(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return of the tags of a role, as they are read, those that say whose it is."""
+    return {key: tags[key] for key in (STACK_TAG, GRANT_TAG) if key in tags}
+
+
 def owned_by(tags: Mapping[str, str], stack: str) -> bool:
     """Return whether a role with these tags belongs to the stack."""
     return tags.get(STACK_TAG) == stack

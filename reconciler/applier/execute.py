@@ -6,7 +6,7 @@ overwritten. Where AWS says that somebody is at work, the step looks again, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from reconciler.errors import AwsError, StaleError, XgrantError
@@ -24,6 +24,7 @@ from reconciler.model import (
     Verb,
     differing,
 )
+from reconciler.ownership import marks_of
 from reconciler.ports import Writer
 from reconciler.principals import in_arns
 
@@ -43,13 +44,18 @@ class Executor:
     """Executes steps, each in whatever thread.
 
     `arns` are those of users and roles by the unique ids that trust policies may show. A step that is executed `again`
-    may have been begun by somebody who did not live to tell: it goes on from what stands.
+    may have been begun by somebody who did not live to tell: it goes on from what stands. `made` is told of what such
+    a one has made.
     """
 
-    def __init__(self, arns: Mapping[str, str], writer: Writer, *, again: bool = False) -> None:
+    def __init__(
+        self, arns: Mapping[str, str], writer: Writer, *, again: bool = False,
+        made: Callable[[Address, Resource], None] = lambda _address, _found: None,
+    ) -> None:  # fmt: skip
         self._writer = writer
         self._arns = arns
         self._again = again
+        self._made = made
 
     def execute(self, step: Step) -> Result:
         """Return what became of the step."""
@@ -101,17 +107,33 @@ class Executor:
             return None
         found = self._look(change, address, None, wanted)
         # In the place of what was replaced, a moment ago, something new is made.
-        return found if self._on_the_way(None, found, wanted) else None
+        if found is None or not self._on_the_way(None, found, wanted):
+            return None
+        self._made(address, found)
+        return found
 
     def _look(
         self, change: Change, address: Address, expected: Resource | None, wanted: Resource | None
     ) -> Resource | None:
+        if (taken_over := self._taken_over(change, address, expected, wanted)) is not None:
+            return taken_over
         found = self._standing(change, address, expected or wanted)
         # The second of two steps may for a moment still see what the first one has changed.
         earlier = change.before if change.interim or change.action is Action.REPLACE else expected
         if found not in (expected, wanted, earlier) and not self._on_the_way(expected, found, wanted):
             raise _stale(address, expected, found)
         return found
+
+    def _taken_over(
+        self, change: Change, address: Address, expected: Resource | None, wanted: Resource | None
+    ) -> Resource | None:
+        """Return the stack's own policy, with those made by hand that are left, if it has taken them over already."""
+        if not (self._again and isinstance(expected, CallerPolicy) and isinstance(wanted, CallerPolicy)):
+            return None
+        if not expected.name or wanted.name:
+            return None
+        found = self._standing(change, address, replace(wanted, beside=(expected.name, *expected.beside)))
+        return found if isinstance(found, CallerPolicy) and found.document == wanted.document else None
 
     def _on_the_way(self, expected: Resource | None, found: Resource | None, wanted: Resource | None) -> bool:
         """Return whether what stands is what a step leaves that was cut short, if it may have been."""
@@ -144,7 +166,8 @@ class Executor:
 def between(before: Resource | None, found: Resource, after: Resource | None) -> bool:
     """Return whether all that stands is as it was or as it will be, so that nothing is overwritten that is neither.
 
-    A new role is made with its trust policy and its tags at once, so those have to be as they will be.
+    A new role is made with its trust policy and its tags at once, so those have to be as they will be. Whose a role is
+    must be as at one of the ends: who took it from the stack is to keep it. And a deletion changes no tag.
     """
     ends = [end for end in (before, after) if end is not None]
     if any(type(end) is not type(found) for end in ends):
@@ -153,11 +176,16 @@ def between(before: Resource | None, found: Resource, after: Resource | None) ->
         as_made = {"path", "description", "max_session_duration", "trust_policy", "permissions_boundary", "tags"}
         if as_made & {*differing(found, after)}:
             return False
-    return all(_among(name, value, [end.attributes()[name] for end in ends]) for name, value in _attributes(found))
-
-
-def _attributes(found: Resource) -> list[tuple[str, object]]:
-    return list(found.attributes().items())
+    if isinstance(found, Role):
+        roles = [end for end in ends if isinstance(end, Role)]
+        marks = [role.tags if after is None else marks_of(role.tags) for role in (found, *roles)]
+        if marks[0] not in marks[1:]:
+            return False
+    sides = [end.attributes() for end in ends]
+    return all(
+        _among(name, value, [side[name] for side in sides if name in side])
+        for name, value in found.attributes().items()
+    )
 
 
 def _among(name: str, value: object, ends: list[object]) -> bool:
