@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox.scenario import SOURCE, Scenario, add_reconciler, root_client
+from reconciler.sandbox.scenario import SOURCE, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, writes
 from reconciler.sandbox.strict.accounts import backend
 from reconciler.sandbox.strict.faults import Fault, Kind
 from reconciler.sandbox.strict.wire import Request
+from tests.aws.seeding import seed_auditors, seed_targets
 from tests.conftest import Run
 
 NUMBER = 9
@@ -22,14 +23,8 @@ ACCOUNTS = {f"w{index}": f"70000000000{index}" for index in range(1, NUMBER + 1)
 @pytest.fixture
 def workloads(scenario: Scenario, sandbox: Sandbox) -> None:
     """Accounts that have nothing but the role that xgrant works with."""
-    for account in ACCOUNTS.values():
-        add_reconciler(sandbox, account)
-    # The operator may assume it in each of them.
-    policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}
-    iam = root_client(sandbox, "iam", SOURCE)
-    iam.put_user_policy(UserName="operator", PolicyName="operate", PolicyDocument=json.dumps(policy))
-    iam.create_group(GroupName="auditors")
-    sandbox.recorder.take()
+    seed_targets(ACCOUNTS.values())
+    seed_auditors(sandbox)
 
 
 def manifest(folder: Path, **more: Any) -> Path:

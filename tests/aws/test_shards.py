@@ -10,9 +10,10 @@ import pytest
 
 from reconciler.model import Account
 from reconciler.planfile.contents import checksum
-from reconciler.sandbox.scenario import SOURCE, Scenario, add_reconciler, root_client
+from reconciler.sandbox.scenario import SOURCE, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted
 from reconciler.shards import Shard
+from tests.aws.seeding import seed_auditors, seed_targets
 from tests.aws.test_unreadable_account import shut
 from tests.conftest import Result, Run
 
@@ -23,14 +24,9 @@ PARTS = 4
 @pytest.fixture
 def accounts(scenario: Scenario, sandbox: Sandbox) -> None:
     """Accounts that are targets of a group in dev, and of each other."""
-    for account in ACCOUNTS.values():
-        add_reconciler(sandbox, account)
-    policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}
-    iam = root_client(sandbox, "iam", SOURCE)
-    iam.put_user_policy(UserName="operator", PolicyName="operate", PolicyDocument=json.dumps(policy))
-    for group in ("auditors", "people"):
-        iam.create_group(GroupName=group)
-    sandbox.recorder.take()
+    seed_targets(ACCOUNTS.values())
+    root_client(sandbox, "iam", SOURCE).create_group(GroupName="people")
+    seed_auditors(sandbox)
 
 
 def grant(**more: Any) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox.scenario import RECONCILER, SOURCE, TARGET, Scenario, add_reconciler, root_client
+from reconciler.sandbox.scenario import RECONCILER, SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, writes
 from reconciler.sandbox.strict.accounts import backend
+from tests.aws.seeding import seed_auditors, seed_targets
 from tests.conftest import EXAMPLE, Run
 
 
@@ -85,13 +86,8 @@ ACCOUNTS = {f"w{index}": f"70000000000{index}" for index in range(1, 4)}
 @pytest.fixture
 def three(scenario: Scenario, sandbox: Sandbox) -> None:
     """Three target accounts of one group in dev."""
-    for account in ACCOUNTS.values():
-        add_reconciler(sandbox, account)
-    policy = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}
-    iam = root_client(sandbox, "iam", SOURCE)
-    iam.put_user_policy(UserName="operator", PolicyName="operate", PolicyDocument=json.dumps(policy))
-    iam.create_group(GroupName="auditors")
-    sandbox.recorder.take()
+    seed_targets(ACCOUNTS.values())
+    seed_auditors(sandbox)
 
 
 def manifest(folder: Path, **more: Any) -> Path:
