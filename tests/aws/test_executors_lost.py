@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +78,30 @@ def test_a_step_does_not_show_external_ids(scenario: Scenario, tmp_path: Path) -
     manifest = load([str(write(tmp_path, "m", {"a": grant(require={"external_id": "not-for-logs"})}))])
     steps = make_plan(Request(manifest), aws_ports(manifest)[0]).steps
     assert "not-for-logs" not in repr(next(step for step in steps if step.change.address.kind is Kind.ROLE))
+
+
+def test_ctrl_c_in_an_apply_by_processes_ends_what_is_under_way(
+    scenario: Scenario, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = write(tmp_path, "m", {f"g{index}": grant() for index in range(3)})
+    words = [sys.executable, "-m", "reconciler", "apply", str(path), "--auto-approve", "--parallelism", "1"]
+    run = subprocess.Popen(
+        [*words, "--executor", "processes"], cwd=tmp_path, start_new_session=True, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    sent: list[str] = []
+
+    def interrupt(request: Sent) -> None:
+        if request.operation == "CreateRole" and not sent:
+            sent.append(request.operation)
+            os.killpg(run.pid, signal.SIGINT)
+
+    sandbox.strict.faults.observer = interrupt
+    try:
+        out, err = run.communicate(timeout=60)
+    finally:
+        run.kill()
+        sandbox.strict.faults.observer = lambda _: None
+    assert run.returncode == 6, out + err
+    assert "storage/role/g0: created" in out + err
+    assert "Traceback" not in err
