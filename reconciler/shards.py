@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from reconciler import __version__
 from reconciler.events import Notice
 from reconciler.model import Account, AccountFacts, Address, Resource, Result, Scope, Step
 
@@ -27,8 +28,9 @@ class ShardRequest:
 
     `run` is the same for all requests of a run: who works for it keeps connections that long. `read` is of this one
     account. `policies` are ARNs of AWS's own managed policies. For a step, `ids` are the ARNs of users and roles by
-    the unique ids that its trust policies may show, `made` is what the run has made of what the step is about (see
-    `aws/retry.py`), and `lock` is asked before each call that writes.
+    the unique ids that its trust policies may show, `made` and `taken` are what the run has made, and from what it has
+    taken something away, of what the step is about (see `aws/retry.py`), and `lock` is asked before each call that
+    writes. `version` is xgrant's: only the same one knows what is meant.
     """
 
     run: str
@@ -39,7 +41,9 @@ class ShardRequest:
     step: Step | None = None
     ids: Mapping[str, str] = field(default_factory=dict)
     made: frozenset[object] = frozenset()
+    taken: frozenset[object] = frozenset()
     lock: HeldLock | None = None
+    version: str = __version__
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class ShardResult:
     """What became of a request. `error` says why an account could not be read; a step that failed is a `result`.
 
     `facts` and `state` are of a read, `policies` those of the request that exist. `notices` are what was told on the
-    way, `made` what the step has made.
+    way, `made` and `taken` what the step has made, and from what it has taken something away.
     """
 
     account: str
@@ -58,6 +62,7 @@ class ShardResult:
     result: Result | None = None
     notices: tuple[Notice, ...] = ()
     made: frozenset[object] = frozenset()
+    taken: frozenset[object] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,15 +122,16 @@ class Memory:
     taken: set[object] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def learn(self, made: Iterable[object]) -> None:
-        """Note what the run has made elsewhere."""
+    def learn(self, made: Iterable[object] = (), taken: Iterable[object] = ()) -> None:
+        """Note what the run has made elsewhere, and from what it has taken something away there."""
         with self.lock:
             self.made |= {*made}
+            self.taken |= {*taken}
 
-    def known(self) -> frozenset[object]:
-        """Return what the run has made, as far as it is known here."""
+    def known(self, about: Iterable[object]) -> tuple[frozenset[object], frozenset[object]]:
+        """Return of these what the run has made, and from what it has taken something away, as far as is known here."""
         with self.lock:
-            return frozenset(self.made)
+            return frozenset(about) & self.made, frozenset(about) & self.taken
 
     def note(self, account: str, operation: str, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """Note what a call that was answered has done."""

@@ -14,7 +14,7 @@ from reconciler.aws.errors import aws_errors
 from reconciler.aws.keys import Keys, Place
 from reconciler.errors import AwsError, SeveralAccountsError, XgrantError
 from reconciler.events import Notice
-from reconciler.model import Account
+from reconciler.model import Access, Account
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -34,7 +34,8 @@ class Connections:
         self._clients = Clients(self.retries)
         self._credentials = Credentials(stack, self._clients, self.retries)
         self._lock = threading.Lock()
-        self._places: dict[str, Place] = {}
+        # Not by the name alone: two manifests may call different accounts by it, or reach one in different ways.
+        self._places: dict[tuple[str, str, str, Access], Place] = {}
 
     def client(self, account: Account) -> AbstractContextManager[IAMClient]:
         """Return what yields an IAM client of the account; use it for minutes at most, and ask again.
@@ -59,14 +60,15 @@ class Connections:
                 self._check(account)
             return found
 
+        key = (account.name, account.id, account.partition, account.access)
         with self._lock:
-            place = self._places.setdefault(account.name, Place())
+            place = self._places.setdefault(key, Place())
         keys = place.get(fetch)
 
         def make() -> Any:
             return self._clients.make(service, account.name, account.partition, keys)
 
-        with self._clients.use(account.name, keys, make) as client:
+        with self._clients.use(f"{account.name} {account.partition} {account.id}", keys, make) as client:
             yield client
 
     def _check(self, account: Account) -> None:

@@ -13,26 +13,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, as_completed
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+from reconciler import __version__
 from reconciler.applier import Executor
-from reconciler.clock import monotonic
 from reconciler.errors import StoreError
 from reconciler.events import Notice
-from reconciler.locking import read_lock
-from reconciler.model import Account, ManagedPolicy, Plan, Result, Role, Status, Step
-from reconciler.pipeline.guarded import Guarded
+from reconciler.model import (
+    Account,
+    Action,
+    Address,
+    ManagedPolicy,
+    Plan,
+    Resource,
+    Result,
+    Role,
+    Status,
+    Step,
+    Verb,
+)
+from reconciler.pipeline.fence import Begun, Fence, Fenced
 from reconciler.policy.arn import account_of
-from reconciler.ports import Store
+from reconciler.ports import Writer
 from reconciler.principals import arns_by_id
 from reconciler.shards import HeldLock, ShardRequest, ShardResult
 
 _RUNS = 2
 """Runs whose connections are kept: the one that is under way, and one before it that may still come to its end."""
-
-_LOCK_KNOWN = 5.0
-"""Seconds for which a lock that was seen to hold is not looked at again; it can be taken over after sixty."""
 
 
 class Elsewhere:
@@ -43,6 +50,7 @@ class Elsewhere:
         self._notify = notify
         self._run = uuid.uuid4().hex
         self._made: frozenset[object] = frozenset()
+        self._taken: frozenset[object] = frozenset()
         self._mutex = threading.Lock()
 
     def read(self, requests: Iterable[ShardRequest]) -> Iterator[ShardResult]:
@@ -67,28 +75,40 @@ class Elsewhere:
 
         def execute(step: Step) -> Result:
             account = slim(accounts[step.change.address.account])
+            about = _about(step)
             trusted = {account_of(arn) for arn in _trusted(step)}
             request = ShardRequest(
-                self._run, plan.stack, account, step=step, made=self._made & _about(step), lock=lock(account),
+                self._run, plan.stack, account, step=step, made=self._made & about, taken=self._taken & about,
+                lock=lock(account),
                 ids={key: arn for account_id in sorted(trusted) for key, arn in ids.get(account_id, {}).items()},
             )  # fmt: skip
             done = self._result(self._submit(request), request)
             with self._mutex:
                 self._made |= done.made
+                self._taken |= done.taken
             return done.result or Result(Status.FAILED, done.error)
 
         return execute
 
     def _submit(self, request: ShardRequest) -> Future[ShardResult]:
-        return self._pool.submit(reconcile, replace(request, run=self._run))
+        try:
+            return self._pool.submit(reconcile, replace(request, run=self._run))
+        except Exception as error:  # noqa: BLE001 - an executor without workers may refuse; it is said of the account
+            refused: Future[ShardResult] = Future()
+            refused.set_exception(error)
+            return refused
 
     def _result(self, future: Future[ShardResult], request: ShardRequest) -> ShardResult:
         name = request.account.name
         try:
-            result = future.result()
-        except Exception as error:  # noqa: BLE001 - whatever an executor raises that lost its worker: it is said
+            error = future.exception()
+        except Exception as cancelled:  # noqa: BLE001 - that of whatever executor it is
+            error = cancelled
+        if error is not None:
+            # Also what is no Exception, like a worker's KeyboardInterrupt: this process is not meant by it.
             what = f"{type(error).__name__}: {error}"
             return ShardResult(name, f"account {name}: who was to do the work did not end it: {what}; run it again")
+        result = future.result()
         for notice in result.notices:
             self._notify(notice)
         return result
@@ -100,22 +120,66 @@ def reconcile(request: ShardRequest) -> ShardResult:
     A request may be done twice, also at the same time as one that was given up: what it finds done it leaves. Never
     raises an XgrantError: what goes wrong is in the result.
     """
+    name = request.account.name
+    if request.version != __version__:
+        return ShardResult(
+            name,
+            f"account {name}: this is xgrant {request.version}, and the worker has {__version__}; install the same "
+            "version everywhere",
+        )
     # boto3 takes long to import, and the way here leads through the pipeline.
-    from reconciler.aws import AwsWriter, do_reading
+    from reconciler.aws import do_reading
 
     connections = _connections(request)
     with _TOLD.collecting() as notices:
         if request.step is None:
             result = do_reading(request, connections)
         else:
-            memory = connections.retries.memory
-            memory.learn(request.made)
-            before = memory.known()
-            writer = AwsWriter(connections, {request.account.name: request.account}, request.stack)
-            guarded = Guarded(writer, _Watch(request.lock).lost if request.lock else str)
-            done = Executor(request.ids, guarded, again=True).execute(request.step)
-            result = ShardResult(request.account.name, result=done, made=memory.known() - before)
+            result = _with_memory(request, request.step, connections)
     return replace(result, notices=tuple(notices))
+
+
+def _with_memory(request: ShardRequest, step: Step, connections: Any) -> ShardResult:
+    """Execute a step, knowing what the run knows of what it is about; tell what is known then."""
+    memory = connections.retries.memory
+    memory.learn(request.made, request.taken)
+    try:
+        done = _fenced(request, step, connections)
+    except StoreError as error:
+        done = Result(Status.FAILED, str(error))
+    made, taken = memory.known(_about(step))
+    return ShardResult(request.account.name, result=done, made=made, taken=taken)
+
+
+def _fenced(request: ShardRequest, step: Step, connections: Any) -> Result:
+    """Execute a step under its lock; StoreError where the store cannot keep that it was executed."""
+    from reconciler.aws import AwsWriter
+
+    account, memory = request.account, connections.retries.memory
+    writer: Writer = AwsWriter(connections, {account.name: account}, request.stack)
+
+    def made(address: Address, found: Resource) -> None:
+        if isinstance(found, Role | ManagedPolicy):
+            memory.learn({found.arn, *([(account.name, address.name)] if isinstance(found, Role) else [])})
+
+    if request.lock is None:
+        return Executor(request.ids, writer, again=True, made=made).execute(step)
+    fence = Fence(request.lock, request.stack, account, step)
+    if why := fence.lost():
+        return Result(Status.FAILED, f"not begun: {why}; plan again")
+    begun = fence.begin()
+    if begun is not Begun.FIRST:
+        # Whoever began it did not tell from what it has taken something away.
+        memory.learn(taken=_about(step))
+    if begun is Begun.ENDED:
+        if step.verb is not Verb.REMOVE and step.change.action in (Action.CREATE, Action.REPLACE):
+            assert step.change.after is not None  # what is created
+            made(step.change.address, step.change.after)
+        return Result(Status.DONE)
+    done = Executor(request.ids, Fenced(writer, fence), again=True, made=made).execute(step)
+    if done.status is Status.DONE:
+        fence.end()
+    return done
 
 
 class _Told(threading.local):
@@ -159,44 +223,6 @@ def _connections(request: ShardRequest) -> Any:
         while len(_KEPT) > _RUNS:
             _KEPT.popitem(last=False)
     return found
-
-
-class _Watch:
-    """Looks whether a lock is still the run's, since the run itself may have ended without a word."""
-
-    def __init__(self, lock: HeldLock) -> None:
-        self._lock = lock
-        self._store: Store | None = None
-        self._known = float("-inf")
-
-    def lost(self) -> str:
-        """Return why nothing may be written any more; nothing while it may."""
-        if monotonic() - self._known < _LOCK_KNOWN:
-            return ""
-        try:
-            self._store = self._store or _store(self._lock.store)
-            asked = monotonic()
-            entry = self._store.read(self._lock.key)
-            where = f"{self._store.place}: {self._lock.key}"
-            if entry is None:
-                return f"{where} is not there; whoever works elsewhere needs a store that it can reach, like s3://"
-            lock = read_lock(entry.content, where)
-        except StoreError as error:
-            return f"whether the lock still holds is not known: {error}"
-        if lock.id != self._lock.id or lock.released:
-            return "the lock is no longer this run's"
-        self._known = asked
-        return ""
-
-
-def _store(place: str) -> Store:
-    if place.startswith("s3://"):
-        from reconciler.aws.store import S3Store
-
-        return S3Store(place)
-    from reconciler.store import FileStore
-
-    return FileStore(Path(place))
 
 
 def _roles(step: Step) -> Iterator[Role]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
 
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PolicyDocument:
     """A policy document, canonical at construction, so that `==` is equivalence.
 
@@ -49,6 +50,10 @@ class PolicyDocument:
 
     canonical: str
     written: str = field(compare=False)
+
+    def __repr__(self) -> str:
+        """Tell documents apart without their text: it may hold external ids, and a repr ends in logs."""
+        return f"PolicyDocument({sha256(self.canonical.encode()).hexdigest()[:12]})"
 
     @classmethod
     def parse(cls, raw: Mapping[str, Any] | str) -> PolicyDocument:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model import Kind, Manifest, Result, Status, Step
-from reconciler.pipeline import Request, aws_ports, load, make_plan, reconcile
+from reconciler.pipeline import Request, aws_ports, load, make_plan, reconcile, shards
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import backend
@@ -20,6 +20,12 @@ OPENS = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::{TARGET}:role/{ROLE}"}],
 }
+
+
+@pytest.fixture(autouse=True)
+def another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that keeps no connections to the sandbox of another test."""
+    monkeypatch.setattr(shards, "_KEPT", type(shards._KEPT)())
 
 
 def done(manifest: Manifest, step: Step, run: str = "run") -> Result:
