@@ -64,7 +64,8 @@ def draft(live: Live, manifest: Manifest, account: str, *, roles: Collection[str
     taken = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}
     found: list[Imported] = []
     reasons, unread = dict(left), set[str]()
-    own = {name for account_id, name in working_roles(manifest.accounts.values()) if names.get(account_id) == account}
+    working = working_roles(manifest.accounts.values(), manifest.organization)
+    own = {name for account_id, name in working if names.get(account_id) == account}
     for address, role in sorted(live.state.items(), key=lambda item: str(item[0])):
         if not isinstance(role, Role) or address.account != account or address.name in reasons:
             continue

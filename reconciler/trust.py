@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reconciler.model import Account, Grant, Principal, PrincipalKind, WebIdentity
+from reconciler.policy.arn import iam_arn, root_arn
 from reconciler.policy.conditions import Conditions, joined
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.policy.permission_sets import KEY, OPERATOR, role_patterns
@@ -24,12 +25,19 @@ def trust_policy(grant: Grant, accounts: Mapping[str, Account]) -> PolicyDocumen
 def _statements(grant: Grant, accounts: Mapping[str, Account]) -> Iterator[dict[str, Any]]:
     if grant.web_identity is not None:
         yield _token(grant.web_identity, accounts[grant.target], grant.conditions)
-    sets = [principal for principal in grant.principals if principal.kind is PrincipalKind.PERMISSION_SET]
-    others = {p.arn(accounts[p.account]) for p in grant.principals if p.kind is not PrincipalKind.PERMISSION_SET}
+    sets = _of_kind(grant, PrincipalKind.PERMISSION_SET)
+    groups = _of_kind(grant, PrincipalKind.GROUP) if sets else ()
+    others = {p.arn(accounts[p.account]) for p in grant.principals if p not in sets and p not in groups}
     if others:
         yield _assumed_by(others, grant.conditions)
+    if groups:
+        yield _assumed_by_users(groups, accounts, grant.conditions)
     if sets:
         yield _assumed_by_sets(sets, accounts, grant.conditions)
+
+
+def _of_kind(grant: Grant, kind: PrincipalKind) -> tuple[Principal, ...]:
+    return tuple(principal for principal in grant.principals if principal.kind is kind)
 
 
 def _token(identity: WebIdentity, target: Account, conditions: Conditions) -> dict[str, Any]:
@@ -40,6 +48,20 @@ def _token(identity: WebIdentity, target: Account, conditions: Conditions) -> di
         "Action": ACTION,
         "Condition": _block(joined(identity.conditions(), conditions)),
     }
+
+
+def _assumed_by_users(
+    groups: Iterable[Principal], accounts: Mapping[str, Account], conditions: Conditions
+) -> dict[str, Any]:
+    """Return the statement for groups that stand beside permission sets.
+
+    The account's root alone would let in the roles of every permission set that may assume roles. A group has users
+    only, so it is narrowed to these.
+    """
+    named = [accounts[principal.account] for principal in groups]
+    roots = {root_arn(account.partition, account.id) for account in named}
+    users = {iam_arn(account.partition, account.id, "user", "/", "*") for account in named}
+    return _assumed_by(roots, joined({OPERATOR: {KEY: tuple(sorted(users))}}, conditions))
 
 
 def _assumed_by_sets(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.model import Account, PrincipalKind, WebIdentity
+from reconciler.policy.arn import iam_arn
 from reconciler.policy.canonical import canonical_key
 from reconciler.policy.case import fold
 from reconciler.policy.document import PolicyDocument
@@ -67,12 +68,21 @@ def trust_of(document: PolicyDocument, target: Account) -> Trust | Token:
     if len(found) != 2 or [bool(trust.permission_sets) for trust in found] != [False, True]:
         raise NotExpressibleError(_SEVERAL)
     others, sets = found
+    if others.whole:
+        others = _of_users(others)
     if (others.account_id, others.conditions) != (sets.account_id, sets.conditions):
         raise NotExpressibleError(_SEVERAL)
     return replace(others, permission_sets=sets.permission_sets)
 
 
 _SEVERAL = "its trust policy has several statements, and a grant makes one, and one for permission sets"
+
+
+def _of_users(trust: Trust) -> Trust:
+    """Return the trust in a whole account beside permission sets as one in groups, where it is narrowed to users."""
+    if patterns_in(trust.conditions) != [iam_arn(trust.partition, trust.account_id, "user", "/", "*")]:
+        raise NotExpressibleError("it trusts a whole account beside permission sets, so these narrow nothing")
+    return replace(trust, conditions=_without(trust.conditions, OPERATOR, KEY))
 
 
 def _of_sets(statement: Mapping[str, Any], target: Account) -> Trust:

@@ -61,9 +61,10 @@ def _merged(
     sources: list[tuple[Source, Path]], problems: list[Problem], directory: Directory | None
 ) -> Manifest | None:
     usable, refused = usable_parts(sources)
-    organization = organization_of(usable, [])
-    # Where a file cannot be read, the answer would be of no use.
-    if organization is None or directory is None or problems:
+    wrong: list[Problem] = []
+    organization = organization_of(usable, wrong)
+    # Where a file cannot be read, or cannot say whom to ask, the answer would be of no use.
+    if organization is None or directory is None or problems or wrong:
         return merge(usable, refused, problems)
     try:
         found: list[Problem] = []

@@ -14,7 +14,7 @@ from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
 from reconciler.manifest.variables import VariableError, Variables
 from reconciler.model import Access, Account, Hub, Organization, StatedTags, UnresolvedError
-from reconciler.policy.arn import external_id_error, name_error, path_error, split_path
+from reconciler.policy.arn import PARTITIONS, external_id_error, name_error, path_error, split_path
 
 _ORGANIZATION = "organization"
 """What stands among the accounts and is none."""
@@ -70,7 +70,7 @@ def organization_of(sources: list[tuple[Source, Path]], problems: list[Problem])
     if not stated:
         return None
     raw = section(stated[0], "accounts")[_ORGANIZATION]
-    problems.extend(access_problems(raw, stated[0], ("accounts", _ORGANIZATION)))
+    problems.extend(_with_variables(raw, stated[0]) or access_problems(raw, stated[0], ("accounts", _ORGANIZATION)))
     return Organization(
         _access(raw),
         id=raw.get("id", ""),
@@ -78,6 +78,25 @@ def organization_of(sources: list[tuple[Source, Path]], problems: list[Problem])
         partition=raw.get("partition", "aws"),
         refresh=_seconds(raw.get("refresh")),
     )
+
+
+def _with_variables(raw: Mapping[str, Any], source: Source) -> list[Problem]:
+    """Return a problem for each string of the organization that has a variable of accounts, of which none is known."""
+    found: list[Problem] = []
+
+    def refuse(at: PathTo, variable: object) -> None:
+        message = f"{variable}: no variables stand here, since the organization is asked before its accounts are known"
+        found.append(Problem("XG047", message, source.place(("accounts", _ORGANIZATION, *at))))
+
+    def look(value: Any, at: PathTo) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                look(inner, (*at, key))
+        elif "${" in str(value):
+            refuse(at, value)
+
+    look(raw, ())
+    return found
 
 
 def all_accounts(
@@ -151,7 +170,7 @@ class _Ways:
         filled = Variables(account, account, ()).fill({key: value for key, (value, _, _) in said.items()}, wrong)
         if unknown:
             return account
-        self._problems += _access_problems(filled, place)
+        self._problems += _access_problems(filled, place, account.partition)
         apply_access = _access(filled, "apply") if "apply" in filled else None
         return replace(account, access=_access(filled), apply_access=apply_access)
 
@@ -167,8 +186,8 @@ class _Ways:
         return {**{key: value for key, value in default.items() if key == "hub"}, **own} if own else default
 
     def problems(self) -> list[Problem]:
-        """Return what is wrong with them."""
-        return [*self._problems, *self._variables.problems()]
+        """Return what is wrong with them; what is so with many accounts once."""
+        return [*dict.fromkeys(self._problems), *self._variables.problems()]
 
 
 def default_access(defaults: Source) -> Access:
@@ -243,7 +262,10 @@ def access_problems(raw: Mapping[str, Any], source: Source, path: PathTo) -> lis
     return found.judged(_access_problems(filled, place))
 
 
-def _access_problems(filled: Mapping[str, Any], place: Callable[[PathTo], Place]) -> Iterable[Problem]:
+def _access_problems(
+    filled: Mapping[str, Any], place: Callable[[PathTo], Place], partition: str | None = None
+) -> Iterable[Problem]:
+    """Yield what is wrong with how an account is reached; its partition is None where it is not known."""
     for key, inner in (("assume_role", "name"), ("plan", "role"), ("apply", "role")):
         if inner in filled.get(key, {}):
             folder, name = split_path(filled[key][inner])
@@ -252,6 +274,25 @@ def _access_problems(filled: Mapping[str, Any], place: Callable[[PathTo], Place]
     for key in ("assume_role", "plan", "apply", "hub"):
         if error := external_id_error(filled.get(key, {}).get("external_id")):
             yield Problem("XG013", error, place((key, "external_id")))
+    if "hub" in filled:
+        by_role = "assume_role" in filled or any("role" in filled.get(key, {}) for key in ("plan", "apply"))
+        yield from _hub_problems(filled["hub"]["arn"], place(("hub", "arn")), partition if by_role else None)
+
+
+def _hub_problems(arn: str, place: Place, partition: str | None) -> Iterable[Problem]:
+    of_hub, role = arn.split(":")[1], arn.split(":role/", 1)[1]
+    folder, name = split_path(role)
+    if of_hub not in PARTITIONS:
+        message = f"there is no partition {of_hub}; AWS has {', '.join(PARTITIONS)}"
+        yield Problem("XG013", message, place)
+    elif partition not in (None, of_hub):
+        message = (
+            f"the hub is in partition {of_hub} and an account that is reached through it in {partition}; AWS lets no "
+            "role be assumed across partitions, so give those accounts a hub or a way of their own"
+        )
+        yield Problem("XG035", message, place)
+    if error := path_error(folder) or name_error("role", name):
+        yield Problem("XG029", f"{error}; this is {role!r}", place)
 
 
 def section(source: Source, name: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Callers:
 
     def web_identity(self, stated: Mapping[str, Any], target: Account | None) -> WebIdentity:
         """Return whose tokens are taken; the provider is the one of that name in the target account."""
-        variables = Variables(target, target, (), sourceless=True)
+        variables = Variables(target, target, (), sourceless=True, parts=True)
         raw = variables.fill(stated, lambda path, error: self._wrong(("from", "oidc", *path), error))
         audiences, subjects = listed(raw.get("audience", GITHUB_AUDIENCE)), listed(raw["subject"])
         identity = WebIdentity(raw["provider"], tuple(audiences), tuple(subjects))

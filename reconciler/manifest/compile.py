@@ -174,8 +174,9 @@ class GrantCompiler:
             at is None or (at == {} and any(key[:-1] == whole for key in self._source.keys))
         )
 
-    def _inherited(self, raw: Mapping[str, Any], key: str) -> dict[str, Any]:
-        stated = {**self._defaults.get(key, {}), **raw.get(key, {})}
+    def _inherited(self, raw: Mapping[str, Any], key: str, but: tuple[str, ...] = ()) -> dict[str, Any]:
+        default = {name: value for name, value in self._defaults.get(key, {}).items() if name not in but}
+        stated = {**default, **raw.get(key, {})}
         filled: dict[str, Any] = self._variables.fill(stated, self._unknown, (key,))
         return filled
 
@@ -327,7 +328,9 @@ class GrantCompiler:
             self._problem("XG028", path, f"{error}; this is {arn!r}")
 
     def _conditions(self, raw: Mapping[str, Any]) -> Conditions:
-        stated = self._inherited(raw, "require")
+        # What defaults demand of the callers' account cannot be meant for those of none.
+        by_token = "oidc" in raw.get("from", {})
+        stated = self._inherited(raw, "require", but=("external_id", "source_org") if by_token else ())
         for index, network in enumerate(stated.get("source_ip", ())):
             try:
                 ipaddress.ip_network(network)

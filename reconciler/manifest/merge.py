@@ -22,7 +22,7 @@ from reconciler.manifest.rollout import rollout_of
 from reconciler.manifest.schema import problems_of
 from reconciler.manifest.selection import Selection
 from reconciler.manifest.source import PathTo, Source
-from reconciler.model import Account, Grant, Limits, Manifest, working_roles
+from reconciler.model import Account, Grant, Limits, Manifest, Organization, working_roles
 
 Files = list[tuple[Source, Path]]
 """Files that are mappings, without what the schema refuses in them; each with the folder that it may read from."""
@@ -70,7 +70,7 @@ def merge(
     grants, unresolved = _grants(usable, defaults, found[0] if found else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
     problems.extend(_moved_wrongly(grants, usable))
-    problems.extend(_of_working_roles(grants, accounts, usable))
+    problems.extend(_of_working_roles(grants, accounts, organization, usable))
     if stack is None or problems:
         return None
     mfa = section(defaults, "defaults").get("require", {}).get("mfa", False)
@@ -194,11 +194,12 @@ def _roles_claimed_twice(grants: list[Grant], sources: list[tuple[Source, Path]]
 
 
 def _of_working_roles(
-    grants: list[Grant], accounts: dict[str, Account], sources: list[tuple[Source, Path]]
-) -> Iterable[Problem]:
+    grants: list[Grant], accounts: dict[str, Account], organization: Organization | None,
+    sources: list[tuple[Source, Path]],
+) -> Iterable[Problem]:  # fmt: skip
     """Yield each grant whose role is one that xgrant works with, and whose trust and permissions it would take away."""
     by_file = {source.file: source for source, _ in sources}
-    working = working_roles(accounts.values())
+    working = working_roles(accounts.values(), organization)
     said: set[str] = set()
     for grant in grants:
         target = accounts[grant.target]

@@ -14,8 +14,9 @@ _VARIABLE = re.compile(r"\$\{([^}]*)(\}?)")
 _IAMS_OWN = ("*", "?", "$")
 _OURS = re.compile(r"\s*(account|target|source)\b", re.IGNORECASE)
 
-# What AWS lets a tag's value hold, without the space: nothing that a policy or an ARN gives a meaning of its own.
-_PLAIN = re.compile(r"[A-Za-z0-9_./=+@:-]+")
+# What AWS lets a tag's value hold, without the space: no wildcard, no quote, no variable. A colon or a slash divides an
+# ARN and a path; a subject of a token they would make one of another repository.
+_PLAIN, _PART = re.compile(r"[A-Za-z0-9_./=+@:-]+"), re.compile(r"[A-Za-z0-9_.=+@-]+")
 
 _ANY = Account("x", "000000000000")
 """Has what any account has: a name, an id, a partition."""
@@ -52,6 +53,8 @@ class Variables:
     """The source account whose principals are meant, inside `from`."""
 
     sourceless: bool = False
+    parts: bool = False
+    """Whether a tag's value has to be a part of the string, with nothing in it that divides parts."""
 
     def fill(self, value: Any, wrong: Wrong, at: PathTo = ()) -> Any:
         """Return plain data with every variable in its values replaced; in a key there may be none.
@@ -108,7 +111,7 @@ class Variables:
                 raise UnresolvedError(variable)
             if key not in account.tags:
                 raise LackingTagError(variable, account.name, key)
-            return _plain(variable, account, key)
+            return _plain(variable, account, key, part=self.parts)
         raise VariableError(f"{variable}: {whose} has .id, .name, .partition and .tags.KEY")
 
     def _only_source(self, variable: str) -> Account | None:
@@ -123,11 +126,12 @@ class Variables:
         return self.sources[0] if self.sources else None
 
 
-def _plain(variable: str, account: Account, key: str) -> str:
-    """Return the value of a tag, if it can mean nothing but itself wherever it is put."""
+def _plain(variable: str, account: Account, key: str, *, part: bool) -> str:
+    """Return the value of a tag, if it brings no wildcard, quote or variable; a `part` brings nothing that divides."""
     value = account.tags[key]
-    if not _PLAIN.fullmatch(value):
-        what = "is empty" if not value else "has more in it than letters, digits and _./=+@:-"
+    if not (_PART if part else _PLAIN).fullmatch(value):
+        allowed = "_.=+@- here" if part else "_./=+@:-"
+        what = "is empty" if not value else f"has more in it than letters, digits and {allowed}"
         raise VariableError(
             f"{variable}: the tag {key!r} of account {account.name} {what}, so it cannot stand in a string"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -87,18 +87,6 @@ class Account:
         return int.from_bytes(hashlib.sha256(self.id.encode()).digest()[:8], "big")
 
 
-def working_roles(accounts: Iterable[Account]) -> frozenset[tuple[str, str]]:
-    """Return the roles that xgrant itself assumes to reach accounts: the account's id, and the name in lower case."""
-    found: set[tuple[str, str]] = set()
-    for account in accounts:
-        for way in account.ways():
-            if way.role is not None:
-                found.add((account.id, way.role.rsplit("/", 1)[-1].casefold()))
-            if way.hub is not None:
-                found.add((account_of(way.hub.arn), way.hub.arn.rsplit("/", 1)[-1].casefold()))
-    return frozenset(found)
-
-
 @dataclass(frozen=True, slots=True)
 class Organization:
     """Where accounts are listed: how its management account, or a delegated administrator, is reached.
@@ -112,6 +100,16 @@ class Organization:
     account: str = ""
     partition: str = "aws"
     refresh: int = 0
+
+
+def working_roles(accounts: Collection[Account], organization: Organization | None) -> frozenset[tuple[str, str]]:
+    """Return the roles that xgrant itself assumes to work: the account's id, and the name in lower case."""
+    found = {(account.id, way.role) for account in accounts for way in account.ways() if way.role is not None}
+    hubs = (way.hub.arn for account in accounts for way in account.ways() if way.hub is not None)
+    found |= {(account_of(arn), arn) for arn in hubs}
+    if organization is not None and organization.access.role is not None:
+        found.add((organization.account, organization.access.role))
+    return frozenset((account_id, role.rsplit("/", 1)[-1].casefold()) for account_id, role in found)
 
 
 @dataclass(frozen=True, slots=True)

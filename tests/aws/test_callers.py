@@ -91,6 +91,19 @@ def test_who_has_the_permission_set_gets_in_and_nobody_with_another_one_does(
     assert not assumes(scenario, others)
 
 
+def test_a_group_beside_a_permission_set_lets_in_its_users_and_no_other_permission_set(
+    scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    theirs, others = (assign(sandbox, name) for name in ("Data", "Other"))
+    path = manifest(tmp_path, {**PEOPLE, "groups": ["developers"]})
+    assert xgrant("apply", path, "--auto-approve").code == 0
+    assert xgrant("plan", path, "--detailed-exitcode").code == 0
+    sandbox.enforce(on=True)
+    assert scenario.assume("alice", ROLE_ARN)
+    assert assumes(scenario, theirs)
+    assert not assumes(scenario, others)
+
+
 def test_the_plan_says_what_has_to_stand_in_the_permission_set_until_it_does_and_stays_empty(
     scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
 ) -> None:

@@ -76,6 +76,18 @@ def test_an_account_is_reached_as_it_says_or_else_as_the_defaults_say(
         (f"hub: {{arn: '{HUB}'}}", "XG013 a hub assumes a role of the account"),
         (f"hub: {{arn: '{HUB}'}}, profile: p", "XG013 a hub assumes a role of the account"),
         ("hub: {arn: Hub}, assume_role: {name: r}", "XG013 a hub is named by the ARN of its role"),
+        (
+            f"hub: {{arn: '{HUB.replace('aws', 'aws-moon')}'}}, assume_role: {{name: r}}",
+            "XG013 there is no partition aws-moon",
+        ),
+        (
+            f"hub: {{arn: '{HUB.replace('aws', 'aws-cn')}'}}, assume_role: {{name: r}}",
+            "XG035 the hub is in partition aws-cn",
+        ),
+        (
+            "hub: {arn: 'arn:aws:iam::111111111111:role/${account.name}!/hub'}, assume_role: {name: r}",
+            "XG029 a path starts",
+        ),
         (f"hub: {{arn: '{HUB}', external_id: a}}, assume_role: {{name: r}}", "XG013 an external id has 2"),
         ("plan: {role: r, external_id: '${account.name}!'}, apply: {role: w}", "XG013 an external id has 2"),
         ("plan: {role: r}, apply: {role: '${acount.id}'}", "XG047 ${acount.id}: unknown variable"),
@@ -99,6 +111,35 @@ def test_no_grant_is_of_a_role_by_which_xgrant_reaches_accounts(tmp_path: Path, 
     with pytest.raises(ManifestError, match=f"yaml:11:30: XG044 {role} is a role that xgrant assumes in dev") as caught:
         load_text(tmp_path, manifest_yaml(grant_yaml(**ends), head=head("", f"{BEYOND}, {SPLIT}")))
     assert [problem.grant for problem in caught.value.problems] == ["reader"]
+
+
+def test_a_hub_of_another_partition_harms_no_account_that_is_not_reached_by_it(tmp_path: Path) -> None:
+    beyond = f"hub: {{arn: '{HUB.replace('aws', 'aws-cn')}'}}, assume_role: {{name: r}}"
+    text = head(", profile: mine", beyond).replace(f'"{DEV}"', f'"{DEV}", partition: aws-cn')
+    assert load_text(tmp_path, manifest_yaml(head=text)).accounts["storage"].access == Access("mine")
+
+
+def test_no_grant_is_of_the_role_by_which_the_accounts_are_listed(tmp_path: Path) -> None:
+    lister = f'accounts:\n  organization: {{assume_role: {{account: "{DEV}", name: ops/xgrant-lister}}}}'
+    ends = {"from": "{account: storage, users: [u]}", "to": "{account: dev, role: XGRANT-lister}"}
+    with pytest.raises(ManifestError, match="XG044 XGRANT-lister is a role that xgrant assumes in dev"):
+        load_text(tmp_path, manifest_yaml(grant_yaml(**ends), head=head("", SPLIT).replace("accounts:", lister)))
+
+
+@pytest.mark.parametrize(
+    ("stated", "column"),
+    [
+        ('assume_role: {account: "111111111111", name: "lister-${account.id}"}', 63),
+        ('profile: "${foo"', 27),
+    ],
+)
+def test_the_organization_has_no_variables(tmp_path: Path, stated: str, column: int) -> None:
+    text = head("", SPLIT).replace("accounts:", f"accounts:\n  organization: {{{stated}}}")
+    with pytest.raises(ManifestError) as caught:
+        load_text(tmp_path, manifest_yaml(head=text))
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.place.column) == ("XG047", column)
+    assert "no variables stand here" in str(problem)
 
 
 def test_a_role_of_another_account_may_have_the_name_of_the_hub(tmp_path: Path) -> None:

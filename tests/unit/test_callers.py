@@ -90,14 +90,30 @@ def test_a_permission_set_is_the_root_of_its_account_narrowed_to_the_pattern_of_
 def test_permission_sets_stand_beside_others_in_a_statement_of_their_own_with_the_same_conditions(
     tmp_path: Path,
 ) -> None:
-    parts = {"from": people("DataEngineer", beside=", users: [alice], groups: [developers]")}
+    parts = {"from": people("DataEngineer", beside=", users: [alice], roles: [ci]")}
     named, sets = trust_of(tmp_path, **parts, require="{external_id: abc}")
-    assert named["Principal"] == {"AWS": [f"arn:aws:iam::{DEV}:root", f"arn:aws:iam::{DEV}:user/alice"]}
+    assert named["Principal"] == {"AWS": [f"arn:aws:iam::{DEV}:role/ci", f"arn:aws:iam::{DEV}:user/alice"]}
     assert named["Condition"] == {"StringEquals": {"sts:ExternalId": "abc"}}
     assert sets["Condition"] == {
         "ArnLike": {"aws:PrincipalArn": patterns(DEV, "DataEngineer")},
         "StringEquals": {"sts:ExternalId": "abc"},
     }
+
+
+def test_groups_beside_permission_sets_let_in_users_of_their_account_only(tmp_path: Path) -> None:
+    parts = {"from": people("Data", account="[dev, vendor]", beside=", groups: [developers]")}
+    users, sets = trust_of(tmp_path, **parts, require="{external_id: abc}")
+    roots = {"AWS": [f"arn:aws:iam::{DEV}:root", f"arn:aws:iam::{VENDOR}:root"]}
+    assert (users["Principal"], sets["Principal"]) == (roots, roots)
+    assert users["Condition"] == {
+        "ArnLike": {"aws:PrincipalArn": [f"arn:aws:iam::{DEV}:user/*", f"arn:aws:iam::{VENDOR}:user/*"]},
+        "StringEquals": {"sts:ExternalId": "abc"},
+    }
+
+
+def test_groups_without_permission_sets_are_the_root_of_their_account(tmp_path: Path) -> None:
+    (statement,) = trust_of(tmp_path, **{"from": "{account: dev, groups: [developers], users: [alice]}"})
+    assert (len(statement["Principal"]["AWS"]), "Condition" in statement) == (2, False)
 
 
 def test_only_the_callers_that_are_no_permission_sets_get_caller_policies(tmp_path: Path) -> None:
@@ -170,6 +186,28 @@ def test_a_subject_may_have_variables_of_the_target_account(tmp_path: Path) -> N
     for whose in ("target", "account"):
         (statement,) = trust_of(tmp_path, **{"from": oidc(f'"repo:acme/app:environment:${{{whose}.name}}"')})
         assert statement["Condition"]["StringEquals"][f"{GITHUB}:sub"] == "repo:acme/app:environment:storage"
+
+
+def test_what_is_demanded_of_an_account_in_defaults_is_not_demanded_of_a_token(tmp_path: Path) -> None:
+    head = HEAD + "defaults: {require: {external_id: abc, source_org: o-abcdefghij, source_ip: [10.0.0.0/8]}}\n"
+    (statement,) = trust_of(tmp_path, head, **{"from": oidc()})
+    assert statement["Condition"] == {
+        "StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com", f"{GITHUB}:sub": SUBJECT},
+        "IpAddress": {"aws:SourceIp": "10.0.0.0/8"},
+    }
+    (others,) = trust_of(tmp_path, head, **{"from": "{account: dev, users: [alice]}"})
+    assert {"sts:ExternalId", "aws:PrincipalOrgID"} == set(others["Condition"]["StringEquals"])
+
+
+@pytest.mark.parametrize("value", ["evil/x:ref", "a/b", "a:b"])
+@pytest.mark.parametrize("where", ["subject", "audience"])
+def test_a_tag_cannot_make_more_parts_of_a_subject_or_an_audience(tmp_path: Path, where: str, value: str) -> None:
+    head = HEAD.replace("storage: {", f'storage: {{tags: {{team: "{value}"}}, ')
+    tag = '"x-${account.tags.team}"'
+    who = oidc(tag.replace("x-", "repo:acme/")) if where == "subject" else oidc(audience=tag)
+    (problem,) = problems_of(tmp_path, manifest_yaml(grant_yaml(**{"from": who}), head=head))
+    assert "XG047" in problem
+    assert "letters, digits and _.=+@- here" in problem
 
 
 def test_long_sessions_are_possible_with_a_token_since_that_is_no_chaining(tmp_path: Path) -> None:
