@@ -17,6 +17,7 @@ from reconciler.cli import main
 from reconciler.sandbox.scenario import CLEARED, SOURCE, Scenario, root_client, seed
 from reconciler.sandbox.server import Sandbox
 from reconciler.store import FileStore
+from tests.snapshots import once
 from tests.stores import BUCKET, Kept, age_file, age_object
 
 # Speed differs between machines: no example fails for its time. What passes once passes always: new examples are
@@ -53,19 +54,22 @@ def _server() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def sandbox(_server: Sandbox) -> Iterator[Sandbox]:
+def sandbox(_server: Sandbox) -> Sandbox:
     """An empty emulated AWS."""
     _server.reset()
-    yield _server
-    _server.reset()
+    return _server
+
+
+seeded = once(seed)
+"""Seed an empty sandbox."""
 
 
 @pytest.fixture
 def scenario(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Scenario:
     """The seeded sandbox; this process speaks to it as operator."""
-    found = seed(sandbox)
     for name in CLEARED:
         monkeypatch.delenv(name, raising=False)
+    found = seeded(sandbox)
     for name, value in found.environment().items():
         monkeypatch.setenv(name, value)
     return found

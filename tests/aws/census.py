@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from reconciler.policy.document import canonical
 from reconciler.sandbox.scenario import SOURCE, TARGET
-from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import backend, holders
 
 ACCOUNTS = (SOURCE, TARGET)
@@ -56,25 +54,6 @@ def _said(item: Any) -> Any:
     if isinstance(item, dict):
         return {key: _said(value) for key, value in item.items()}
     return canonical(item) if isinstance(item, str) and item.startswith("{") else item
-
-
-Saved = Mapping[str, Any]
-
-
-def save(sandbox: Sandbox) -> Saved:
-    """Return a copy of all that IAM holds in both accounts."""
-    return copy.deepcopy(_held(sandbox))
-
-
-def restore(sandbox: Sandbox, saved: Saved) -> None:
-    """Let IAM hold what it held when it was saved."""
-    for key, held in _held(sandbox).items():
-        held.clear()
-        held.update(copy.deepcopy(saved[key]))
-
-
-def _held(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
-    return {**{account: vars(backend(account)) for account in ACCOUNTS}, "trusts": vars(sandbox.strict.trusts)}
 
 
 def doors_to_nowhere(stack: str) -> list[str]:

@@ -16,10 +16,11 @@ import pytest
 
 from reconciler.model import Outcome, Status
 from reconciler.pipeline import ReadBack, Request, apply_plan, aws_ports, load, make_plan
-from reconciler.sandbox.scenario import CLEARED, SOURCE, TARGET, root_client, seed
+from reconciler.sandbox.scenario import CLEARED, SOURCE, TARGET, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.faults import Fault, Kind
-from tests.conftest import Clock
+from tests.conftest import Clock, seeded
+from tests.snapshots import once
 
 ALWAYS = 10**9
 OWN = f"arn:aws:iam::{TARGET}:policy/own"
@@ -168,16 +169,21 @@ def prepare(sandbox: Sandbox) -> None:
     )
 
 
+@once
+def begin(sandbox: Sandbox, folder: Path) -> None:
+    """Declare every grant as it is before its transition."""
+    prepare(sandbox)
+    assert set(cells(apply(manifest(folder, "before", 0))).values()) <= {"done", ""}
+
+
 def run(fault: str, sandbox: Sandbox, folder: Path, clock: Clock) -> dict[str, str]:
     """Take every grant through its transition under a fault; return for each what became of it.
 
     Afterwards an apply without faults has to leave an empty plan.
     """
+    begin(sandbox, folder)
     sandbox.strict.faults.clock = clock.monotonic
-    prepare(sandbox)
-    before, after = manifest(folder, "before", 0), manifest(folder, "after", 1)
-    assert set(cells(apply(before)).values()) <= {"done", ""}
-    clock.sleep(1000)
+    after = manifest(folder, "after", 1)
     found = cells(apply(after, sandbox, {**FAULTS, **BEYOND}[fault]))
     clock.sleep(1000)
     again = cells(apply(after))
@@ -244,10 +250,9 @@ def main() -> None:
         patch.setattr("reconciler.clock.sleep", clock.sleep)
         patch.setattr("reconciler.applier.schedule.MAX_THREADS", 1)
         for fault in {**FAULTS, **BEYOND}:
-            sandbox.reset()
             for name in CLEARED:
                 patch.delenv(name, raising=False)
-            for name, value in seed(sandbox).environment().items():
+            for name, value in seeded(sandbox).environment().items():
                 patch.setenv(name, value)
             columns[fault] = run(fault, sandbox, Path(folder), clock)
     print(table(columns))

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from reconciler.cli import main
-from reconciler.sandbox.scenario import SOURCE, TARGET, root_client, seed
+from reconciler.sandbox.scenario import SOURCE, TARGET, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import backend
 from reconciler.sandbox.strict.faults import Fault, Kind
 from tests.aws.census import doors_to_nowhere, not_of
 from tests.aws.fault_matrix import ALWAYS, BOUNDARY, OWN, grant
 from tests.aws.strict_support import policy
-from tests.conftest import Clock
+from tests.conftest import Clock, seeded
 
 STACKS = ("mine", "theirs")
 names = st.sampled_from(["a", "b", "c"])
@@ -54,9 +54,8 @@ class History(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.sandbox.reset()
+        os.environ.update(seeded(self.sandbox).environment())
         self.sandbox.strict.faults.clock = self.clock.monotonic
-        os.environ.update(seed(self.sandbox).environment())
         trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
         root_client(self.sandbox, "iam", SOURCE).create_role(
             RoleName="builder", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": trust})
@@ -162,7 +161,7 @@ def test_any_history_of_two_stacks_people_and_weather(part: int) -> None:
     run_state_machine_as_test(
         History,
         settings=settings(
-            max_examples=6,
+            max_examples=12,
             stateful_step_count=10,
             deadline=None,
             phases=(Phase.generate,),

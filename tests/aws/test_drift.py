@@ -14,6 +14,7 @@ import yaml
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted, writes
 from tests.conftest import Run
+from tests.snapshots import once
 
 READ_ONLY = f"arn:aws:iam::{TARGET}:policy/read-only"
 OTHER = f"arn:aws:iam::{TARGET}:policy/team/audit"
@@ -214,17 +215,21 @@ CALLER_DRIFT: list[tuple[str, str, Hand, str, set[str]]] = [
 ]
 
 
-@pytest.fixture
-def manifest(scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path) -> Path:
-    """A manifest with every attribute, applied."""
+@once
+def applied(sandbox: Sandbox, xgrant: Run, path: Path) -> None:
     iam = root_client(sandbox, "iam", TARGET)
     for name, folder in (("boundary", "/"), ("read-only", "/"), ("audit", "/team/")):
         iam.create_policy(PolicyName=name, Path=folder, PolicyDocument=policy(Action="*"))
-    path = tmp_path / "m.yaml"
-    path.write_text(MANIFEST)
     assert xgrant("apply", path, "--auto-approve").code == 0
     assert xgrant("plan", path, "--detailed-exitcode").code == 0
-    sandbox.recorder.take()
+
+
+@pytest.fixture
+def manifest(scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path) -> Path:
+    """A manifest with every attribute, applied."""
+    path = tmp_path / "m.yaml"
+    path.write_text(MANIFEST)
+    applied(sandbox, xgrant, path)
     return path
 
 

@@ -16,9 +16,10 @@ from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.wire import Request
 from tests.aws import kill_child
-from tests.aws.census import doors_to_nowhere, everything, not_of, restore, save
+from tests.aws.census import doors_to_nowhere, everything, not_of
 from tests.aws.fault_matrix import BOUNDARY, OWN, Grants, grant
 from tests.conftest import Run
+from tests.snapshots import restore, save
 
 PARTS = 8
 """The calls are divided among so many tests, which run beside each other."""

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client, seed
+from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
 from tests.conftest import Run
+from tests.snapshots import once
 
 BOUNDARY = f"arn:aws:iam::{TARGET}:policy/limits/boundary"
 OWN = f"arn:aws:iam::{TARGET}:policy/own"
@@ -84,10 +85,8 @@ def manifest(folder: Path, declared: dict[str, Any], path: str) -> Path:
     return file
 
 
+@once
 def prepare(sandbox: Sandbox) -> None:
-    sandbox.reset()
-    seed(sandbox)
-    sandbox.strict.give_fewer()
     source, target = root_client(sandbox, "iam", SOURCE), root_client(sandbox, "iam", TARGET)
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     source.create_group(GroupName="ops")
@@ -113,6 +112,7 @@ def test_a_random_stack_and_the_next_one_are_applied_and_leave_an_empty_plan(
     path: str,
 ) -> None:
     prepare(sandbox)
+    sandbox.strict.give_fewer()
     for declared, where in ((first, "/"), (second, path)):
         file = manifest(tmp_path, declared, where)
         # Nothing is read back: the plans that follow are what is asked.
