@@ -13,9 +13,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from reconciler.sandbox.demo import DemoError, demo
-from reconciler.sandbox.scenario import BUCKET, TARGET, Scenario, root_client
+from reconciler.sandbox.scenario import BUCKET, OBJECT, RECONCILER, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
+from tests.aws.census import everything
+from tests.aws.strict_support import policy
 from tests.conftest import EXAMPLE
+from tests.snapshots import restore, save
 
 
 def test_the_demo_shows_every_step_and_ends_well() -> None:
@@ -100,6 +103,27 @@ def test_calls_are_recorded_with_account_service_and_operation(scenario: Scenari
 def test_a_reset_leaves_nothing(scenario: Scenario, sandbox: Sandbox) -> None:
     sandbox.reset()
     assert root_client(sandbox, "iam", TARGET).list_roles()["Roles"] == []
+
+
+def test_what_is_put_back_is_all_that_stood_and_nothing_else(scenario: Scenario, sandbox: Sandbox) -> None:
+    iam, s3 = root_client(sandbox, "iam", TARGET), root_client(sandbox, "s3", TARGET)
+
+    def found() -> tuple[object, ...]:
+        users = iam.get_account_summary()["SummaryMap"]["Users"]
+        content = s3.get_object(Bucket=BUCKET, Key=OBJECT)["Body"].read()
+        return (everything(), users, content, [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]])
+
+    saved, before = save(sandbox), found()
+    for _ in range(2):
+        iam.create_user(UserName="new")
+        iam.put_role_policy(RoleName=RECONCILER, PolicyName="more", PolicyDocument=policy())
+        s3.put_object(Bucket=BUCKET, Key=OBJECT, Body=b"changed")
+        s3.create_bucket(Bucket="new")
+        assert [now == then for now, then in zip(found(), before, strict=True)] == [False] * 4
+        restore(sandbox, saved)
+        assert found() == before
+        # Keys that were made before are somebody's again.
+        assert scenario.client("sts", "storage-admin").get_caller_identity()["Account"] == TARGET
 
 
 def test_the_sandbox_listens_on_loopback_only() -> None:
