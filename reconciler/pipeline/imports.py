@@ -28,6 +28,7 @@ from reconciler.ports import Reader
 from reconciler.principals import with_arns
 from reconciler.render.escape import escape
 from reconciler.rules import RULES
+from reconciler.wording import few
 
 _IMPORTED = "(the manifest of the imported roles)"
 
@@ -46,7 +47,7 @@ def import_roles(
 
     """
     if account not in manifest.accounts or not manifest.accounts[account].managed:
-        known = ", ".join(name for name, found in sorted(manifest.accounts.items()) if found.managed)
+        known = few([name for name, found in sorted(manifest.accounts.items()) if found.managed])
         raise UsageError(f"--account: {account} is no managed account of the manifests (managed: {known or 'none'})")
     accounts = tuple(manifest.accounts.values())
     live = with_arns(reader.read(Scope(manifest.stack, accounts, frozenset(), whole=frozenset([account]))))
