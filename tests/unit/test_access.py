@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 
+from reconciler.aws.credentials import lasts
 from reconciler.aws.keys import Keys, Place
 from reconciler.errors import AwsError, ManifestError
 from reconciler.model import Access, Hub
@@ -194,3 +196,21 @@ def test_why_there_are_no_keys_is_final_and_why_they_cannot_be_renewed_is_not() 
     with pytest.raises(AwsError, match="AccessDenied"):
         never.get(lambda _: Keys("AKIB"))
     assert once.get(lambda _: Keys("AKIB")) == Keys("AKIB")
+
+
+def test_keys_that_are_of_no_use_any_more_are_fetched_anew_once_whoever_says_so() -> None:
+    place = Place()
+    old, new = Keys("AKIA", renewed=float("inf")), Keys("AKIB", renewed=float("inf"))
+    place.get(lambda _: old)
+    for _ in range(2):
+        place.end(old)
+        assert place.get(lambda found: found if found is not None and found.good() else new) == new
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"), [({"date": "Wed, 01 Jan 2031 11:30:00 GMT"}, 1800), ({"content-type": "text/xml"}, 3600)]
+)
+def test_how_long_a_session_lasts_is_by_the_clock_of_aws_or_else_what_was_asked_for(
+    headers: dict[str, str], seconds: int
+) -> None:
+    assert lasts(datetime(2031, 1, 1, 12, tzinfo=UTC), headers) == seconds
