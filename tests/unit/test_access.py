@@ -49,6 +49,7 @@ HUB_ROLE = Hub(HUB, "of-the-hub", "start")
         ("", "plan: {profile: 'r-${account.name}'}, apply: {role: w}", Access("r-storage"), Access(role="w")),
         ("", f"{BEYOND}, assume_role: {{name: r}}", *[Access(role="r", hub=HUB_ROLE)] * 2),
         (", assume_role: {name: mine}", f"{BEYOND}, {SPLIT}", *[Access(role="mine", hub=HUB_ROLE)] * 2),
+        (", assume_role: {name: mine}, hub: null", f"{BEYOND}, {SPLIT}", Access(role="mine"), Access(role="mine")),
         (", profile: mine", f"{BEYOND}, {SPLIT}", Access("mine"), Access("mine")),
         (
             "", f"{BEYOND}, plan: {{role: r}}, apply: {{profile: w}}",
@@ -152,13 +153,16 @@ def test_a_role_of_another_account_may_have_the_name_of_the_hub(tmp_path: Path) 
 def test_the_accounts_are_shown_with_both_ways_and_the_hub(tmp_path: Path) -> None:
     manifest = load_text(tmp_path, manifest_yaml(head=head(", profile: mine", f"{BEYOND}, {SPLIT}")))
     dev, storage = accounts_text(manifest).splitlines()[1:]
-    assert dev.endswith(f"role reader by the hub {HUB}; to apply, role ops/writer by the hub {HUB}")
+    hub = f"by the hub {HUB} of profile start"
+    assert dev.endswith(f"role reader {hub}; to apply, role ops/writer {hub}")
     assert storage.endswith("  profile mine")
     shown = {one["name"]: one for one in json.loads(accounts_json(manifest))["accounts"]}
-    reads, applies = ({"profile": None, "role": role, "hub": HUB} for role in ("reader", "ops/writer"))
+    reads, applies = (
+        {"profile": None, "role": role, "hub": HUB, "hub_profile": "start"} for role in ("reader", "ops/writer")
+    )
     assert {key: shown["dev"][key] for key in reads} == reads
     assert shown["dev"]["apply"] == applies
-    assert shown["storage"]["apply"] == {"profile": "mine", "role": None, "hub": None}
+    assert shown["storage"]["apply"] == {"profile": "mine", "role": None, "hub": None, "hub_profile": None}
 
 
 def test_the_external_ids_of_all_ways_are_secrets(tmp_path: Path) -> None:
