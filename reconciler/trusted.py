@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.model import Account, PrincipalKind, WebIdentity
-from reconciler.policy.arn import iam_arn
+from reconciler.policy.arn import iam_arn, is_pattern
 from reconciler.policy.canonical import canonical_key
 from reconciler.policy.case import fold
 from reconciler.policy.document import PolicyDocument
@@ -155,7 +155,12 @@ def _token(federated: list[str], target: Account, conditions: Block) -> Token:
     equal, like = (_values(conditions, operator, f"{provider}:sub") for operator in ("StringEquals", "StringLike"))
     if not audiences or bool(equal) == bool(like):
         raise NotExpressibleError(
-            "it trusts an identity provider without saying, once each, which audience and subject"
+            f"it trusts an identity provider without saying, once each, {provider}:aud under StringEquals and "
+            f"{provider}:sub under StringEquals or StringLike"
+        )
+    if like and not any(is_pattern(value) for value in like):
+        raise NotExpressibleError(
+            f"it has {provider}:sub under StringLike and no wildcard in it; write StringEquals, which means the same"
         )
     operator = "StringEquals" if equal else "StringLike"
     rest = _without(_without(conditions, "StringEquals", f"{provider}:aud"), operator, f"{provider}:sub")

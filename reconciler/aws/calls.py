@@ -25,6 +25,7 @@ from reconciler.aws.retry import (
     UNREACHABLE,
     Memory,
     Rule,
+    When,
     delay,
     rules_for,
 )
@@ -217,15 +218,22 @@ class Retries:
         if rule is None:
             return None
         if step is not None:
-            step.failed.add(this)
-            self.memory.note_in_doubt(account, operation.name, sent)
-            if rule.look:
-                step.passing = rule, account, operation.name
-                return None
+            self._note_failed(step, rule, account, this, sent)
+        if rule.look:
+            return None
         if rule.why == TOO_OFTEN:
             pace.slower()
         left = tries.left(rule, now) if step is None else min(tries.left(rule, now), step.until - now)
         return 0 if self._pause(account, operation.name, code, attempts, left) else None
+
+    def _note_failed(
+        self, step: _Step, rule: Rule, account: str, this: tuple[str, str], sent: Mapping[str, Any]
+    ) -> None:
+        if rule.when is not When.ASSUMED:  # AWS does nothing for a session that is over.
+            step.failed.add(this)
+            self.memory.note_in_doubt(account, this[0], sent)
+        if rule.look:
+            step.passing = rule, account, this[0]
 
     def _pause(self, account: str, operation: str, code: str, tries: int, left: float) -> bool:
         """Wait before the next try; False where no time is left."""

@@ -6,16 +6,17 @@ Safe for threads: what two of them want at the same time is fetched once, and no
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler import clock
 from reconciler.aws.calls import Retries
 from reconciler.aws.clients import Clients, light_session
-from reconciler.aws.errors import aws_errors, endpoint_errors
+from reconciler.aws.errors import aws_errors, ended_early, endpoint_errors
 from reconciler.aws.keys import RENEWED_BEFORE, Keys, Place
 from reconciler.errors import AwsError
 from reconciler.model import Account, Hub
@@ -64,6 +65,13 @@ class Credentials:
         path, name = split_path(access.role)
         arn = iam_arn(account.partition, account.id, "role", path, name)
         by = f"trust the hub role {access.hub.arn}, and that needs" if access.hub else _BY_THE_CALLER
+        try:
+            with self.sts(account) as sts:
+                return self._assumed(sts, account.name, arn, access.external_id, by)
+        except AwsError as error:
+            if access.hub is None or ended_early(error, access.hub.arn) is None:
+                raise
+        # The hub's session ended early, so there is another one now.
         with self.sts(account) as sts:
             return self._assumed(sts, account.name, arn, access.external_id, by)
 
@@ -82,7 +90,13 @@ class Credentials:
             place = self._hubs.setdefault(hub, Place())
         keys = place.get(lambda old: self._hub_keys(hub, old))
         with self._sts(f"hub {hub.arn}", keys, account.partition, account.name) as sts:
-            yield sts
+            try:
+                yield sts
+            except AwsError as error:
+                if (ended := ended_early(error, f"the hub {hub.arn}")) is None:
+                    raise
+                place.end(keys)
+                raise ended from error
 
     def _hub_keys(self, hub: Hub, old: Keys | None) -> Keys:
         if old is not None and old.good():
@@ -132,10 +146,19 @@ class Credentials:
                 RoleArn=arn, RoleSessionName=f"xgrant-{self._stack}", DurationSeconds=_SECONDS, **external
             )
         found = answer["Credentials"]
-        # Both are times of AWS: the clock of this machine may be wrong.
-        asked = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
-        seconds = (found["Expiration"] - asked).total_seconds()
+        seconds = lasts(found["Expiration"], answer["ResponseMetadata"]["HTTPHeaders"])
         return Keys(
             found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"],
             renewed=before + seconds - RENEWED_BEFORE,
         )  # fmt: skip
+
+
+def lasts(expiration: datetime, headers: Mapping[str, str]) -> float:
+    """Return how many seconds a session lasts from the answer with these headers on.
+
+    Both are times of AWS, since the clock of this machine may be wrong. Where something on the way has taken the
+    answer's time away, it is what was asked for.
+    """
+    if "date" not in headers:
+        return _SECONDS
+    return (expiration - parsedate_to_datetime(headers["date"])).total_seconds()

@@ -26,6 +26,9 @@ from reconciler.errors import AwsError, StoreError, XgrantError
 E = TypeVar("E", bound=XgrantError)
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_ENDED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId")
+"""What AWS says of a session that is over or was never one (facts sheet 3.2)."""
+
 _NOT_AWS = "something between here and AWS has answered: check the proxy, and AWS_ENDPOINT_URL if it is set"
 _LOGIN = "log in again, then run the same command"
 
@@ -122,6 +125,17 @@ def from_client_error(account: str, error: ClientError, *, denied: str = "") -> 
         request_id=error.response.get("ResponseMetadata", {}).get("RequestId", ""),
         hint=hint,
     )
+
+
+def ended_early(error: AwsError, role: str) -> AwsError | None:
+    """Return what to say where a session of a role, by its name or ARN, is of no use though its time is not over.
+
+    None where the error is another one.
+    """
+    if error.code not in _ENDED:
+        return None
+    hint = f"the session of {role} ended before its time, as when somebody revokes it; run the same command again"
+    return AwsError(error.account, error.operation, error.code, error.message, request_id=error.request_id, hint=hint)
 
 
 def bare(error: E) -> E:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from reconciler import clock
 from reconciler.aws.errors import bare
@@ -65,3 +65,9 @@ class Place:
                     self._error = bare(error)
                 raise
             return self._keys
+
+    def end(self, keys: Keys) -> None:
+        """Note that keys are of no use any more, though their time is not over; others are fetched next time."""
+        with self._lock:
+            if self._keys == keys:
+                self._keys = replace(keys, renewed=-math.inf)

@@ -194,8 +194,7 @@ def read_account(account: Account, connections: Connections, scope: Scope) -> _R
         AwsError: the account cannot be reached or read, or is another one than the manifest says.
 
     """
-    with connections.client(account) as iam:
-        return _read_in_bulk(account, iam, scope)
+    return connections.once_more(account, lambda iam: _read_in_bulk(account, iam, scope))
 
 
 def _read_in_bulk(account: Account, iam: IAMClient, scope: Scope) -> _Read:

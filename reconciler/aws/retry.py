@@ -31,6 +31,8 @@ class When(Enum):
     """The account has answered in this run before."""
     TAKEN_AWAY = auto()
     """This run took something away from the role or policy that is to be deleted."""
+    ASSUMED = auto()
+    """The account is reached by a role, whose session can be had anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ _ABOUT_THE_NEW = frozenset({
 })  # fmt: skip
 
 TOO_OFTEN = "the account is asked too often (5.1)"
+_OVER = "the session of a role ended early; the step goes on with a new one (5.5)"
 _AT_WORK = "somebody writes the same thing at this moment (3.2, 4.2)"
 
 RULES = (
@@ -83,6 +86,8 @@ RULES = (
     Rule(SERVER_ERROR, PROPAGATION, "any other 5xx, from whatever stands between"),
     Rule("ConcurrentModification", PROPAGATION, _AT_WORK, look=True),
     Rule("EntityTemporarilyUnmodifiable", PROPAGATION, _AT_WORK, look=True),
+    Rule("ExpiredToken", 15.0, _OVER, when=When.ASSUMED, look=True),
+    Rule("InvalidClientTokenId", 15.0, _OVER, when=When.ASSUMED, look=True),
     Rule(CUT, PROPAGATION, "the connection ended before the answer came (3.1)"),
     Rule(UNREACHABLE, PROPAGATION, "the network is down for a while (nothing was sent)", when=When.ANSWERED),
     Rule(UNREACHABLE, 15.0, "the network is down, or the endpoint is none: not for long"),
@@ -118,6 +123,7 @@ class Memory:
     """
 
     answered: set[str] = field(default_factory=set)
+    assumed: set[str] = field(default_factory=set)
     made: set[object] = field(default_factory=set)
     taken: set[object] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -132,6 +138,11 @@ class Memory:
         """Return of these what the run has made, and from what it has taken something away, as far as is known here."""
         with self.lock:
             return frozenset(about) & self.made, frozenset(about) & self.taken
+
+    def note_assumed(self, account: str) -> None:
+        """Note that an account is reached by a role."""
+        with self.lock:
+            self.assumed.add(account)
 
     def note(self, account: str, operation: str, sent: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """Note what a call that was answered has done."""
@@ -174,6 +185,8 @@ class Memory:
         with self.lock:
             if when is When.ANSWERED:
                 return account in self.answered
+            if when is When.ASSUMED:
+                return account in self.assumed
             if when is When.MADE_PRINCIPAL:
                 text = str(sent.get("AssumeRolePolicyDocument") or sent.get("PolicyDocument") or "")
                 return any(f'"{arn}"' in text for arn in self.made if isinstance(arn, str))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reconciler.aws.calls import Retries
 from reconciler.aws.clients import Clients
 from reconciler.aws.credentials import Credentials
-from reconciler.aws.errors import aws_errors
+from reconciler.aws.errors import aws_errors, ended_early
 from reconciler.aws.keys import Keys, Place
 from reconciler.errors import AwsError, SeveralAccountsError, XgrantError
 from reconciler.events import Notice
@@ -47,6 +47,22 @@ class Connections:
         """
         return self._client("iam", account)
 
+    def once_more(self, account: Account, work: Callable[[IAMClient], T]) -> T:
+        """Return what work does with a client; it is done once more where the session of a role has ended early.
+
+        Raises:
+            AwsError: as `client`, and that of `work`.
+
+        """
+        try:
+            with self.client(account) as iam:
+                return work(iam)
+        except AwsError as error:
+            if account.access.role is None or ended_early(error, account.access.role) is None:
+                raise
+        with self.client(account) as iam:
+            return work(iam)
+
     def organizations(self, account: Account) -> AbstractContextManager[Any]:
         """Return what yields a client for AWS Organizations; as `client`, but whose it is is not asked."""
         return self._client("organizations", account)
@@ -69,7 +85,17 @@ class Connections:
             return self._clients.make(service, account.name, account.partition, keys)
 
         with self._clients.use(f"{account.name} {account.partition} {account.id}", keys, make) as client:
-            yield client
+            if account.access.role is None:
+                yield client
+                return
+            self.retries.memory.note_assumed(account.name)
+            try:
+                yield client
+            except AwsError as error:
+                if (ended := ended_early(error, f"the role {account.access.role}")) is None:
+                    raise
+                place.end(keys)
+                raise ended from error
 
     def _check(self, account: Account) -> None:
         with self._credentials.sts(account) as sts, aws_errors(account.name, "GetCallerIdentity"):

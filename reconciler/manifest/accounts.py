@@ -183,7 +183,8 @@ class _Ways:
         stated = section(source, "accounts")[account.name]
         own: _Said = {key: (stated[key], source, ("accounts", account.name)) for key in _WAYS if key in stated}
         # Whichever role it is of an account, it trusts the hub of all.
-        return {**{key: value for key, value in default.items() if key == "hub"}, **own} if own else default
+        said = {**{key: value for key, value in default.items() if key == "hub"}, **own} if own else default
+        return {key: value for key, value in said.items() if value[0] is not None}
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with them; what is so with many accounts once."""

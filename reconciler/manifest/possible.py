@@ -16,6 +16,9 @@ CHAINED_SESSION = 3600
 
 _MFA_KEYS = ("aws:multifactorauthpresent", "aws:multifactorauthage")
 _ORGANIZATION_KEYS = ("aws:principalorgid", "aws:principalorgpaths")
+_PRINCIPAL_KEYS = ("aws:principalarn", "aws:principaltag")
+"""What a request has only where a principal signs it (user guide, "AWS global condition context keys")."""
+
 _REQUIRED = {
     ("Bool", "aws:MultiFactorAuthPresent"): "mfa",
     ("StringEquals", "sts:ExternalId"): "external_id",
@@ -68,6 +71,7 @@ def _never_met_by_token(grant: Grant) -> Iterator[tuple[PathTo, str]]:
         (_MFA_KEYS, "carries no MFA", "write `require: {mfa: false}` where defaults ask for it"),
         (("sts:externalid",), "sends no sts:ExternalId", "leave it out: the subject says who it is"),
         (_ORGANIZATION_KEYS, "has no aws:PrincipalOrgID", "leave it out: the subject says who it is"),
+        (_PRINCIPAL_KEYS, "is no principal of AWS yet", "leave it out: the subject says who it is"),
     ):
         if (path := _demands(grant, keys)) is not None:
             yield path, f"callers by oidc can never meet this: who comes with a token {what}; {way_out}"
@@ -124,7 +128,7 @@ def _demands(grant: Grant, absent: tuple[str, ...]) -> PathTo | None:
     for operator, keys in grant.conditions.items():
         for key, values in keys.items():
             folded = fold(operator)
-            if fold(key) not in absent or folded.endswith("ifexists"):
+            if fold(key).split("/", 1)[0] not in absent or _met_without(folded):
                 continue
             # The key is absent: `Null` demands that only with true, and no session has it to be false either.
             if folded == "null" and values == ("true",):
@@ -132,3 +136,11 @@ def _demands(grant: Grant, absent: tuple[str, ...]) -> PathTo | None:
             by_require = len(values) == 1 and values != ("false",) and (operator, key) in _REQUIRED
             return ("require", _REQUIRED[operator, key]) if by_require else ("trust_conditions", operator, key)
     return None
+
+
+def _met_without(operator: str) -> bool:
+    """Return whether a folded operator is met where the request lacks the key.
+
+    User guide, "Condition operators": with IfExists, where it is negated, and under ForAllValues.
+    """
+    return operator.endswith("ifexists") or operator.startswith("forallvalues:") or "not" in operator

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from reconciler.model import Access, Account, Departed, Manifest
+from reconciler.model import Access, Account, Departed, Hub, Manifest
 from reconciler.render.data import dumps
 from reconciler.render.escape import escape
 
@@ -62,8 +62,12 @@ def _way(access: Access) -> str:
     if access.profile:
         return f"profile {access.profile}"
     if access.role:
-        return f"role {access.role}" + (f" by the hub {access.hub.arn}" if access.hub else "")
+        return f"role {access.role}{_by_hub(access.hub) if access.hub else ''}"
     return "the credentials of the caller"
+
+
+def _by_hub(hub: Hub) -> str:
+    return f" by the hub {hub.arn}" + (f" of profile {hub.profile}" if hub.profile else "")
 
 
 def _row(account: Account, manifest: Manifest, reached: str) -> tuple[str, ...]:
@@ -94,7 +98,13 @@ def _data(account: Account, manifest: Manifest, *, used: bool) -> dict[str, Any]
 
 
 def _way_data(access: Access) -> dict[str, Any]:
-    return {"profile": access.profile, "role": access.role, "hub": access.hub.arn if access.hub else None}
+    hub = access.hub
+    return {
+        "profile": access.profile,
+        "role": access.role,
+        "hub": hub.arn if hub else None,
+        "hub_profile": hub.profile if hub else None,
+    }
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:

@@ -169,6 +169,44 @@ def test_credentials_that_end_in_the_middle_of_an_apply_are_renewed_and_the_hubs
     assert (seen["AssumeRole"], seen["GetCallerIdentity"]) == (6, 1)
 
 
+@pytest.mark.parametrize("operation", ["PutRolePolicy", "GetGroupPolicy", "GetAccountAuthorizationDetails"])
+def test_sessions_that_end_before_their_time_are_taken_anew_and_the_hubs_with_them(
+    hub: Sandbox, xgrant: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    monkeypatch.setattr("reconciler.applier.schedule.MAX_THREADS", 1)
+    seen: Counter[str] = Counter()
+
+    def observe(request: Request) -> None:
+        seen[request.operation] += 1
+        if request.operation == operation and seen[operation] == 2:
+            for backends in sts_backends.values():
+                backends["aws"].assumed_roles.clear()
+
+    hub.strict.faults.observer = observe
+    path = stack(tmp_path, THROUGH_THE_HUB, grants=2)
+    result = xgrant("apply", path, "--auto-approve")
+    assert result.code == 0, result.out + result.err
+    assert xgrant("plan", path, "--detailed-exitcode").code == 0
+
+
+def test_a_session_that_ends_again_and_again_is_given_up_and_said_so(
+    hub: Sandbox, xgrant: Run, tmp_path: Path, clock: Clock
+) -> None:
+    seen: set[str] = set()
+
+    def observe(request: Request) -> None:
+        seen.add(request.operation)
+        if "CreateRole" in seen:
+            for backends in sts_backends.values():
+                backends["aws"].assumed_roles.clear()
+
+    hub.strict.faults.observer = observe
+    result = xgrant("apply", stack(tmp_path, THROUGH_THE_HUB), "--auto-approve")
+    assert result.code == 6
+    assert f"the session of the hub {HUB} ended before its time, as when somebody revokes it" in result.out
+    assert "log in again" not in result.out
+
+
 def test_the_credentials_of_a_profile_are_taken_anew_where_botocore_renews_them(
     scenario: Scenario, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -221,7 +221,12 @@ BY_HAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }  # fmt: skip
 
 LEFT: dict[str, tuple[dict[str, Any], str]] = {
-    "Anybody": (document(job_trust(StringEquals=AUD)), "which audience and subject"),
+    "Anybody": (document(job_trust(StringEquals=AUD)), f"once each, {GITHUB}:aud under StringEquals"),
+    "NoWildcard": (document(job_trust(StringEquals=AUD, StringLike=SUB)), "write StringEquals, which means the same"),
+    "RootBesideSets": (
+        document(sets_trust(*EXACT), {**USER, "Principal": {"AWS": f"arn:aws:iam::{SOURCE}:root"}}),
+        "so these narrow nothing",
+    ),
     "AnyRepository": (
         document(job_trust(StringEquals=AUD, StringLike={f"{GITHUB}:sub": "repo:acme/*"})),
         "more than one repository",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 
+from reconciler.aws.credentials import lasts
 from reconciler.aws.keys import Keys, Place
 from reconciler.errors import AwsError, ManifestError
 from reconciler.model import Access, Hub
@@ -47,6 +49,7 @@ HUB_ROLE = Hub(HUB, "of-the-hub", "start")
         ("", "plan: {profile: 'r-${account.name}'}, apply: {role: w}", Access("r-storage"), Access(role="w")),
         ("", f"{BEYOND}, assume_role: {{name: r}}", *[Access(role="r", hub=HUB_ROLE)] * 2),
         (", assume_role: {name: mine}", f"{BEYOND}, {SPLIT}", *[Access(role="mine", hub=HUB_ROLE)] * 2),
+        (", assume_role: {name: mine}, hub: null", f"{BEYOND}, {SPLIT}", Access(role="mine"), Access(role="mine")),
         (", profile: mine", f"{BEYOND}, {SPLIT}", Access("mine"), Access("mine")),
         (
             "", f"{BEYOND}, plan: {{role: r}}, apply: {{profile: w}}",
@@ -150,13 +153,16 @@ def test_a_role_of_another_account_may_have_the_name_of_the_hub(tmp_path: Path) 
 def test_the_accounts_are_shown_with_both_ways_and_the_hub(tmp_path: Path) -> None:
     manifest = load_text(tmp_path, manifest_yaml(head=head(", profile: mine", f"{BEYOND}, {SPLIT}")))
     dev, storage = accounts_text(manifest).splitlines()[1:]
-    assert dev.endswith(f"role reader by the hub {HUB}; to apply, role ops/writer by the hub {HUB}")
+    hub = f"by the hub {HUB} of profile start"
+    assert dev.endswith(f"role reader {hub}; to apply, role ops/writer {hub}")
     assert storage.endswith("  profile mine")
     shown = {one["name"]: one for one in json.loads(accounts_json(manifest))["accounts"]}
-    reads, applies = ({"profile": None, "role": role, "hub": HUB} for role in ("reader", "ops/writer"))
+    reads, applies = (
+        {"profile": None, "role": role, "hub": HUB, "hub_profile": "start"} for role in ("reader", "ops/writer")
+    )
     assert {key: shown["dev"][key] for key in reads} == reads
     assert shown["dev"]["apply"] == applies
-    assert shown["storage"]["apply"] == {"profile": "mine", "role": None, "hub": None}
+    assert shown["storage"]["apply"] == {"profile": "mine", "role": None, "hub": None, "hub_profile": None}
 
 
 def test_the_external_ids_of_all_ways_are_secrets(tmp_path: Path) -> None:
@@ -194,3 +200,21 @@ def test_why_there_are_no_keys_is_final_and_why_they_cannot_be_renewed_is_not() 
     with pytest.raises(AwsError, match="AccessDenied"):
         never.get(lambda _: Keys("AKIB"))
     assert once.get(lambda _: Keys("AKIB")) == Keys("AKIB")
+
+
+def test_keys_that_are_of_no_use_any_more_are_fetched_anew_once_whoever_says_so() -> None:
+    place = Place()
+    old, new = Keys("AKIA", renewed=float("inf")), Keys("AKIB", renewed=float("inf"))
+    place.get(lambda _: old)
+    for _ in range(2):
+        place.end(old)
+        assert place.get(lambda found: found if found is not None and found.good() else new) == new
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"), [({"date": "Wed, 01 Jan 2031 11:30:00 GMT"}, 1800), ({"content-type": "text/xml"}, 3600)]
+)
+def test_how_long_a_session_lasts_is_by_the_clock_of_aws_or_else_what_was_asked_for(
+    headers: dict[str, str], seconds: int
+) -> None:
+    assert lasts(datetime(2031, 1, 1, 12, tzinfo=UTC), headers) == seconds

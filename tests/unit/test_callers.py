@@ -239,6 +239,14 @@ def test_long_sessions_are_possible_with_a_token_since_that_is_no_chaining(tmp_p
         pytest.param({"from": oidc(), "require": "{external_id: abc}"}, "+4:28", "XG040", "no sts:ExternalId", id="external id"),
         pytest.param({"from": oidc(), "require": "{source_org: o-abcdefghij}"}, "+4:27", "XG040", "PrincipalOrgID", id="organization"),
         pytest.param(
+            {"from": oidc(), "trust_conditions": '{ArnLike: {"aws:PrincipalArn": "arn:aws:iam::1:role/x"}}'},
+            "+4:54", "XG040", "no principal of AWS yet", id="a principal",
+        ),
+        pytest.param(
+            {"from": oidc(), "trust_conditions": '{StringEquals: {"aws:PrincipalTag/team": data}}'},
+            "+4:64", "XG040", "no principal of AWS yet", id="a principal's tag",
+        ),
+        pytest.param(
             {"from": oidc(), "trust_conditions": f'{{StringEquals: {{"{GITHUB}:sub": x}}}}'},
             "+4:82", "XG034", "`from` demands", id="the subject twice",
         ),
@@ -268,6 +276,18 @@ def test_a_caller_that_cannot_be_is_refused(
     assert len(found) == 1, found
     assert found[0].startswith(f"grants.yaml:{FROM_LINE - 1 + int(line)}:{column}: {code} "), found[0]
     assert words in found[0]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'StringNotEquals: {"aws:PrincipalArn": x}',
+        'ArnLikeIfExists: {"aws:PrincipalArn": x}',
+        '"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": x}',
+    ],
+)
+def test_a_condition_that_is_met_without_its_key_may_be_demanded_of_a_token(tmp_path: Path, condition: str) -> None:
+    assert trust_of(tmp_path, **{"from": oidc(), "trust_conditions": f"{{{condition}}}"})
 
 
 def test_mfa_that_defaults_demand_can_be_declined_for_callers_with_a_token(tmp_path: Path) -> None:

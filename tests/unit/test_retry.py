@@ -36,13 +36,21 @@ INVALID = 'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/Ne
         ("CreateRole", "EntityAlreadyExists", "", False),
         ("CreateRole", "LimitExceeded", "", False),
         ("CreateRole", "AccessDenied", "", False),
-        ("CreateRole", "ExpiredToken", "", False),
+        ("CreateRole", "ExpiredToken", "", True),
+        ("CreateRole", "ExpiredTokenException", "", True),
         ("UpdateRole", "UnmodifiableEntity", "", False),
-        ("CreateRole", "InvalidClientTokenId", "", False),
+        ("CreateRole", "InvalidClientTokenId", "", True),
     ],
 )
 def test_what_passes_is_waited_for_and_all_else_is_final(operation: str, code: str, message: str, waits: bool) -> None:
     assert any(rules_for(operation, code, message)) is waits
+
+
+def test_a_session_that_ended_is_had_anew_only_where_it_is_of_a_role_that_was_assumed() -> None:
+    (rule,), memory = rules_for("PutRolePolicy", "ExpiredToken", ""), Memory()
+    memory.note_assumed("a")
+    assert rule.look
+    assert [memory.holds(rule.when, account, {}) for account in "ab"] == [True, False]
 
 
 def test_that_a_role_lacks_a_policy_is_an_answer_unless_this_run_took_something_from_it() -> None:
