@@ -116,10 +116,11 @@ def hostile_names(data: Any) -> None:
 
 def hostile_finding(data: Any) -> None:
     data["findings"].append(
-        {"rule": "XG203", "severity": "note", "message": HOSTILE, "way_out": HOSTILE, "address": None, "grant": HOSTILE,
+        {"rule": "XG202", "severity": "error", "message": HOSTILE, "way_out": HOSTILE, "address": None, "grant": HOSTILE,
          "documents": [{"title": HOSTILE, "document": {"Statement": [{"Effect": HOSTILE}]}}],
          "acceptable": False, "accepted": False}
     )  # fmt: skip
+    data["summary"]["refused"] = True
 
 
 def hostile_origin(data: Any) -> None:
