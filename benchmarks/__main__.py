@@ -79,6 +79,7 @@ def _measured(bench: Bench, results: Results, cases: list[str], *, quick: bool) 
             results.starts.setdefault(name, []).append((case, floor))
     if "parallelism" in cases:
         results.parallelism = parallelism()
+    results.complete = True
     yield
 
 

@@ -28,6 +28,8 @@ class Results:
     stages: dict[str, list[Mapping[str, float]]] = field(default_factory=dict)
     starts: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     parallelism: str = ""
+    complete: bool = False
+    """Whether all that was asked for has been measured."""
 
     def find(self, case: str, tool: str, size: int) -> Summary | None:
         """Return the summary of a tool in a case, if at least one run of it was good."""
@@ -49,6 +51,8 @@ def document(results: Results) -> str:
     lines = ["# Results", "", "Made by `make bench`. Times differ between machines; the ratios are what counts.", ""]
     lines += [f"{results.machine}. {_load(results)}", "", f"{'; '.join(results.versions)}.", ""]
     lines += [f"{tool} is not measured: {why}." for tool, why in results.absent.items()]
+    if not results.complete:
+        lines += [BROKEN_OFF, ""]
     lines += ["## Targets", ""]
     lines += _table(
         ("target", "measured", ""),
@@ -80,6 +84,8 @@ def document(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+BROKEN_OFF = "This run was broken off; what is missing was not measured."
+
 _ABOUT = """\
 A run is a whole process: its wall time, its CPU time with that of its children, the memory of its largest process;
 medians over the runs that ended well and whose result read back right. All runs of a round go against servers that were
@@ -106,7 +112,7 @@ def _load(results: Results) -> str:
         text += (
             f", while measuring: {statistics.median(results.load):.1f} in the middle, {max(results.load):.1f} at most"
         )
-    return f"{text}; measuring alone makes it one to three."
+    return f"{text}."
 
 
 def targets(results: Results) -> Iterator[Target]:
