@@ -35,7 +35,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 def main() -> None:
     """Measure what is asked for, and write the tables."""
     arguments = _arguments()
-    results = Results(_machine())
+    results = Results(_machine(), os.getloadavg()[0])
     tools: list[Tool] = [Floor(), Xgrant()]
     peers: tuple[Callable[[], Tool], ...] = () if arguments.no_peers else (Terraform, Ansible)
     for peer in peers:
@@ -54,6 +54,7 @@ def main() -> None:
             lambda text: print(text, file=sys.stderr, flush=True),
         )
         for _ in _measured(bench, results, arguments.cases, quick=arguments.quick):
+            results.load.append(os.getloadavg()[0])
             if arguments.output:  # After each case, so that what is broken off leaves what it has.
                 arguments.output.write_text(document(results), encoding="utf-8")
     print(document(results), end="")
@@ -78,6 +79,7 @@ def _measured(bench: Bench, results: Results, cases: list[str], *, quick: bool) 
             results.starts.setdefault(name, []).append((case, floor))
     if "parallelism" in cases:
         results.parallelism = parallelism()
+    results.complete = True
     yield
 
 

@@ -15,6 +15,12 @@ class Results:
     """All that was measured, and what could not be: why, by tool."""
 
     machine: str
+    load_before: float
+    """How many processes wanted to run (the load average of a minute) before anything was measured."""
+
+    load: list[float] = field(default_factory=list)
+    """The same after each run: what is measured is one or two of it."""
+
     versions: list[str] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     runs: list[Summary] = field(default_factory=list)
@@ -22,6 +28,8 @@ class Results:
     stages: dict[str, list[Mapping[str, float]]] = field(default_factory=dict)
     starts: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     parallelism: str = ""
+    complete: bool = False
+    """Whether all that was asked for has been measured."""
 
     def find(self, case: str, tool: str, size: int) -> Summary | None:
         """Return the summary of a tool in a case, if at least one run of it was good."""
@@ -41,8 +49,10 @@ class Target:
 def document(results: Results) -> str:
     """Return all tables."""
     lines = ["# Results", "", "Made by `make bench`. Times differ between machines; the ratios are what counts.", ""]
-    lines += [f"{results.machine}.", "", f"{'; '.join(results.versions)}.", ""]
+    lines += [f"{results.machine}. {_load(results)}", "", f"{'; '.join(results.versions)}.", ""]
     lines += [f"{tool} is not measured: {why}." for tool, why in results.absent.items()]
+    if not results.complete:
+        lines += [BROKEN_OFF, ""]
     lines += ["## Targets", ""]
     lines += _table(
         ("target", "measured", ""),
@@ -74,6 +84,8 @@ def document(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+BROKEN_OFF = "This run was broken off; what is missing was not measured."
+
 _ABOUT = """\
 A run is a whole process: its wall time, its CPU time with that of its children, the memory of its largest process;
 medians over the runs that ended well and whose result read back right. All runs of a round go against servers that were
@@ -91,6 +103,16 @@ accounts that have all of it stands beside it, and is not in the sum."""
 _ABOUT_STAGES = """\
 One thousand grants, two accounts; medians in milliseconds, of all threads. What the floor does to compare is in the
 rest; it has no manifest to check and no rules to hold, and takes documents for equal only if they are spelt alike."""
+
+
+def _load(results: Results) -> str:
+    """Say how busy the machine was: wall times mean little where others used it."""
+    text = f"Load average before: {results.load_before:.1f}"
+    if results.load:
+        text += (
+            f", while measuring: {statistics.median(results.load):.1f} in the middle, {max(results.load):.1f} at most"
+        )
+    return f"{text}."
 
 
 def targets(results: Results) -> Iterator[Target]:
@@ -199,8 +221,21 @@ def _offline(results: Results) -> list[str]:
         ]
         figures = _offline_figures(results, size)
         assert figures is not None
-        rows.append((f"{size:,}", *(f"{number:.2f}" for number in each), f"{figures[0]:.2f}", f"{figures[1]:.0f}"))
-    return _table(("grants", "validate, s", "desired, s", "diff, s", "no difference, s", "sum, s", "MB"), rows)
+        cpu = statistics.median(measured.cpu for _, measured in found)
+        rows.append(
+            (f"{size:,}", *(f"{number:.2f}" for number in each), f"{figures[0]:.2f}", f"{cpu:.2f}", f"{figures[1]:.0f}")
+        )
+    head = (
+        "grants",
+        "validate, s",
+        "desired, s",
+        "diff, s",
+        "no difference, s",
+        "sum of the first three, s",
+        "CPU of all, s",
+        "MB",
+    )
+    return _table(head, rows)
 
 
 def _stages(results: Results) -> list[str]:

@@ -34,8 +34,9 @@ def test_the_floor_and_xgrant_write_the_same(runs: list[Run], case: str, writes:
 
 
 def test_the_tables_say_what_was_measured_and_what_was_not(runs: list[Run]) -> None:
-    text = document(Results("a machine", absent={"Terraform": "it is not here"}, runs=summaries(runs)))
+    text = document(Results("a machine", 0.5, absent={"Terraform": "it is not here"}, runs=summaries(runs)))
     assert "Terraform is not measured: it is not here." in text
+    assert "This run was broken off" in text
     assert "| first apply: three writes a grant | 3 for 1 | met |" in text
     assert "| 5,000 accounts are planned within 2 GB |  | - |" in text
 

@@ -42,19 +42,20 @@ def without_unread(changes: Iterable[Change], unread: Mapping[str, str]) -> Iter
     A caller policy gets no role of such an account, nor one that waits, and keeps those that it opens there already in
     the place of what it does not get.
     """
+    if not unread:
+        yield from changes
+        return
     listed = list(changes)
     held = waiting(listed, unread)
     roles = [change for change in listed if change.address in held]
     coming = {change.after.arn for change in roles if isinstance(change.after, Role)}
     staying = {change.before.arn for change in roles if isinstance(change.before, Role)}
-    standing = frozenset(
-        door for change in listed if unread for door in openings(change.removed_address(), change.before)
-    )
+    standing = frozenset(door for change in listed for door in openings(change.removed_address(), change.before))
     for change in listed:
         if change.address in held:
             continue
         closed, kept = (
-            {arn for _, _, arn in openings(address, policy) if unread and (account_of(arn) in unread or arn in others)}
+            {arn for _, _, arn in openings(address, policy) if account_of(arn) in unread or arn in others}
             for address, policy, others in (
                 (change.address, change.after, coming), (change.removed_address(), change.before, staying),
             )
