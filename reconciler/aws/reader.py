@@ -318,14 +318,10 @@ def _openings(
             if policy["PolicyName"] == INLINE_POLICY or is_marked is not marked:
                 continue
             document = _without_sids(policy["PolicyDocument"])
-            if _allows_to_assume(document):
+            if document.opens("sts:AssumeRole"):
                 key = (kind, entity[f"{kind.capitalize()}Name"].casefold())
                 found.setdefault(key, {})[policy["PolicyName"]] = document
     return found
-
-
-def _allows_to_assume(document: PolicyDocument) -> bool:
-    return any(document.names("sts:AssumeRole", resource) for resource in document.resources())
 
 
 def _without_sids(raw: object) -> PolicyDocument:

@@ -6,7 +6,8 @@ import argparse
 import sys
 
 from reconciler.commands.progress import progress
-from reconciler.pipeline import left_behind, load_with_accounts
+from reconciler.pipeline.departed import left_behind
+from reconciler.pipeline.directory import load_with_accounts
 from reconciler.render.accounts import accounts_json, accounts_text, departed_json, departed_text
 
 

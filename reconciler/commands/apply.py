@@ -15,18 +15,12 @@ from reconciler.commands.turns import own_turn, tell_of_departed, tell_of_locks
 from reconciler.errors import UsageError
 from reconciler.locking import LEASE
 from reconciler.model import Event, Manifest, Outcome, Plan, Status, StepStarted
-from reconciler.pipeline import (
-    Elsewhere,
-    ReadBack,
-    Request,
-    Turn,
-    apply_plan,
-    aws_ports,
-    check_accepted,
-    elsewhere,
-    load_with_accounts,
-    make_plan,
-)
+from reconciler.pipeline.directory import load_with_accounts
+from reconciler.pipeline.executors import elsewhere
+from reconciler.pipeline.main_job import Request, apply_plan, aws_ports, check_accepted, make_plan
+from reconciler.pipeline.read_back import ReadBack
+from reconciler.pipeline.shards import Elsewhere
+from reconciler.pipeline.turns import Turn
 from reconciler.ports import Reader, Writer
 from reconciler.render.outcomes import summary
 from reconciler.render.text import text

@@ -12,7 +12,10 @@ from reconciler.commands.plan import A_DAY
 from reconciler.commands.progress import Progress
 from reconciler.commands.turns import own_turn, tell_of_departed
 from reconciler.errors import StaleError, UsageError
-from reconciler.pipeline import Elsewhere, aws_ports, check_accepted, load_with_accounts, plan_again, read_plan_file
+from reconciler.pipeline.directory import load_with_accounts
+from reconciler.pipeline.main_job import aws_ports, check_accepted
+from reconciler.pipeline.plan_files import plan_again, read_plan_file
+from reconciler.pipeline.shards import Elsewhere
 from reconciler.planfile import Binding, PlanFile
 from reconciler.render.escape import escape
 from reconciler.render.outlook import plan_command

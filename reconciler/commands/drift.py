@@ -8,7 +8,9 @@ import sys
 from reconciler.commands.output import conclude, painter
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
-from reconciler.pipeline import Request, aws_ports, elsewhere, load_with_accounts, make_plan
+from reconciler.pipeline.directory import load_with_accounts
+from reconciler.pipeline.executors import elsewhere
+from reconciler.pipeline.main_job import Request, aws_ports, make_plan
 from reconciler.render.drift import drift_json, drift_text, drifted, obstacles
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from reconciler.commands import DEFAULT_PATH
 from reconciler.history import may_begin_id
-from reconciler.pipeline import load, read_history, read_one_record
+from reconciler.manifest import load
+from reconciler.pipeline.stores import read_history, read_one_record
 from reconciler.render.history import history_json, history_text, record_json, record_text
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 from reconciler.commands.output import check_folder, say, warn
 from reconciler.commands.progress import progress
 from reconciler.errors import UsageError, XgrantError
-from reconciler.pipeline import aws_ports, import_roles, load_with_accounts
+from reconciler.pipeline.directory import load_with_accounts
+from reconciler.pipeline.imports import import_roles
+from reconciler.pipeline.main_job import aws_ports
 from reconciler.render.escape import escape
 
 

@@ -8,7 +8,9 @@ from reconciler.commands import clock
 from reconciler.commands.output import check_folder, conclude, warn
 from reconciler.commands.show import print_plan_file
 from reconciler.errors import XgrantError
-from reconciler.pipeline import check_accepted, check_target, merge_plan_files
+from reconciler.pipeline.main_job import check_accepted
+from reconciler.pipeline.merge import merge_plan_files
+from reconciler.planfile import check_target
 from reconciler.render.escape import escape
 from reconciler.render.outlook import outlook
 

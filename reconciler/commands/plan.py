@@ -11,17 +11,11 @@ from reconciler.commands.output import check_folder, conclude, painter, warn
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
 from reconciler.errors import UsageError, XgrantError
-from reconciler.pipeline import (
-    Request,
-    aws_ports,
-    check_accepted,
-    check_target,
-    elsewhere,
-    load_with_accounts,
-    make_plan,
-    shard_data,
-    write_plan_file,
-)
+from reconciler.pipeline.directory import load_with_accounts
+from reconciler.pipeline.executors import elsewhere
+from reconciler.pipeline.main_job import Request, aws_ports, check_accepted, make_plan
+from reconciler.pipeline.plan_files import shard_data, write_plan_file
+from reconciler.planfile import check_target
 from reconciler.render.data import to_json
 from reconciler.render.escape import escape
 from reconciler.render.outlook import outlook

@@ -7,7 +7,7 @@ import sys
 
 from reconciler.commands import clock
 from reconciler.commands.output import painter, warn
-from reconciler.pipeline import read_plan_file
+from reconciler.pipeline.plan_files import read_plan_file
 from reconciler.planfile import PlanFile
 from reconciler.render.data import dumps
 from reconciler.render.outlook import moment, outlook

@@ -11,7 +11,9 @@ from reconciler.commands.output import warn
 from reconciler.commands.progress import Progress
 from reconciler.errors import StoreError
 from reconciler.model import Manifest
-from reconciler.pipeline import Turn, departed, locks_held, one_at_a_time
+from reconciler.pipeline.departed import departed
+from reconciler.pipeline.stores import locks_held
+from reconciler.pipeline.turns import Turn, one_at_a_time
 from reconciler.render.escape import escape
 from reconciler.wording import few
 

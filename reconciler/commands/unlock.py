@@ -6,7 +6,8 @@ import argparse
 
 from reconciler.commands.output import warn
 from reconciler.locking import LEASE
-from reconciler.pipeline import load, release_locks
+from reconciler.manifest import load
+from reconciler.pipeline.stores import release_locks
 from reconciler.render.escape import escape
 
 

@@ -65,7 +65,7 @@ class Variables:
             return self._text(value, wrong, at) if "${" in value else value
         if isinstance(value, Mapping):
             for key in value:
-                for name in _VARIABLE.findall(str(key)):
+                for name in _VARIABLE.findall(key) if "$" in key else ():
                     if _OURS.match(name[0]):
                         wrong((*at, key), VariableError(f"{key}: a key can have no variable of accounts in it"))
             return {key: self.fill(item, wrong, (*at, key)) for key, item in value.items()}

@@ -13,6 +13,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote
+from weakref import WeakValueDictionary
 
 from reconciler.errors import PolicyError
 from reconciler.policy.arn import covers
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, weakref_slot=True)
 class PolicyDocument:
     """A policy document, canonical at construction, so that `==` is equivalence.
 
@@ -65,7 +66,12 @@ class PolicyDocument:
         """
         data = loads_strict(raw, spelt=True) if isinstance(raw, str) else raw
         statements = check_shape(data)
-        return cls(dumps(canonical_document(data, statements)), dumps(data, sort=False))
+        written = dumps(data, sort=False)
+        if not isinstance(raw, str) and (known := _KNOWN.get(written)) is not None:
+            return known
+        document = cls(dumps(canonical_document(data, statements)), written)
+        _KNOWN[written] = document
+        return document
 
     @classmethod
     def read(cls, raw: object) -> PolicyDocument:
@@ -98,9 +104,7 @@ class PolicyDocument:
         The order of a list is kept sorted, so that two spellings of one statement come out alike, save for the
         case of actions.
         """
-        found = self.data().get("Statement", [])
-        listed = [found] if isinstance(found, dict) else found
-        return tuple(tidy_statement(statement) for statement in listed)
+        return _statements(self.written)
 
     def resources(self) -> tuple[str, ...]:
         """Return the resources that all statements name, sorted, each once."""
@@ -108,8 +112,7 @@ class PolicyDocument:
 
     def aws_principals(self) -> tuple[str, ...]:
         """Return the `AWS` principals of all statements, sorted, each once."""
-        named = (statement.get("Principal") for statement in self.statements())
-        return _union(principal.get("AWS", []) for principal in named if isinstance(principal, dict))
+        return _aws_principals(self.written)
 
     def without_sids(self) -> PolicyDocument:
         """Return the document without the Sids of its statements, which decide nothing.
@@ -117,11 +120,18 @@ class PolicyDocument:
         Trust policies and caller policies are read so: a manifest has no words for their Sids, and the console writes
         some (`Statement1`, `VisualEditor0`) unasked. Those of permissions policies can be stated, and are kept.
         """
-        if not any("Sid" in statement for statement in self.statements()):
+        if '"Sid"' not in self.written or not any("Sid" in statement for statement in self.statements()):
             return self
         data = self.data()
         bare = [{key: item for key, item in each.items() if key != "Sid"} for each in listed(data["Statement"])]
         return PolicyDocument.parse({**data, "Statement": bare if isinstance(data["Statement"], list) else bare[0]})
+
+    def opens(self, action: str) -> bool:
+        """Return whether an Allow names the action, by wildcard too, and any resource; see `names`."""
+        return any(
+            statement.get("Effect") == "Allow" and "Resource" in statement and _has_action(statement, action)
+            for statement in self.statements()
+        )
 
     def names(self, action: str, resource: str) -> bool:
         """Return whether an Allow names the action and the resource, by wildcard too.
@@ -160,6 +170,23 @@ class PolicyDocument:
         return PolicyDocument.parse(data)
 
 
+def _statements(written: str) -> tuple[dict[str, Any], ...]:
+    found = json.loads(written).get("Statement", [])
+    return tuple(tidy_statement(statement) for statement in ([found] if isinstance(found, dict) else found))
+
+
+@lru_cache(maxsize=4096)
+def _aws_principals(written: str) -> tuple[str, ...]:
+    # Grants of the same callers have one trust policy. By its text, since equal ones may be spelt differently.
+    named = (statement.get("Principal") for statement in _statements(written))
+    return _union(principal.get("AWS", []) for principal in named if isinstance(principal, dict))
+
+
+# The documents that there are, by their text as written, which means the same each time that it is parsed. What AWS
+# returns is mostly what it was told, so that what the manifests say is known already.
+_KNOWN: WeakValueDictionary[str, PolicyDocument] = WeakValueDictionary()
+
+
 @lru_cache(maxsize=4096)
 def _read_text(raw: str) -> PolicyDocument:
     """Read the text that AWS returned; a bulk read asks for each document several times."""
@@ -168,6 +195,8 @@ def _read_text(raw: str) -> PolicyDocument:
         with suppress(PolicyError):
             return PolicyDocument.parse(raw)
     decoded = unquote(raw)
+    if (known := _KNOWN.get(decoded)) is not None:
+        return known
     try:
         return PolicyDocument.parse(decoded)
     except PolicyError:
@@ -176,9 +205,13 @@ def _read_text(raw: str) -> PolicyDocument:
 
 
 def _has(statement: Mapping[str, Any], action: str, resource: str) -> bool:
-    return any(covers(fold(pattern), fold(action)) for pattern in statement.get("Action", [])) and any(
+    return _has_action(statement, action) and any(
         covers(pattern, resource) for pattern in statement.get("Resource", [])
     )
+
+
+def _has_action(statement: Mapping[str, Any], action: str) -> bool:
+    return any(covers(fold(pattern), fold(action)) for pattern in statement.get("Action", []))
 
 
 def canonical(document: PolicyDocument | Mapping[str, Any] | str) -> PolicyDocument:

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from reconciler.manifest import load
 from reconciler.model import Outcome, Status
-from reconciler.pipeline import ReadBack, Request, apply_plan, aws_ports, load, make_plan
+from reconciler.pipeline.main_job import Request, apply_plan, aws_ports, make_plan
+from reconciler.pipeline.read_back import ReadBack
 from reconciler.sandbox.scenario import CLEARED, SOURCE, TARGET, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.faults import Fault, Kind

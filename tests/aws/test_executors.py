@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from distributed import LocalCluster
 
+from reconciler.manifest import load
 from reconciler.model import Account, Scope, Status
-from reconciler.pipeline import Request, aws_ports, load, make_plan, reconcile
-from reconciler.pipeline.shards import Elsewhere
+from reconciler.pipeline.main_job import Request, aws_ports, make_plan
+from reconciler.pipeline.shards import Elsewhere, reconcile
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, writes
 from reconciler.sandbox.strict.wire import Request as Sent

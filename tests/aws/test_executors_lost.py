@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from distributed import LocalCluster
 
+from reconciler.manifest import load
 from reconciler.model import Kind
-from reconciler.pipeline import Request, aws_ports, executors, load, make_plan
+from reconciler.pipeline import executors
+from reconciler.pipeline.main_job import Request, aws_ports, make_plan
 from reconciler.sandbox.scenario import Scenario
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.wire import Request as Sent

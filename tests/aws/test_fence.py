@@ -13,8 +13,11 @@ import pytest
 from reconciler.aws import managed, roles
 from reconciler.locking import key_of
 from reconciler.locking.locks import Lock
+from reconciler.manifest import load
 from reconciler.model import Account, Kind, Manifest, Scope, Status, Step, Verb
-from reconciler.pipeline import Request, aws_ports, load, make_plan, reconcile, shards
+from reconciler.pipeline import shards
+from reconciler.pipeline.main_job import Request, aws_ports, make_plan
+from reconciler.pipeline.shards import reconcile
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, writes
 from reconciler.sandbox.strict.accounts import backend

@@ -12,7 +12,7 @@ from reconciler.errors import LockError, StoreError, XgrantError
 from reconciler.history import Journal
 from reconciler.locking import Held, acquire, holders, unlock
 from reconciler.model import Account, Caller, Manifest
-from reconciler.pipeline import Turn
+from reconciler.pipeline.turns import Turn
 from reconciler.sandbox.scenario import TARGET
 from tests.stores import DEV, DEV_KEY, FakeClock, Kept, MemoryStore, held_by
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.manifest import load
 from reconciler.model import Kind, Manifest, Result, Status, Step
-from reconciler.pipeline import Request, aws_ports, load, make_plan, reconcile, shards
+from reconciler.pipeline import shards
+from reconciler.pipeline.main_job import Request, aws_ports, make_plan
+from reconciler.pipeline.shards import reconcile
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import backend

@@ -17,7 +17,8 @@ from reconciler.cli import parser
 from reconciler.errors import PlanFileError, UnreadablePlanError, UsageError
 from reconciler.manifest import load
 from reconciler.model import Live, Role
-from reconciler.pipeline import Request, read_plan_file, write_plan_file
+from reconciler.pipeline.main_job import Request
+from reconciler.pipeline.plan_files import read_plan_file, write_plan_file
 from reconciler.planfile.contents import checksum
 from reconciler.planfile.disk import write_private
 from reconciler.planner import plan

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -208,6 +209,15 @@ def test_canonical_is_idempotent(document: Any) -> None:
     once = canonical(document)
     assert canonical(once) == once == PolicyDocument.parse(document)
     assert canonical(once).written == once.written
+
+
+@given(documents)
+def test_the_text_of_a_document_is_parsed_to_what_it_was_and_read_as_the_same(document: Any) -> None:
+    known = PolicyDocument.parse(document)
+    again = PolicyDocument.parse(known.written)
+    assert again is not known
+    assert (again, again.written) == (known, known.written)
+    assert PolicyDocument.read(quote(known.written)) == known
 
 
 @given(documents, documents, st.integers(0, 2**32))
