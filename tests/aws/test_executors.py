@@ -31,7 +31,7 @@ def cluster(scenario: Scenario) -> Iterator[LocalCluster]:
     """Dask with two workers, each a process of its own that speaks to the sandbox."""
     made: Any = LocalCluster
     with made(
-        n_workers=2, threads_per_worker=4, processes=True, host="127.0.0.1", dashboard_address=None,
+        n_workers=2, threads_per_worker=4, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",
         worker_dashboard_address=None, silence_logs=60,
     ) as cluster:  # fmt: skip
         yield cluster
