@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -45,6 +46,7 @@ class MemoryStore:
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
+        self._mutex = threading.Lock()
         self._entries: dict[str, tuple[bytes, int, float]] = {}
         self._writes = 0
         self._logs: dict[str, list[bytes]] = {}
@@ -56,11 +58,13 @@ class MemoryStore:
         return Entry(content, str(number), self._clock.seconds - written)
 
     def create(self, key: str, content: bytes) -> str | None:
-        return None if key in self._entries else self._write(key, content)
+        with self._mutex:
+            return None if key in self._entries else self._write(key, content)
 
     def replace(self, key: str, content: bytes, etag: str) -> str | None:
-        found = self._entries.get(key)
-        return self._write(key, content) if found and str(found[1]) == etag else None
+        with self._mutex:
+            found = self._entries.get(key)
+            return self._write(key, content) if found and str(found[1]) == etag else None
 
     def keys(self, prefix: str) -> tuple[str, ...]:
         return tuple(sorted(key for key in self._entries if key.startswith(prefix)))

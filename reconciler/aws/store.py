@@ -21,6 +21,7 @@ from reconciler.aws.calls import tell
 from reconciler.aws.clients import REGIONS, new_session
 from reconciler.aws.errors import store_errors
 from reconciler.events import Notice
+from reconciler.locking.locks import PARALLEL
 from reconciler.ports import Entry
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=5,
     read_timeout=10,
+    max_pool_connections=PARALLEL,
     user_agent_extra=f"xgrant/{__version__}",
 )
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 
 from reconciler.errors import LockError, StoreError
@@ -51,7 +51,7 @@ class Held:
         self._clock = clock
         self._warn = warn
         self._waited = waited
-        self._taken: Mapping[str, _Taken] = {}
+        self._taken: dict[str, _Taken] = {}
         self._lost = ""
         self._mutex = threading.Lock()  # For the two above, and never while the store is asked.
         self._round = threading.Lock()  # One renews, or releases.
@@ -96,6 +96,19 @@ class Held:
                 return None
         raise StoreError(f"{self._store.place}: {key} changes all the time; see who writes it, and run again")
 
+    def take_all(self, accounts: Sequence[Account]) -> LockError | None:
+        """Take the locks of all accounts, the first one before all others; see `take`."""
+        for account in accounts[:1]:
+            if (obstacle := self.take(account)) is not None:
+                return obstacle
+        pool = ThreadPoolExecutor(PARALLEL, "take")
+        try:
+            waiting = [pool.submit(self.take, account) for account in accounts[1:]]
+            return next(filter(None, (future.result() for future in as_completed(waiting))), None)
+        finally:
+            # What is under way ends first: a lock that is taken after all has to be known, to be released.
+            pool.shutdown(cancel_futures=True)
+
     def renew(self) -> None:
         """Renew every lease once. One that another run has taken over makes the locks lost.
 
@@ -107,7 +120,7 @@ class Held:
             if self._end.is_set():
                 return
             with ThreadPoolExecutor(PARALLEL, "renew") as pool:
-                list(pool.map(self._renew, list(self._taken)))
+                list(pool.map(self._renew, self._all_taken()))
 
     def lost(self) -> str:
         """Return why a lock may be another's by now; empty while none may. Once it is so, nothing may be written."""
@@ -124,14 +137,14 @@ class Held:
         with self._round:
             try:
                 with ThreadPoolExecutor(PARALLEL, "release") as pool:
-                    list(pool.map(self._release, list(self._taken)))
+                    list(pool.map(self._release, self._all_taken()))
             except StoreError as error:
                 self._warn(
                     f"xgrant: not all of the locks {self.id} can be released; the others end by themselves within "
                     f"{self._lock.lease:.0f} s: {error}"
                 )
             with self._mutex:
-                self._taken = {}
+                self._taken.clear()
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -180,7 +193,11 @@ class Held:
 
     def _keep_in_mind(self, key: str, taken: _Taken) -> None:
         with self._mutex:
-            self._taken = {**self._taken, key: taken}
+            self._taken[key] = taken
+
+    def _all_taken(self) -> tuple[str, ...]:
+        with self._mutex:
+            return tuple(self._taken)
 
 
 def acquire(
@@ -193,7 +210,10 @@ def acquire(
     wait: float,
     warn: Callable[[str], None],
 ) -> Held:
-    """Take the locks of all accounts, or none, in the order of their ids; renew them from then on.
+    """Take the locks of all accounts, or none; renew them from then on.
+
+    The account with the lowest id comes first, so that of several runs over the same accounts one has them all. The
+    others come several at a time: one by one, thousands would take minutes.
 
     `wait` are the seconds to wait for a lock that another run holds.
 
@@ -210,7 +230,7 @@ def acquire(
         held = Held(store, new_lock(stack, caller, clock), clock, warn, waited=waited)
         try:
             held.start()
-            obstacle = next(filter(None, map(held.take, ordered)), None)
+            obstacle = held.take_all(ordered)
         except BaseException:
             held.release()
             raise

@@ -69,7 +69,9 @@ def test_a_scheduler_without_workers_is_said_before_anything_is_done(
 ) -> None:
     monkeypatch.setattr(executors, "_WORKERS_COME", 0.2)
     made: Any = LocalCluster
-    with made(n_workers=0, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=60) as cluster:
+    with made(
+        n_workers=0, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=60
+    ) as cluster:
         dask = ["--executor", "dask", "--scheduler", cluster.scheduler_address]
         result = xgrant("apply", EXAMPLE, "--auto-approve", *dask)
     assert (result.code, "has no workers" in result.err) == (1, True), result.err

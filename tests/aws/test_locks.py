@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,6 +12,7 @@ from reconciler.commands import clock as real_clock
 from reconciler.errors import LockError, StoreError, XgrantError
 from reconciler.history import Journal
 from reconciler.locking import Held, acquire, holders, unlock
+from reconciler.locking.locks import key_of
 from reconciler.model import Account, Caller, Manifest
 from reconciler.pipeline.turns import Turn
 from reconciler.sandbox.scenario import TARGET
@@ -18,6 +20,8 @@ from tests.stores import DEV, DEV_KEY, FakeClock, Kept, MemoryStore, held_by
 
 STORAGE = Account("storage", TARGET)
 STORAGE_KEY = f"locks/platform/{TARGET}.json"
+MANY = [Account(f"a{number}", f"{number:012}") for number in range(60)]
+ALICE = Caller("alice", "host-1", 123, "xgrant apply")
 BOB = Caller("bob", "host-2", 321, "xgrant apply --auto-approve")
 
 
@@ -129,6 +133,54 @@ def test_all_locks_are_taken_or_none(kept: Kept, clock: FakeClock) -> None:
         acquire(kept.store, "platform", [STORAGE, DEV], BOB, clock, wait=0, warn=print)
     assert content_of(kept)["released"] is True
     assert held_by(kept.store, clock, "carol").take(DEV) is None
+
+
+def test_of_many_locks_none_is_kept_where_one_is_another_s(kept: Kept, clock: FakeClock) -> None:
+    held_by(kept.store, clock, "alice").take(MANY[30])
+    with pytest.raises(LockError, match="account a30 is locked by alice"):
+        acquire(kept.store, "platform", MANY, BOB, clock, wait=0, warn=print)
+    assert [found.holder for found in holders(kept.store, "platform", MANY)] == ["alice on host-1 (process 123)"]
+
+
+def test_of_two_runs_at_once_over_the_same_accounts_one_has_all_of_them(clock: FakeClock) -> None:
+    for _ in range(20):
+        store, start = MemoryStore(clock), threading.Barrier(2)
+
+        def run(caller: Caller, store: MemoryStore = store, start: threading.Barrier = start) -> Held | None:
+            start.wait()
+            try:
+                return acquire(store, "platform", MANY, caller, clock, wait=0, warn=print)
+            except LockError:
+                return None
+
+        with ThreadPoolExecutor(2) as pool:
+            winners = [held for held in pool.map(run, (ALICE, BOB)) if held is not None]
+        assert len(winners) == 1
+        winners[0].release()
+
+
+def test_the_locks_of_many_accounts_are_taken_renewed_and_released_several_at_a_time(clock: FakeClock) -> None:
+    meeting = threading.Barrier(8)
+
+    class Meeting(MemoryStore):
+        """A store that writes no lock but the first until eight are to be written."""
+
+        def create(self, key: str, content: bytes) -> str | None:
+            self.meet(key)
+            return super().create(key, content)
+
+        def replace(self, key: str, content: bytes, etag: str) -> str | None:
+            self.meet(key)
+            return super().replace(key, content, etag)
+
+        def meet(self, key: str) -> None:
+            if key != key_of("platform", MANY[0]):
+                meeting.wait(10)
+
+    held = acquire(Meeting(clock), "platform", MANY[:41], BOB, clock, wait=0, warn=print)
+    held.renew()
+    assert not held.lost()
+    held.release()
 
 
 def test_stacks_do_not_keep_each_other_out(kept: Kept, clock: FakeClock) -> None:
