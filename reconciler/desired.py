@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.model import (
+    CURRENT_TIME,
     Account,
     Address,
     CallerPolicy,
@@ -17,9 +18,10 @@ from reconciler.model import (
     Role,
     State,
 )
-from reconciler.ownership import INLINE_POLICY, permissions_name, permissions_path, role_tags
+from reconciler.ownership import EXPIRY_POLICY, INLINE_POLICY, permissions_name, permissions_path, role_tags
 from reconciler.policy.arn import iam_arn
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
+from reconciler.policy.instants import instant_text
 from reconciler.policy.sizes import QUOTAS, size
 from reconciler.policy.split import split
 from reconciler.trust import one_or_list, trust_policy
@@ -70,12 +72,24 @@ def caller_policy(grants: Iterable[Grant], accounts: Mapping[str, Account]) -> P
     return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
 
 
+def expiry_policy(expires: int) -> PolicyDocument:
+    """Return the policy that denies everything from a moment on.
+
+    The trust policy lets nobody in any more then; this ends the sessions that are under way, whatever gives them their
+    permissions: a denial wins over all of it (facts sheet 6).
+    """
+    condition = {"DateGreaterThanEquals": {CURRENT_TIME: instant_text(expires)}}
+    statement = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}
+    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
+
+
 def _permissions_policies(grant: Grant, target: Account, stack: str) -> dict[Address, ManagedPolicy]:
     """Return the managed policies that hold the grant's permissions; none where an inline policy can.
 
     The inline policies of a role hold 10,240 characters, a managed policy 6,144; neither is ever raised (IAM quotas).
     """
-    if grant.permissions is None or size(grant.permissions) <= QUOTAS["RolePolicySizeQuota"]:
+    room = QUOTAS["RolePolicySizeQuota"] - (0 if grant.expires is None else size(expiry_policy(grant.expires)))
+    if grant.permissions is None or size(grant.permissions) <= room:
         return {}
     found: dict[Address, ManagedPolicy] = {}
     path = permissions_path(stack, grant.name)
@@ -97,6 +111,8 @@ def _role(
     inline = dict(grant.inline_policies)
     if grant.permissions is not None and not parts:
         inline[INLINE_POLICY] = grant.permissions
+    if grant.expires is not None:
+        inline[EXPIRY_POLICY] = expiry_policy(grant.expires)
     return Role(
         grant=grant.name,
         arn=_role_arn(grant, accounts[grant.target]),

@@ -21,6 +21,9 @@ RESERVED_TAG_PREFIX = "xgrant:"
 INLINE_POLICY = "xgrant-permissions"
 """The name of the inline policy that holds a role's permissions."""
 
+EXPIRY_POLICY = "xgrant-expiry"
+"""The name of the inline policy that ends a role's sessions when its grant ends."""
+
 REVOKED_SESSIONS_POLICY = "AWSRevokeOlderSessions"
 """Put by the console when somebody revokes a role's sessions; never drift (facts sheet 3.4)."""
 

@@ -16,9 +16,11 @@ from reconciler.manifest.policies import File, compile_permissions, compile_poli
 from reconciler.manifest.possible import never_met, protected, stated_twice
 from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
+from reconciler.manifest.times import contradictions, moment
 from reconciler.manifest.variables import VariableError, Variables
-from reconciler.model import Account, Grant, Principal, Require, UnresolvedError, WebIdentity
+from reconciler.model import Account, Grant, Principal, Require, UnresolvedError, WebIdentity, validity
 from reconciler.ownership import (
+    EXPIRY_POLICY,
     RESERVED_TAG_PREFIX,
     REVOKED_SESSIONS_POLICY,
     parse_caller_policy_name,
@@ -110,13 +112,16 @@ class GrantCompiler:
             self._problem("XG029", ("to", "role"), f"{error}; this is {role_name!r}")
         if error := description_error(raw.get("description", "")):
             self._problem("XG031", ("description",), f"{error}; write it without")
+        starts, expires = self._times(raw)
         arguments: dict[str, Any] = {
             **self._who(raw, sources, target),
             "role_path": self._path(raw, target),
             "permissions": self._permissions(raw, target),
             "managed_policies": self._managed_policies(raw, target),
             "permissions_boundary": self._boundary(raw, target),
-            "conditions": self._conditions(raw),
+            "conditions": self._conditions(raw, starts, expires),
+            "starts": starts,
+            "expires": expires,
             "max_session_duration": self._duration(raw),
             "inline_policies": self._inline_policies(raw),
             "managed_caller_policy": raw.get("caller_policy", self._defaults.get("caller_policy")) == "managed",
@@ -149,6 +154,7 @@ class GrantCompiler:
         path = self._default("path") or "/"
         if error := path_error(path):
             self._problem("XG029", ("path",), f"{error}; this is {path!r}")
+        self._times({})
         self._conditions({})
         self._duration({})
         self._tags({})
@@ -299,7 +305,7 @@ class GrantCompiler:
         found: dict[str, PolicyDocument] = {}
         for name, stated in raw.get("inline_policies", {}).items():
             at = ("inline_policies", name)
-            if name == REVOKED_SESSIONS_POLICY or parse_caller_policy_name(name) is not None:
+            if name in (REVOKED_SESSIONS_POLICY, EXPIRY_POLICY) or parse_caller_policy_name(name) is not None:
                 self._problem("XG029", at, f"{name} is not a policy for permissions; give it another name", key=True)
             document = self._policy(stated, at)
             if document is not None:
@@ -327,7 +333,19 @@ class GrantCompiler:
         if error := managed_policy_error(arn, partition=target.partition, account_id=target.id):
             self._problem("XG028", path, f"{error}; this is {arn!r}")
 
-    def _conditions(self, raw: Mapping[str, Any]) -> Conditions:
+    def _times(self, raw: Mapping[str, Any]) -> tuple[int | None, int | None]:
+        """Return when the grant begins and ends. No grant begins by default, since each is reviewed by itself."""
+        found: list[tuple[PathTo, str]] = []
+        starts = moment(raw.get("starts"), ("starts",), found)
+        expires = moment(raw["expires"] if "expires" in raw else self._default("expires"), ("expires",), found)
+        found += contradictions(starts, expires, prevent_destroy=raw.get("prevent_destroy", False))
+        for path, message in found:
+            self._problem("XG053", path, message)
+        return starts, expires
+
+    def _conditions(
+        self, raw: Mapping[str, Any], starts: int | None = None, expires: int | None = None
+    ) -> Conditions:
         # What defaults demand of the callers' account cannot be meant for those of none.
         by_token = "oidc" in raw.get("from", {})
         stated = self._inherited(raw, "require", but=("external_id", "source_org") if by_token else ())
@@ -351,6 +369,13 @@ class GrantCompiler:
             for operator, keys in raw.get("trust_conditions", {}).items()
         }
         self._check_keys_once(own)
+        times = validity(starts, expires)
+        for operator, key in overlaps(times, own):
+            self._problem(
+                "XG034", ("trust_conditions", operator, key),
+                f"{'expires' if operator.endswith('LessThan') else 'starts'} demands {operator} {key} already, and IAM "
+                "would take either; state it once", key=True,
+            )  # fmt: skip
         self._problems += dates(raw.get("trust_conditions", {}), self._source, (*self._at, "trust_conditions"))
         twice = overlaps(require, own)
         for operator, key in twice:
@@ -358,7 +383,7 @@ class GrantCompiler:
                 "XG034", ("trust_conditions", operator, key),
                 f"`require` demands {operator} {key} already, and IAM would take either; state it once", key=True,
             )  # fmt: skip
-        return {} if twice else joined(require, own)
+        return {} if twice or overlaps(times, own) else joined(joined(require, times), own)
 
     def _check_keys_once(self, block: Conditions) -> None:
         for operator, keys in block.items():

@@ -22,6 +22,7 @@ from reconciler.manifest.rollout import rollout_of
 from reconciler.manifest.schema import problems_of
 from reconciler.manifest.selection import Selection
 from reconciler.manifest.source import PathTo, Source
+from reconciler.manifest.times import expiry_notice_of
 from reconciler.model import Account, Grant, Limits, Manifest, Organization, working_roles
 
 Files = list[tuple[Source, Path]]
@@ -62,6 +63,7 @@ def merge(
     defaults = _defaults(usable, problems)
     limits = _limits(usable, problems)
     store = _store(usable, problems)
+    notice = expiry_notice_of(usable, problems)
     organization = organization_of(usable, problems)
     unasked = organization is not None and listed is None
     accounts, inactive = all_accounts(usable, defaults, listed or (), problems, unasked=unasked)
@@ -78,7 +80,7 @@ def merge(
     return Manifest(
         stack, accounts, ordered, limits, rollout, store=store, inherits_mfa=mfa, organization=organization,
         inactive=inactive, default_access=default_access(defaults),
-        groups=found[1] if found else {}, unresolved=unresolved,
+        groups=found[1] if found else {}, unresolved=unresolved, expiry_notice=notice,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from reconciler.model.declared import (
     ACTIVE,
+    CURRENT_TIME,
     Access,
     Account,
     Grant,
@@ -19,6 +20,7 @@ from reconciler.model.declared import (
     Require,
     Rollout,
     WebIdentity,
+    validity,
     working_roles,
 )
 from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
@@ -56,6 +58,7 @@ from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, Unr
 __all__ = [
     "ACTIVE",
     "CANARY",
+    "CURRENT_TIME",
     "Access",
     "Account",
     "AccountFacts",
@@ -112,5 +115,6 @@ __all__ = [
     "essence",
     "fingerprint",
     "resource_fingerprint",
+    "validity",
     "working_roles",
 ]

@@ -11,7 +11,11 @@ from reconciler.errors import Place
 from reconciler.policy.arn import account_of, iam_arn, root_arn
 from reconciler.policy.conditions import Conditions
 from reconciler.policy.document import PolicyDocument
+from reconciler.policy.instants import instant_text
 from reconciler.policy.web_identity import condition
+
+CURRENT_TIME = "aws:CurrentTime"
+"""The condition key that says when a request is made."""
 
 
 class PrincipalKind(StrEnum):
@@ -177,6 +181,18 @@ class Require:
         return block
 
 
+def validity(starts: int | None, expires: int | None) -> Conditions:
+    """Return the condition block of an Allow that holds from `starts` on and before `expires`.
+
+    `aws:CurrentTime` is in the context of every request (user guide, "AWS global condition context keys"), so access
+    begins and ends though nobody writes anything then.
+    """
+    bounds = {"DateGreaterThanEquals": starts, "DateLessThan": expires}
+    return {
+        operator: {CURRENT_TIME: (instant_text(moment),)} for operator, moment in bounds.items() if moment is not None
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What a manifest declares: these principals may use these permissions in another account.
@@ -185,7 +201,8 @@ class Grant:
     or of several; a whole account is a principal of kind ACCOUNT. There is none where `web_identity` says who the
     callers are. `conditions` are those of the trust policy, `require` included. `permissions` is None where managed
     policies say it all, where `inline_policies` stand in their place, or where the target account is somebody else's.
-    `moved_from` are the names that the grant had before, the oldest first.
+    `moved_from` are the names that the grant had before, the oldest first. `starts` and `expires` are moments (see
+    `policy/instants.py`), which `conditions` say too.
     """
 
     name: str
@@ -208,6 +225,16 @@ class Grant:
     adopt: bool = False
     moved_from: tuple[str, ...] = ()
     prevent_destroy: bool = False
+    starts: int | None = None
+    expires: int | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """Return all names that the grant has or had, the oldest first."""
+        return (*self.moved_from, self.name)
+
+    def expired(self, now: int) -> bool:
+        """Return whether the grant has come to its end."""
+        return self.expires is not None and self.expires <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +273,8 @@ class Manifest:
     one that was named to read them. `inactive` are accounts of the organization that cannot be used, and are no
     accounts of the manifest. `unresolved` are grants over accounts of an organization that was not asked: they are not
     among `grants`.
-    `inherits_mfa` says whether a grant demands MFA unless it declines.
+    `inherits_mfa` says whether a grant demands MFA unless it declines. `expiry_notice` are the seconds before a grant's
+    end from which on that is said.
     """
 
     stack: str
@@ -263,3 +291,4 @@ class Manifest:
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
     unresolved: tuple[str, ...] = ()
     inherits_mfa: bool = False
+    expiry_notice: int = 0

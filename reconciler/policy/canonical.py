@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from reconciler.policy.case import fold
+from reconciler.policy.instants import respelt
 
 # The default of a document without Version (user guide, "IAM JSON policy elements: Version").
 DEFAULT_VERSION = "2008-10-17"
@@ -32,6 +33,8 @@ _TAG_KEYS = ("aws:principaltag", "aws:requesttag", "aws:resourcetag")
 _WITH_WILDCARDS = re.compile(
     r"(?:foranyvalue:|forallvalues:)?(?:string(?:not)?like|arn(?:not)?(?:like|equals))(?:ifexists)?"
 )
+
+_WITH_DATES = re.compile("(?:foranyvalue:|forallvalues:)?date")
 
 
 def canonical_document(data: Mapping[str, Any], statements: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -90,8 +93,14 @@ def canonical_key(key: str) -> str:
 
 
 def canonical_condition(operator: str, value: str) -> str:
-    """Return a value under a condition operator in the one spelling: a run of stars is one where stars match."""
-    return _wildcards(value) if _WITH_WILDCARDS.fullmatch(fold(operator)) else value
+    """Return a value under a condition operator in the one spelling.
+
+    A run of stars is one where stars match; where dates are compared, 02:00+01:00 is 01:00Z.
+    """
+    folded = fold(operator)
+    if _WITH_DATES.match(folded):
+        return respelt(value)
+    return _wildcards(value) if _WITH_WILDCARDS.fullmatch(folded) else value
 
 
 def _canonical_conditions(block: Mapping[str, Any]) -> dict[str, Any]:
