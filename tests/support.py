@@ -7,6 +7,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ from reconciler.ports import Toward
 from reconciler.rules import RULES
 
 DEV, STORAGE, VENDOR = "123456789012", "987654321098", "555555555555"
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+"""When plans are made, where nothing hangs on it."""
 
 HEAD = f"""\
 version: 1

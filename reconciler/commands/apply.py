@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.commands import clock
 from reconciler.commands.output import conclude, interactive, painter, say
 from reconciler.commands.progress import Progress, progress
 from reconciler.commands.stopping import stopping, terminating
@@ -79,7 +80,7 @@ def _prepare(
     turn = turns.enter_context(own_turn(manifest, arguments, shown)) if arguments.auto_approve else None
     tell = tell_of_locks if turn is None else tell_of_departed
     tell(manifest, shown)
-    plan = make_plan(request, reader)
+    plan = make_plan(request, reader, now=clock.now())
     say(text(plan, brush, expand=arguments.expand), end="")
     code = conclude(plan)
     if plan.refused() or not plan.changes:
@@ -91,10 +92,10 @@ def _prepare(
         return 1
     # The plan was read by a person, and that takes time: look again, now that nobody else writes.
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
-    current = make_plan(request, reader)
+    current = make_plan(request, reader, now=clock.now())
     if current.refused() or current.fingerprint != plan.fingerprint:
         shown_now = text(current, brush, expand=arguments.expand)
-        say(f"\nAWS has changed while the plan was read. The plan is now:\n\n{shown_now}", end="")
+        say(f"\nThe plan has changed while it was read. It is now:\n\n{shown_now}", end="")
         if current.refused():
             return conclude(current)
     return Ready(plan, current, manifest, reader, writer, turn, workers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from reconciler.commands import clock
 from reconciler.commands.output import conclude, painter
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
@@ -21,7 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     with elsewhere(arguments.executor, arguments.scheduler, shown.notice) as workers:
         reader, _ = aws_ports(manifest, shown.notice, workers)
         tell_of_locks(manifest, shown)
-        plan = make_plan(Request(manifest, frozenset(arguments.only), shard=arguments.shard), reader)
+        request = Request(manifest, frozenset(arguments.only), shard=arguments.shard)
+        plan = make_plan(request, reader, now=clock.now())
     sys.stdout.write(
         drift_json(plan, arguments.shard) if arguments.format == "json" else drift_text(plan, painter(arguments.color))
     )

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     with elsewhere(arguments.executor, arguments.scheduler, shown.notice) as workers:
         reader, _ = aws_ports(manifest, shown.notice, workers)
         tell_of_locks(manifest, shown)
-        plan = make_plan(request, reader)
+        plan = make_plan(request, reader, now=clock.now())
     brush = painter(arguments.color)
     sys.stdout.write(
         to_json(plan, shard_data(request)) if arguments.format == "json" else text(plan, brush, expand=arguments.expand)

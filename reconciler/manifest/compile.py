@@ -343,9 +343,7 @@ class GrantCompiler:
             self._problem("XG053", path, message)
         return starts, expires
 
-    def _conditions(
-        self, raw: Mapping[str, Any], starts: int | None = None, expires: int | None = None
-    ) -> Conditions:
+    def _conditions(self, raw: Mapping[str, Any], starts: int | None = None, expires: int | None = None) -> Conditions:
         # What defaults demand of the callers' account cannot be meant for those of none.
         by_token = "oidc" in raw.get("from", {})
         stated = self._inherited(raw, "require", but=("external_id", "source_org") if by_token else ())

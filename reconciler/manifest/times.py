@@ -34,18 +34,18 @@ def contradictions(starts: int | None, expires: int | None, *, prevent_destroy: 
     if expires is None:
         return
     if starts is not None and starts >= expires:
-        yield (
-            ("expires",),
+        message = (
             f"the grant would end at {instant_text(expires)}, and begins only at {instant_text(starts)}; let starts be "
-            "before expires",
+            "before expires"
         )
+        yield ("expires",), message
     if prevent_destroy:
-        yield (
-            ("prevent_destroy",),
-            "expires has the role deleted, and prevent_destroy refuses that; leave one out (expires: null declines that "
-            "of defaults). To end the access and keep the role, write the date in trust_conditions, under "
-            "DateLessThan aws:CurrentTime",
+        message = (
+            "expires has the role deleted, and prevent_destroy refuses that; leave one out (expires: null declines "
+            "that of defaults). To end the access and keep the role, write the date in trust_conditions, under "
+            "DateLessThan aws:CurrentTime"
         )
+        yield ("prevent_destroy",), message
 
 
 def period(text: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.declared import Limits, Rollout
+from reconciler.model.declared import Grant, Limits, Rollout
 from reconciler.model.live import Live
 from reconciler.model.resources import Address, Resource, State, digest, resource_fingerprint
 from reconciler.policy.document import PolicyDocument
@@ -119,6 +119,26 @@ class Whole:
 
 
 @dataclass(frozen=True, slots=True)
+class Timing:
+    """What a plan depends on of the time: when it is made, and the grants that are planned, expired ones included.
+
+    `now` is that moment, `notice` are the seconds before a grant's end from which on that is said.
+    """
+
+    now: int = 0
+    notice: int = 0
+    grants: tuple[Grant, ...] = ()
+
+    def expired(self) -> tuple[Grant, ...]:
+        """Return the grants of which nothing is wanted any more."""
+        return tuple(grant for grant in self.grants if grant.expired(self.now))
+
+    def named(self) -> tuple[Grant, ...]:
+        """Return one grant of each name: those of several target accounts begin and end together."""
+        return tuple({grant.name: grant for grant in self.grants}.values())
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Changes, in order of grant and address; the steps that make them, in a safe order; findings; a fingerprint.
 
@@ -141,6 +161,7 @@ class Plan:
     rollout: Rollout | None = None
     waves: tuple[Wave, ...] = ()
     waiting: Mapping[Address, str] = field(default_factory=dict)
+    timing: Timing = Timing()
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from reconciler import applier
 from reconciler.desired import desired_state
@@ -23,6 +24,7 @@ from reconciler.model import (
     Scope,
     State,
     Step,
+    Timing,
     Whole,
 )
 from reconciler.pipeline.shards import Elsewhere
@@ -82,8 +84,10 @@ def aws_ports(
     return reader, AwsWriter(connections, manifest.accounts, manifest.stack)
 
 
-def make_plan(request: Request, reader: Reader) -> Plan:
-    """Read all accounts of the manifest and return the plan.
+def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
+    """Read all accounts of the manifest and return the plan of this moment.
+
+    Of grants that have expired nothing is wanted.
 
     Raises:
         UsageError: `only` names a grant that is neither declared nor in AWS, or stands beside a shard.
@@ -93,15 +97,20 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     if request.only and request.shard is not None:
         # Which grant a role in another shard is of shows only there.
         raise UsageError("--only and --shard do not go together: a shard plans all grants of its accounts")
-    manifest = request.manifest
-    desired = desired_state(manifest.grants, manifest.accounts, stack=manifest.stack)
+    manifest, only = request.manifest, _under_all_names(request)
+    timing = Timing(
+        int(now.timestamp()), manifest.expiry_notice,
+        tuple(grant for grant in manifest.grants if not only or grant.name in only),
+    )  # fmt: skip
+    grants = [grant for grant in manifest.grants if not grant.expired(timing.now)]
+    desired = desired_state(grants, manifest.accounts, stack=manifest.stack)
     slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
     roles = [resource for resource in desired.values() if isinstance(resource, Role)]
     named = {arn for role in roles for arn in (*role.managed_policies, role.permissions_boundary) if arn}
     accounts = {name: account for name, account in manifest.accounts.items() if name not in request.left_out}
     if request.shard is not None:
         accounts = _of_shard(request.shard, accounts, desired)
-    oidc = frozenset(grant.target for grant in manifest.grants if grant.web_identity and not request.destroy)
+    oidc = frozenset(grant.target for grant in grants if grant.web_identity and not request.destroy)
     scope = Scope(
         manifest.stack, tuple(accounts.values()), slots | request.roles, frozenset(named), oidc=oidc & accounts.keys(),
         part=request.shard is not None,
@@ -113,8 +122,8 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     if request.shard is not None:
         live = _in_shard(request.shard, manifest, live)
     if request.only:
-        desired, live = narrow(desired, live, request.only, stack=manifest.stack)
-        declared = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}
+        desired, live = narrow(desired, live, only, stack=manifest.stack)
+        declared = {name for grant in manifest.grants for name in grant.names()}
         known = declared | {found.grant for found in live.state.values()}
         # Of an account that could not be read nobody knows what the stack owns there.
         surely = not request.reviewed and all(facts.planned() for facts in live.facts.values())
@@ -123,7 +132,14 @@ def make_plan(request: Request, reader: Reader) -> Plan:
     return plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
         limits=manifest.limits, accepted=request.accepted, whole=whole, rollout=manifest.rollout,
+        timing=timing,
     )  # fmt: skip
+
+
+def _under_all_names(request: Request) -> frozenset[str]:
+    """Return the grants of `only` under every name that they have or had; an expired one is in no desired state."""
+    names = [frozenset(grant.names()) for grant in request.manifest.grants]
+    return request.only.union(*(known for known in names if known & request.only))
 
 
 def _of_shard(shard: Shard, accounts: Mapping[str, Account], desired: State) -> dict[str, Account]:

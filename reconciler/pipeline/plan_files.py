@@ -100,7 +100,7 @@ def plan_again(
     left_out = frozenset(reviewed.plan.unread())
     request = Request(manifest, reviewed.only, reviewed.destroy, accepted, True, roles, left_out)
     try:
-        current = make_plan(request, reader)
+        current = make_plan(request, reader, now=now)
     except UsageError as error:
         raise StaleError(f"{path}: the plan is stale; nothing was changed: {error}") from None
     standing = {str(address): resource_fingerprint(found) for address, found in current.whole.live.items()}

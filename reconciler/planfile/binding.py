@@ -10,6 +10,9 @@ from reconciler.model import Severity
 
 UNREADABLE = "XG209"
 
+OF_THE_TIME = frozenset({"XG240", "XG241", "XG242", "XG243"})
+"""Findings that come and go as time passes. What a grant's beginning or end changes, the changes say."""
+
 Entry = Mapping[str, Any]
 """A change or a finding, as data."""
 
@@ -89,7 +92,7 @@ def _findings(old: list[Entry], new: list[Entry], *, partial: bool) -> tuple[Ent
     # Those that may be accepted count what is left to do; they stop or pass by what the command line accepts now.
     # That an account cannot be read is about reading, not about what is done.
     before, after = (
-        [entry for entry in entries if not entry["acceptable"] and entry["rule"] != UNREADABLE]
+        [entry for entry in entries if not entry["acceptable"] and entry["rule"] not in {UNREADABLE, *OF_THE_TIME}]
         for entries in (old, new)
     )
     # A note or a warning goes when somebody does what it says. A plan with an error was refused, so nobody approved it.

@@ -15,6 +15,7 @@ from reconciler.model import (
     Rollout,
     Severity,
     State,
+    Timing,
     Wave,
     Whole,
     essence,
@@ -24,6 +25,7 @@ from reconciler.ownership import owns
 from reconciler.planner.across import across, in_order, without_unread
 from reconciler.planner.adopt import with_adoptable
 from reconciler.planner.compare import compare
+from reconciler.planner.expiry import with_expiry
 from reconciler.planner.narrow import destroyed, narrow
 from reconciler.planner.order import order
 from reconciler.planner.pack import packed
@@ -58,6 +60,7 @@ def plan(
     accepted: frozenset[str] = frozenset(),
     whole: Whole | None = None,
     rollout: Rollout | None = None,
+    timing: Timing = Timing(),  # noqa: B008 - frozen
 ) -> Plan:
     """Return the complete plan that brings `live` to `desired`, for what the stack owns and nothing else.
 
@@ -65,7 +68,8 @@ def plan(
     read: of these nothing is known, and nothing is newly opened in them. Nor do those that are planned elsewhere. Every
     account of `desired` must be in `live.facts`. Of findings that may be accepted, those of the rules in `accepted`
     only warn. `whole` is what `desired` and `live` are a part of, if they were narrowed or nothing is to be left. The
-    waves of a `rollout` are of all accounts, so the plan of a shard has none.
+    waves of a `rollout` are of all accounts, so the plan of a shard has none. `timing` says when it is made: what an
+    expired grant had is not in `desired`, and the plan says why it goes.
     """
     whole = whole or Whole(desired, live.state)
     live = with_arns(live)
@@ -73,7 +77,7 @@ def plan(
     here = {address: resource for address, resource in desired.items() if live.facts[address.account].planned()}
     wanted = packed(here, live, stack=stack)
     live = with_adoptable(wanted, live)
-    found = compare(wanted, live, stack=stack)
+    found = with_expiry(compare(wanted, live, stack=stack), live.state, timing)
     unread = {facts.account.id: name for name, facts in live.facts.items() if facts.error}
     if any(facts.elsewhere for facts in live.facts.values()):
         # What they mean for other accounts shows when all shards are there.
@@ -85,6 +89,7 @@ def plan(
     draft = Plan(
         stack, desired, live, changes, steps, fingerprint=fingerprint(map(essence, changes)), limits=limits,
         whole=whole, owned=_owned(whole, live, stack), rollout=rollout, waves=waves, waiting=held,
+        timing=timing,
     )  # fmt: skip
     findings = with_accepted((finding for rule in rules for finding in rule(draft)), accepted)
     return replace(draft, findings=tuple(finding for finding in findings if not _is_elsewhere(finding, live)))

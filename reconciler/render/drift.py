@@ -26,6 +26,7 @@ _SEEN = {"missing": "missing in AWS", "unexpected": "not in the manifests", _CHA
 _MARKS = {"missing": "-", "unexpected": "+", _CHANGED: "~"}
 
 _UNREAD = "XG209"
+_OF_THE_TIME = ("XG240", "XG241", "XG243")
 _EACH = "`--format json` has each"
 
 
@@ -37,6 +38,11 @@ def drifted(plan: Plan) -> tuple[Change, ...]:
 def obstacles(plan: Plan) -> tuple[Finding, ...]:
     """Return the errors that say that AWS is not as declared, or not known; limits are only about what apply does."""
     return tuple(f for f in plan.findings if f.rule == _UNREAD or (f.severity is Severity.ERROR and not f.acceptable))
+
+
+def due(plan: Plan) -> tuple[Finding, ...]:
+    """Return what has to be seen to since time has passed; no drift."""
+    return tuple(finding for finding in plan.findings if finding.rule in _OF_THE_TIME)
 
 
 def drift_json(plan: Plan, shard: Shard | None = None) -> str:
@@ -53,7 +59,7 @@ def drift_json(plan: Plan, shard: Shard | None = None) -> str:
         }
         for name, facts, changes in _by_account(plan)
     ]
-    findings = [{"rule": f.rule, "message": f.message} for f in obstacles(plan)]
+    findings = [{"rule": f.rule, "message": f.message} for f in (*obstacles(plan), *due(plan))]
     data = {
         "format_version": FORMAT_VERSION,
         "stack": plan.stack,
@@ -80,7 +86,7 @@ def drift_text(plan: Plan, painter: Painter) -> str:
         for mark, painted, rest in zip(texts[::3], texts[1::3], texts[2::3], strict=True):
             lines.append(f"  {painter.paint(mark, painted)}{rest}")
         lines.append("")
-    for finding, accounts in folded_findings(obstacles(plan), ids):
+    for finding, accounts in folded_findings((*obstacles(plan), *due(plan)), ids):
         lines += [*finding_lines(finding, painter, accounts=accounts, each=_EACH), ""]
     found = [_word(change) for change in drifted(plan)]
     if found:

@@ -15,6 +15,7 @@ from reconciler.rules.quotas import quotas
 from reconciler.rules.role_not_owned import role_not_owned
 from reconciler.rules.session_capped import session_capped
 from reconciler.rules.sessions_revoked import sessions_revoked
+from reconciler.rules.validity import expired, expires_soon, not_begun
 
 __all__ = ["ACCEPTABLE", "RULES"]
 
@@ -32,6 +33,9 @@ RULES = (
     destroy_prevented,
     limits,
     sessions_revoked,
+    expires_soon,
+    expired,
+    not_begun,
     permission_set_policy,
     permission_set_unassigned,
     oidc_provider_missing,

@@ -23,6 +23,7 @@ from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.faults import Fault, Kind
 from tests.conftest import Clock, seeded
 from tests.snapshots import once
+from tests.support import NOW
 
 ALWAYS = 10**9
 OWN = f"arn:aws:iam::{TARGET}:policy/own"
@@ -191,7 +192,7 @@ def run(fault: str, sandbox: Sandbox, folder: Path, clock: Clock) -> dict[str, s
     again = cells(apply(after))
     assert set(again.values()) <= {"done", ""}, again
     request = Request(load([str(after)]))
-    assert make_plan(request, aws_ports(request.manifest)[0]).changes == ()
+    assert make_plan(request, aws_ports(request.manifest)[0], now=NOW).changes == ()
     return found
 
 
@@ -199,7 +200,7 @@ def apply(path: Path, sandbox: Sandbox | None = None, fault: Set | None = None) 
     """Plan and apply; the fault, if any, is on from the first write to the last read."""
     found = load([str(path)])
     reader, writer = aws_ports(found)
-    plan = make_plan(Request(found), reader)
+    plan = make_plan(Request(found), reader, now=NOW)
     assert not plan.refused(), plan.findings
     if sandbox and fault:
         fault(sandbox)

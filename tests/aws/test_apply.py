@@ -116,7 +116,7 @@ def test_what_changes_while_the_plan_is_read_stops_the_apply(
     result = answered(Terminal("yes\n", meanwhile), "apply", EXAMPLE)
     assert result.code == 4
     assert "this is not the plan that was approved; nothing was changed" in result.err
-    assert "AWS has changed while the plan was read. The plan is now:" in result.out
+    assert "The plan has changed while it was read. It is now:" in result.out
     assert result.out.rstrip().endswith("Plan: 1 to create, 1 to update, 0 to delete.")
     assert list(writes(sandbox.recorder.take())) == []
 

@@ -24,6 +24,7 @@ from reconciler.shards import HeldLock, ShardRequest
 from tests.aws.census import doors_to_nowhere, everything, not_of
 from tests.aws.test_kill import FIRST, SECOND, write
 from tests.conftest import EXAMPLE, Run
+from tests.support import NOW
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_a_request_and_its_result_are_plain_data_and_an_error_is_a_part_of_it(sc
 
 def test_a_step_that_is_done_twice_writes_once(scenario: Scenario, sandbox: Sandbox) -> None:
     manifest = load([str(EXAMPLE)])
-    plan = make_plan(Request(manifest), aws_ports(manifest)[0])
+    plan = make_plan(Request(manifest), aws_ports(manifest)[0], now=NOW)
     for step in plan.steps:
         account = manifest.accounts[step.change.address.account]
         request = ShardRequest("run", manifest.stack, account, step=step)
@@ -133,7 +134,7 @@ def test_who_works_elsewhere_writes_nothing_once_the_lock_is_another_ones(
     assert xgrant("apply", EXAMPLE, "--auto-approve").code == 0
     assert xgrant("destroy", EXAMPLE, "--auto-approve").code == 0
     manifest = load([str(EXAMPLE)])
-    plan = make_plan(Request(manifest), aws_ports(manifest)[0])
+    plan = make_plan(Request(manifest), aws_ports(manifest)[0], now=NOW)
     account = manifest.accounts["storage"]
     key = f"locks/{manifest.stack}/{account.id if what == 'id' else '000000000000'}.json"
     lock = HeldLock(str(tmp_path / ".xgrant"), key, "another")
@@ -160,7 +161,7 @@ def test_a_worker_that_is_lost_is_an_error_of_its_account_and_no_internal_one(sc
             return future
 
     lost: Any = Losing()
-    plan = make_plan(Request(manifest), aws_ports(manifest, elsewhere=Elsewhere(lost, lambda _: None))[0])
+    plan = make_plan(Request(manifest), aws_ports(manifest, elsewhere=Elsewhere(lost, lambda _: None))[0], now=NOW)
     assert plan.unread() == ("storage",)
     assert "did not end it: RuntimeError: worker died; run it again" in plan.live.facts["storage"].error
 

@@ -23,6 +23,7 @@ from reconciler.sandbox.strict.wire import Request as Sent
 from tests.aws.fault_matrix import grant
 from tests.aws.test_kill import write
 from tests.conftest import EXAMPLE, Run
+from tests.support import NOW
 
 
 def test_a_process_that_is_killed_fails_what_was_under_way_and_interrupts_nothing(
@@ -80,7 +81,7 @@ def test_a_scheduler_without_workers_is_said_before_anything_is_done(
 
 def test_a_step_does_not_show_external_ids(scenario: Scenario, tmp_path: Path) -> None:
     manifest = load([str(write(tmp_path, "m", {"a": grant(require={"external_id": "not-for-logs"})}))])
-    steps = make_plan(Request(manifest), aws_ports(manifest)[0]).steps
+    steps = make_plan(Request(manifest), aws_ports(manifest)[0], now=NOW).steps
     assert "not-for-logs" not in repr(next(step for step in steps if step.change.address.kind is Kind.ROLE))
 
 

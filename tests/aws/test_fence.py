@@ -28,6 +28,7 @@ from tests.aws.census import doors_to_nowhere
 from tests.aws.fault_matrix import grant
 from tests.aws.test_kill import write
 from tests.conftest import EXAMPLE, Run
+from tests.support import NOW
 
 LOCK = Lock("mine", "platform", "storage", "u", "h", 1, "c", since="x", until="y", lease=60.0, nonce="n")
 
@@ -65,7 +66,7 @@ def result_of(found: ShardResult) -> tuple[Status, str]:
 def example(scenario: Scenario, tmp_path: Path) -> tuple[Locked, Step]:
     """The example, and the step that makes its role."""
     locked = Locked(tmp_path / "store", load([str(EXAMPLE)]))
-    steps = make_plan(Request(locked.manifest), aws_ports(locked.manifest)[0]).steps
+    steps = make_plan(Request(locked.manifest), aws_ports(locked.manifest)[0], now=NOW).steps
     return locked, next(step for step in steps if step.change.address.kind is Kind.ROLE)
 
 
@@ -104,7 +105,7 @@ def test_a_worker_that_wakes_up_in_a_step_that_another_one_has_done_deletes_noth
     assert xgrant("apply", write(tmp_path, "first", {"path": grant()}), "--auto-approve").code == 0
     moved = write(tmp_path, "second", {"path": grant(to={"account": "storage", "path": "/elsewhere/"})})
     locked = Locked(tmp_path / "store", load([str(moved)]))
-    steps = make_plan(Request(locked.manifest), aws_ports(locked.manifest)[0]).steps
+    steps = make_plan(Request(locked.manifest), aws_ports(locked.manifest)[0], now=NOW).steps
     deletion = next(s for s in steps if s.verb is Verb.REMOVE and s.change.address.kind is Kind.ROLE)
     before, after = steps[: steps.index(deletion)], steps[steps.index(deletion) + 1 :]
     assert [locked.done(step)[0] for step in before] == [Status.DONE] * len(before)
@@ -160,7 +161,7 @@ def test_what_was_taken_away_by_one_worker_is_known_to_the_next(
 ) -> None:
     locked, _ = example
     assert xgrant("apply", EXAMPLE, "--auto-approve").code == 0
-    plan = make_plan(Request(locked.manifest, destroy=True), aws_ports(locked.manifest)[0])
+    plan = make_plan(Request(locked.manifest, destroy=True), aws_ports(locked.manifest)[0], now=NOW)
     step = next(step for step in plan.steps if step.change.address.kind is Kind.ROLE)
     taken = reconcile(locked.request(step)).taken
     assert ("storage", step.change.address.name) in taken

@@ -17,6 +17,7 @@ from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import backend
 from reconciler.shards import ShardRequest
 from tests.conftest import EXAMPLE, Run
+from tests.support import NOW
 
 ROLE = "CrossAccountS3ReadRole"
 OPENS = {
@@ -50,7 +51,7 @@ def by_hand(scenario: Scenario, sandbox: Sandbox, tmp_path: Path) -> Manifest:
 
 
 def adoption(manifest: Manifest) -> Step:
-    steps = make_plan(Request(manifest), aws_ports(manifest)[0]).steps
+    steps = make_plan(Request(manifest), aws_ports(manifest)[0], now=NOW).steps
     return next(step for step in steps if step.change.address.kind is Kind.CALLER_POLICY)
 
 
@@ -64,7 +65,7 @@ def test_a_role_that_was_taken_from_the_stack_after_the_plan_is_left_alone(
 ) -> None:
     assert xgrant("apply", EXAMPLE, "--auto-approve").code == 0
     manifest = load([str(EXAMPLE)])
-    plan = make_plan(Request(manifest, destroy=True), aws_ports(manifest)[0])
+    plan = make_plan(Request(manifest, destroy=True), aws_ports(manifest)[0], now=NOW)
     root_client(sandbox, "iam", TARGET).untag_role(RoleName=ROLE, TagKeys=["xgrant:stack", "xgrant:grant"])
     step = next(step for step in plan.steps if step.change.address.kind is Kind.ROLE)
     result = done(manifest, step)
