@@ -27,6 +27,7 @@ from reconciler.model import (
     PrincipalKind,
     Resource,
     Role,
+    Scope,
     State,
 )
 from reconciler.planner import plan
@@ -102,6 +103,19 @@ def plan_for(manifest: Manifest, live: State, *, facts: Mapping[str, AccountFact
         rules=RULES,
         rollout=manifest.rollout,
     )
+
+
+class StateReader:
+    """A Reader of a state in memory, in which every principal that the manifest names exists."""
+
+    def __init__(self, manifest: Manifest, state: State) -> None:
+        self.state = state
+        self._manifest = manifest
+
+    def read(self, scope: Scope, stopped: Callable[[], str] = str) -> Live:
+        assert not stopped()
+        facts = facts_for(self._manifest, self.state)
+        return Live(self.state, {account.name: facts[account.name] for account in scope.accounts})
 
 
 class MemoryWriter:
