@@ -9,6 +9,7 @@ from moto.core import responses as _responses
 from moto.iam import models as _models
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from reconciler.sandbox import sessions
 from reconciler.sandbox.strict.wire import Application
 
 # moto's names are exchanged in place: it has no switch for them.
@@ -35,3 +36,4 @@ responses.method_names_from_class = functools.cache(responses.method_names_from_
 # To find out whose a key is, moto looks into every partition, and makes the account in those where it is not yet. The
 # sandbox has one.
 models.PARTITION_NAMES = ["aws"]
+sessions.install()

@@ -327,7 +327,7 @@ def test_a_mistake_of_xgrant_itself_is_one_line_and_no_traceback(
     scenario: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing: dict[str, str] = {}
-    monkeypatch.setattr("reconciler.commands.plan.make_plan", lambda *_: nothing["canary\x1b"])
+    monkeypatch.setattr("reconciler.commands.plan.make_plan", lambda *_, **__: nothing["canary\x1b"])
     result = xgrant("plan", EXAMPLE)
     assert result.code == 1
     assert result.err.startswith("xgrant: internal error: KeyError: 'canary\\x1b' (test_apply.py:")

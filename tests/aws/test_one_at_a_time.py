@@ -230,7 +230,7 @@ def test_who_is_told_to_wait_waits(manifest: Path, kept: Kept, xgrant: Run, monk
 def test_an_interrupted_run_leaves_no_lock(
     manifest: Path, kept: Kept, sandbox: Sandbox, xgrant: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     def observe(request: Request) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from moto.sts.models import sts_backends
 
 from reconciler.policy.case import fold
+from reconciler.sandbox.sessions import dates_hold, is_of_dates, issued_at
 from reconciler.sandbox.strict import accounts, names
 from reconciler.sandbox.strict.documents import readable
 from reconciler.sandbox.strict.principals import aws_principals, statements
@@ -153,8 +154,12 @@ def _met(condition: Mapping[str, Mapping[str, Any]], caller: _Caller, request: R
         "sts:sourceidentity": request.get("SourceIdentity"),
         "aws:multifactorauthpresent": "true" if caller.mfa else None,
     }
+    if not dates_hold(condition, issued_at(_session(request))):
+        return False
     for operator, block in condition.items():
         for key, wanted in block.items():
+            if is_of_dates(operator, key):
+                continue
             if fold(key) not in context:
                 if not unknown:
                     return False
