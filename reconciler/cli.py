@@ -11,6 +11,7 @@ import sys
 
 from reconciler import __version__
 from reconciler.commands import DEFAULT_PATH
+from reconciler.commands.end_arguments import add_end
 from reconciler.commands.use_arguments import add_use, split_program
 
 # As typing has it: typing itself would be a tenth of the time that --help takes.
@@ -76,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     _changing(commands)
     _asking(commands)
     add_use(lambda name, summary: _use_command(commands, name, summary), _period)
+    add_end(lambda name, summary: _command(commands, name, summary), (_approving, _colour, _progress))
     _trying(commands)
     return top
 
@@ -138,20 +140,13 @@ def _changing(commands: argparse._SubParsersAction[_Subcommand]) -> None:
         _accept(command)
         _colour(command)
         _expand(command)
-        command.add_argument(
-            "--auto-approve", action="store_true",
-            help="do not ask; needed unless input and output are a terminal, since nobody could answer",
-        )  # fmt: skip
+        _approving(command)
         command.add_argument(
             "--parallelism", type=_parallelism, default=8, metavar="N",
             help="changes of one account at a time; default: 8",
         )  # fmt: skip
         _executor(command)
         command.add_argument("--no-verify", action="store_true", help="do not read back what was written")
-        command.add_argument(
-            "--lock-timeout", type=_wait, default=0, metavar="TIME",
-            help="how long to wait while another run has the accounts, like 90s or 5m; default: not at all",
-        )  # fmt: skip
         _progress(command)
 
 
@@ -261,6 +256,17 @@ def _accept(command: _Parser) -> None:
     )  # fmt: skip
 
 
+def _approving(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--auto-approve", action="store_true",
+        help="do not ask; needed unless input and output are a terminal, since nobody could answer",
+    )  # fmt: skip
+    command.add_argument(
+        "--lock-timeout", type=_wait, default=0, metavar="TIME",
+        help="how long to wait while another run has the accounts, like 90s or 5m; default: not at all",
+    )  # fmt: skip
+
+
 def _expand(command: _Parser) -> None:
     command.add_argument("--expand", action="store_true", help="show equal changes of several accounts each by itself")
 
@@ -269,13 +275,13 @@ def _format(command: _Parser) -> None:
     command.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
 
 
-def _colour(command: _Parser) -> None:
+def _colour(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="default: auto, which respects NO_COLOR"
     )
 
 
-def _progress(command: _Parser) -> None:
+def _progress(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--log-level", choices=("error", "warning", "info", "debug"), default="info",
         help="what is told on stderr; default: info, which is progress",

@@ -4,12 +4,14 @@ from reconciler.aws.assume import Caller, has_profile
 from reconciler.aws.console import sign_in_link
 from reconciler.aws.organizations import AwsDirectory
 from reconciler.aws.reader import AwsReader, do_reading, slim
+from reconciler.aws.revoke import AwsRevoker
 from reconciler.aws.sessions import Connections
 from reconciler.aws.writer import AwsWriter
 
 __all__ = [
     "AwsDirectory",
     "AwsReader",
+    "AwsRevoker",
     "AwsWriter",
     "Caller",
     "Connections",

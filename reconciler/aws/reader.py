@@ -395,7 +395,14 @@ def role_of(detail: _Detail, listed: _Detail, stack: str, foreign: Iterable[str]
         instance_profiles=frozenset(
             profile["InstanceProfileName"] for profile in detail.get("InstanceProfileList", [])
         ),
-        sessions_revoked=any(ends_sessions(policy) for policy in detail.get("RolePolicyList", [])),
+        sessions_revoked=next(
+            (
+                PolicyDocument.read(policy["PolicyDocument"])
+                for policy in detail.get("RolePolicyList", [])
+                if ends_sessions(policy)
+            ),
+            None,
+        ),
     )
 
 

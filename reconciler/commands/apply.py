@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from reconciler.commands import clock
@@ -15,7 +17,7 @@ from reconciler.commands.stopping import stopping, terminating
 from reconciler.commands.turns import own_turn, tell_of_departed, tell_of_locks
 from reconciler.errors import UsageError
 from reconciler.locking import LEASE
-from reconciler.model import Event, Manifest, Outcome, Plan, Status, StepStarted
+from reconciler.model import Event, Manifest, Outcome, Plan, Result, Status, Step, StepStarted
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.executors import elsewhere
 from reconciler.pipeline.main_job import Request, apply_plan, aws_ports, check_accepted, make_plan
@@ -28,77 +30,112 @@ from reconciler.render.text import text
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """All that an apply needs: what was approved, the plan as it is now, where it goes, and the turn to do it."""
+class Job:
+    """What is to be approved and carried out: a plan as it is at any moment, and by whom it is read and written.
 
-    approved: Plan
-    current: Plan
+    `execute` makes, of a turn, what executes the steps in place of the writer; what it writes is not read back.
+    """
+
     manifest: Manifest
     reader: Reader
     writer: Writer
+    plan: Callable[[datetime], Plan]
+    execute: Callable[[Turn], Callable[[Step], Result]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """All that an apply needs: the job, what was approved, the plan as it is now, and the turn to do it."""
+
+    job: Job
+    approved: Plan
+    current: Plan
     turn: Turn
-    workers: Elsewhere | None
 
 
 def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
-    """Return 0 when all is done, 3 when the plan is refused, 4 when it is stale, 6 when a part is not done.
+    """Carry out a plan of the manifests, or of a plan file; see `carry_out`."""
+    if not destroy and _is_plan_file(arguments.paths):
+        # Only here: show and validate have no need of it, and destroy takes no plan file.
+        from reconciler.commands.apply_file import prepare
 
-    A part is also an account that could not be read. 1 is for a plan that was not approved, 5 (by an error) for
-    accounts that another run has; 130 where it was interrupted before anything began.
+        return _within(arguments, prepare)
+
+    def job(shown: Progress, workers: Elsewhere | None) -> Job:
+        accepted = check_accepted(arguments.accept)
+        manifest = load_with_accounts(arguments.paths, shown.notice, anew=True, writing=True)
+        reader, writer = aws_ports(manifest, shown.notice, workers)
+        request = Request(manifest, frozenset(arguments.only), destroy, accepted)
+        return Job(manifest, reader, writer, lambda now: make_plan(request, reader, now=now))
+
+    return carry_out(arguments, job)
+
+
+def carry_out(arguments: argparse.Namespace, job: Callable[[Progress, Elsewhere | None], Job | int]) -> int:
+    """Show the plan of a job, ask, and execute it; `job` may return an exit code instead.
+
+    Return 0 when all is done, 3 when the plan is refused, 4 when it is stale, 6 when a part is not done. A part is also
+    an account that could not be read. 1 is for a plan that was not approved, 5 (by an error) for accounts that another
+    run has; 130 where it was interrupted before anything began.
     """
+
+    def prepare(
+        arguments: argparse.Namespace, shown: Progress, turns: ExitStack, workers: Elsewhere | None
+    ) -> Ready | int:
+        if not arguments.auto_approve and not interactive():
+            raise UsageError(
+                "nobody can approve the plan here: input or output is no terminal. Review "
+                f"{_REVIEW.get(arguments.command, 'it on one')}, then use --auto-approve"
+            )
+        found = job(shown, workers)
+        return found if isinstance(found, int) else _approved(found, arguments, shown, turns)
+
+    return _within(arguments, prepare)
+
+
+_REVIEW = {"apply": "`xgrant plan`", "destroy": "`xgrant plan --destroy`"}
+
+
+def _within(
+    arguments: argparse.Namespace,
+    prepare: Callable[[argparse.Namespace, Progress, ExitStack, Elsewhere | None], Ready | int],
+) -> int:
     shown = progress(arguments)
     try:
         # The innermost ends first: no signal keeps the locks from being released once changes have begun.
         with terminating(), ExitStack() as signals, ExitStack() as turns:
             workers = turns.enter_context(elsewhere(arguments.executor, arguments.scheduler, shown.notice))
-            if not destroy and _is_plan_file(arguments.paths):
-                # Only here: show and validate have no need of it, and destroy takes no plan file.
-                from reconciler.commands.apply_file import prepare
-
-                ready = prepare(arguments, shown, turns, workers)
-            else:
-                ready = _prepare(arguments, shown, turns, workers, destroy=destroy)
-            return ready if isinstance(ready, int) else _execute(ready, arguments, shown, signals, destroy=destroy)
+            ready = prepare(arguments, shown, turns, workers)
+            return ready if isinstance(ready, int) else _execute(ready, arguments, shown, signals, workers)
     finally:
         shown.close()
 
 
-def _prepare(
-    arguments: argparse.Namespace, shown: Progress, turns: ExitStack, workers: Elsewhere | None, *, destroy: bool
-) -> Ready | int:
+def _approved(job: Job, arguments: argparse.Namespace, shown: Progress, turns: ExitStack) -> Ready | int:
     """Return what was approved, or an exit code if nothing is to be done."""
-    if not arguments.auto_approve and not interactive():
-        raise UsageError(
-            "nobody can approve the plan here: input or output is no terminal. Review `xgrant plan`, then use "
-            "--auto-approve"
-        )
-    accepted = check_accepted(arguments.accept)
-    manifest = load_with_accounts(arguments.paths, shown.notice, anew=True, writing=True)
-    reader, writer = aws_ports(manifest, shown.notice, workers)
-    request = Request(manifest, frozenset(arguments.only), destroy, accepted)
-    brush = painter(arguments.color)
+    manifest, brush = job.manifest, painter(arguments.color)
     turn = turns.enter_context(own_turn(manifest, arguments, shown)) if arguments.auto_approve else None
     tell = tell_of_locks if turn is None else tell_of_departed
     tell(manifest, shown)
-    plan = make_plan(request, reader, now=clock.now())
+    plan = job.plan(clock.now())
     say(text(plan, brush, expand=arguments.expand), end="")
     code = conclude(plan)
     if plan.refused() or not plan.changes:
         return code
     if turn is not None:
-        return Ready(plan, plan, manifest, reader, writer, turn, workers)
-    if not _approved("destroy" if destroy else "apply"):
+        return Ready(job, plan, plan, turn)
+    if not _asked(arguments.command):
         say("Not approved; nothing was changed.")
         return 1
     # The plan was read by a person, and that takes time: look again, now that nobody else writes.
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
-    current = make_plan(request, reader, now=clock.now())
+    current = job.plan(clock.now())
     if current.refused() or current.fingerprint != plan.fingerprint:
         shown_now = text(current, brush, expand=arguments.expand)
         say(f"\nThe plan has changed while it was read. It is now:\n\n{shown_now}", end="")
         if current.refused():
             return conclude(current)
-    return Ready(plan, current, manifest, reader, writer, turn, workers)
+    return Ready(job, plan, current, turn)
 
 
 def _is_plan_file(paths: list[str]) -> bool:
@@ -106,8 +143,10 @@ def _is_plan_file(paths: list[str]) -> bool:
     return paths[0].endswith(".json") and not Path(paths[0]).is_dir()
 
 
-def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signals: ExitStack, *, destroy: bool) -> int:
-    begun, turn = False, ready.turn
+def _execute(
+    ready: Ready, arguments: argparse.Namespace, shown: Progress, signals: ExitStack, workers: Elsewhere | None
+) -> int:
+    begun, turn, job = False, ready.turn, ready.job
 
     def on_event(event: Event) -> None:
         nonlocal begun
@@ -119,19 +158,20 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
         turn.begin(ready.current)
     locks = f"The locks end by themselves within {LEASE:.0f} s, or by xgrant unlock --id {turn.lock_id}"
     stopped = turn.stopped(signals.enter_context(stopping(locks)))
-    accounts = ready.manifest.accounts
-    execute = ready.workers.steps(ready.current, accounts, turn.lock_of) if ready.workers else None
-    read_back = ReadBack(ready.current, ready.manifest, ready.reader, stopped=stopped)
+    execute = job.execute(turn) if job.execute else None
+    if execute is None and workers:
+        execute = workers.steps(ready.current, job.manifest.accounts, turn.lock_of)
+    read_back = ReadBack(ready.current, job.manifest, job.reader, stopped=stopped)
 
     def verify(written: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
-        if arguments.no_verify:
+        if arguments.no_verify or job.execute:
             return written
         found = read_back(written)
         turn.read_back(one for one, before in zip(found, written, strict=True) if one != before)
         return found
 
     outcomes: tuple[Outcome, ...] = apply_plan(
-        ready.approved, turn.guard(ready.writer), current=ready.current, on_event=on_event,
+        ready.approved, turn.guard(job.writer), current=ready.current, on_event=on_event,
         parallelism=arguments.parallelism, stopped=stopped, execute=execute, verify=verify,
     )  # fmt: skip
     turn.settle()
@@ -140,7 +180,7 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
         "\n"
         + summary(
             outcomes,
-            "destroy" if destroy else "apply",
+            arguments.command,
             interrupted=bool(stopped()),
             unread=ready.current.unread(),
             ids={} if arguments.expand else ready.current.account_ids(),
@@ -152,8 +192,9 @@ def _execute(ready: Ready, arguments: argparse.Namespace, shown: Progress, signa
     return 6 if begun or not stopped() else 130
 
 
-def _approved(verb: str) -> bool:
-    say(f"\nOnly `yes` approves. Do you want to {verb} this plan? ", end="")
+def _asked(verb: str) -> bool:
+    what = {"revoke": "end these sessions", "destroy": "destroy this plan"}.get(verb, "apply this plan")
+    say(f"\nOnly `yes` approves. Do you want to {what}? ", end="")
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):
         say("")

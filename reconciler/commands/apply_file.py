@@ -6,7 +6,7 @@ import argparse
 from contextlib import ExitStack
 
 from reconciler.commands import DEFAULT_PATH, clock
-from reconciler.commands.apply import Ready
+from reconciler.commands.apply import Job, Ready
 from reconciler.commands.output import conclude, painter, say
 from reconciler.commands.plan import A_DAY
 from reconciler.commands.progress import Progress
@@ -60,7 +60,8 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, wo
     say(text(current, brush, expand=arguments.expand), end="")
     if not current.changes or current.refused():
         return conclude(current)
-    return Ready(current, current, manifest, reader, writer, turn, workers)
+    # Nothing is asked, so nothing is planned again.
+    return Ready(Job(manifest, reader, writer, lambda _: current), current, current, turn)
 
 
 def _explain(binding: Binding, reviewed: PlanFile, *, same_manifests: bool) -> None:

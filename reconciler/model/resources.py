@@ -51,8 +51,8 @@ class Role:
     """A role of a target account with all that hangs on it.
 
     `inline_policies` leaves out caller policies, which are resources of their own, and `AWSRevokeOlderSessions`:
-    `sessions_revoked` says whether that one is there, which is never a difference. One that only has such a name, and
-    says something else, is among them.
+    `sessions_revoked` is what that one says, if it is there, which is never a difference. One that only has such a
+    name, and says something else, is among them.
     Of a desired one `adopt` says that it may take over a role of no stack, and `moved_from` under which earlier names
     of its grant it may still be marked.
     """
@@ -68,7 +68,7 @@ class Role:
     max_session_duration: int = 3600
     tags: Mapping[str, str] = field(default_factory=dict)
     instance_profiles: frozenset[str] = frozenset()
-    sessions_revoked: bool = field(default=False, compare=False)
+    sessions_revoked: PolicyDocument | None = field(default=None, compare=False)
     adopt: bool = field(default=False, compare=False)
     moved_from: tuple[str, ...] = field(default=(), compare=False)
 

@@ -23,7 +23,7 @@ class Guarded:
 
     def step(self, forbidden: Callable[[], str] = str) -> AbstractContextManager[list[ApiCall]]:
         """Begin a step; see `ports.Writer`."""
-        return self._writer.step(lambda: self._refusal() or forbidden())
+        return self._writer.step(lambda: refusal(self._lost) or forbidden())
 
     def look_again(self, error: AwsError) -> bool:
         """Return whether to look again; see `ports.Writer`."""
@@ -37,6 +37,8 @@ class Guarded:
         """Delete; see `ports.Writer`."""
         self._writer.remove(address, before, toward)
 
-    def _refusal(self) -> str:
-        why = self._lost()
-        return f"stopped before its end: {why}, so another run may be at work; plan again" if why else ""
+
+def refusal(lost: Callable[[], str]) -> str:
+    """Return why nothing further may be written, where `lost` says why the locks no longer hold; else nothing."""
+    why = lost()
+    return f"stopped before its end: {why}, so another run may be at work; plan again" if why else ""

@@ -11,7 +11,7 @@ from reconciler.history import Journal
 from reconciler.locking import Held, acquire, key_of
 from reconciler.masking import masked
 from reconciler.model import Account, Caller, Event, Manifest, Outcome, Plan
-from reconciler.pipeline.guarded import Guarded
+from reconciler.pipeline.guarded import Guarded, refusal
 from reconciler.pipeline.stores import managed_accounts, open_store, store_address
 from reconciler.ports import Clock, Writer
 from reconciler.shards import HeldLock
@@ -76,6 +76,10 @@ class Turn:
     def guard(self, writer: Writer) -> Writer:
         """Return a writer that refuses, with an error that says why, once the locks are lost."""
         return Guarded(writer, self._held.lost)
+
+    def refusal(self) -> str:
+        """Return why nothing further may be written, for whoever writes without that writer; nothing while it may."""
+        return refusal(self._held.lost)
 
     def end(self) -> None:
         """End the history and release the locks."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from reconciler.policy.canonical import canonical_key
+from reconciler.policy.canonical import CURRENT_VERSION, canonical_key
+from reconciler.policy.case import fold
 from reconciler.policy.document import PolicyDocument
+from reconciler.policy.instants import instant_of, instant_text
 
 _ROLE = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[^*?$]+")
 _ISSUED = "aws:tokenissuetime"
@@ -45,3 +47,39 @@ def only_ends_sessions(document: PolicyDocument) -> bool:
         )
         for statement in statements
     )
+
+
+def ending_sessions(before: int) -> PolicyDocument:
+    """Return the document by which the IAM console ends sessions that were issued before a moment.
+
+    User guide, "Revoking IAM role temporary security credentials".
+    """
+    statement = {
+        "Effect": "Deny",
+        "Action": ["*"],
+        "Resource": ["*"],
+        "Condition": {"DateLessThan": {"aws:TokenIssueTime": instant_text(before)}},
+    }
+    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
+
+
+def ended_before(document: PolicyDocument) -> int | None:
+    """Return the moment before which a document ends all sessions; None where it does that in another way, or not.
+
+    The console writes parts of a second, too; they are left out, so that the moment is not too late.
+    """
+    statements = document.statements()
+    if len(statements) != 1 or set(statements[0]) != {"Effect", "Action", "Resource", "Condition"}:
+        return None
+    whole = [statements[0][element] for element in ("Effect", "Action", "Resource")] == ["Deny", ["*"], ["*"]]
+    found = [
+        (fold(operator), canonical_key(key).lower(), values)
+        for operator, keys in statements[0]["Condition"].items()
+        for key, values in keys.items()
+    ]
+    if not whole or len(found) != 1 or found[0][:2] != ("datelessthan", _ISSUED) or len(found[0][2]) != 1:
+        return None
+    try:
+        return instant_of(re.sub(r"\.\d+", "", found[0][2][0]))
+    except ValueError:
+        return None

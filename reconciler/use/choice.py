@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from reconciler.errors import UsageError
@@ -39,6 +39,29 @@ def uses(manifest: Manifest) -> Iterator[Use]:
         several[grant.name] = several.get(grant.name, 0) + 1
     for grant in manifest.grants:
         yield Use(grant, manifest.accounts[grant.target], several[grant.name] == 1)
+
+
+def chosen(manifest: Manifest, texts: Iterable[str]) -> tuple[Use, ...]:
+    """Return all roles that are meant: `GRANT` means those of all its targets, `GRANT@account` the one there.
+
+    Whoever the callers are. The accounts have to be known, those of the organization included.
+
+    Raises:
+        UsageError: there is no such grant, or it has no role in that account.
+
+    """
+    found: dict[tuple[str, str], Use] = {}
+    for text in texts:
+        name, at, account = text.partition("@")
+        named = [use for use in uses(manifest) if name in use.grant.names()]
+        if not named:
+            raise UsageError(f"there is no grant {name}; {_known(manifest, name)}")
+        meant = [use for use in named if not at or account in (use.target.name, use.target.id)]
+        if not meant:
+            accounts = _some([use.target.name for use in named])
+            raise UsageError(f"the grant {name} has no role in an account {account}; it has one in {accounts}")
+        found |= {(use.grant.name, use.target.name): use for use in meant}
+    return tuple(found[key] for key in sorted(found))
 
 
 def choose(manifest: Manifest, text: str) -> Use | None:

@@ -1,0 +1,42 @@
+"""The arguments of the commands that let a grant end. Imports nothing heavy, so that --help is quick."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+
+from reconciler.commands import DEFAULT_PATH
+
+Make = Callable[[str, str], argparse.ArgumentParser]
+Add = Callable[[argparse.ArgumentParser], None]
+
+# What apply asks of the command line, and these commands do not.
+_AS_APPLY = {
+    "only": [], "accept": [], "expand": False, "parallelism": 8, "executor": "threads", "scheduler": None,
+    "no_verify": False,
+}  # fmt: skip
+
+
+def add_end(make: Make, common: Iterable[Add]) -> None:
+    """Add the commands; `make` makes a subcommand of a name and a summary, `common` adds what takes an approval."""
+    _revoke(make, tuple(common))
+
+
+def _revoke(make: Make, common: Iterable[Add]) -> None:
+    command = make("revoke", "end the sessions that anybody has of a grant's role")
+    command.add_argument("grant", metavar="GRANT", help="the grant; GRANT@ACCOUNT for the role in one of its targets")
+    command.add_argument(
+        "--before", default="now", metavar="TIME",
+        help="those that were issued before, like 2026-12-31T18:00:00Z; default: now, which is all",
+    )  # fmt: skip
+    _manifests(command)
+    for add in common:
+        add(command)
+    command.set_defaults(**_AS_APPLY)
+
+
+def _manifests(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--manifest", action="append", dest="paths", metavar="PATH",
+        help=f"a manifest file, or a directory of them; may be repeated; default: {DEFAULT_PATH}",
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""`xgrant revoke`: ends the sessions of a grant's roles that were issued before a moment."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.commands import DEFAULT_PATH, clock
+from reconciler.commands.apply import Job, carry_out
+from reconciler.commands.output import say
+from reconciler.commands.progress import Progress
+from reconciler.errors import UsageError
+from reconciler.pipeline import Elsewhere, aws_ports, load_with_accounts
+from reconciler.pipeline.revoke import aws_revoker, plan_revocation, revoking
+from reconciler.policy.instants import instant_of, instant_text
+from reconciler.use import chosen
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show what would be written, ask, and write it; the exit codes are those of apply."""
+    arguments.paths = arguments.paths or [DEFAULT_PATH]
+    before = _before(arguments.before)
+
+    def job(shown: Progress, workers: Elsewhere | None) -> Job | int:
+        manifest = load_with_accounts(arguments.paths, shown.notice, writing=True)
+        uses = chosen(manifest, [arguments.grant])
+        reader, writer = aws_ports(manifest, shown.notice, workers)
+        if not plan_revocation(manifest, uses, before, reader).changes:
+            say(f"Nothing to do: all sessions from before {instant_text(before)} are ended already.")
+            return 0
+        return Job(
+            manifest, reader, writer, lambda _: plan_revocation(manifest, uses, before, reader),
+            execute=revoking(aws_revoker(manifest, shown.notice), before),
+        )  # fmt: skip
+
+    return carry_out(arguments, job)
+
+
+def _before(text: str) -> int:
+    now = int(clock.now().timestamp())
+    if text == "now":
+        # A session says in whole seconds when it was issued: those of this very second are meant, too.
+        return now + 1
+    try:
+        stated = instant_of(text)
+    except ValueError as error:
+        raise UsageError(f"--before: {error}; this is {text}") from None
+    if stated > now:
+        raise UsageError(
+            f"--before: {instant_text(stated)} is not over yet, so sessions would end that nobody has asked for yet; "
+            "to keep all out, take the grant out of the manifest, or let it expire"
+        )
+    return stated
