@@ -17,6 +17,9 @@ from reconciler.policy.document import PolicyDocument
 STACK_TAG = "xgrant:stack"
 GRANT_TAG = "xgrant:grant"
 PREVENT_DESTROY_TAG = "xgrant:prevent-destroy"
+ROTATED_TAG = "xgrant:rotated"
+"""Says when a role, or its external id, was last rotated; not what is to be, so it is among no role's `tags`."""
+
 RESERVED_TAG_PREFIX = "xgrant:"
 INLINE_POLICY = "xgrant-permissions"
 """The name of the inline policy that holds a role's permissions."""

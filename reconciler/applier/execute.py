@@ -26,7 +26,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import marks_of
 from reconciler.ports import Writer
-from reconciler.principals import in_arns
+from reconciler.principals import gone, in_arns
 
 
 class _Way:
@@ -73,7 +73,10 @@ class Executor:
             try:
                 found = self._first_look(change, verb) if way is None else self._look_again(change, address, way)
                 if found == wanted:
-                    return
+                    if not _trusts_gone(change, verb):
+                        return
+                    # For a moment AWS may still show the name of whom it no longer lets in.
+                    found = change.before
                 way = _Way(found)
                 if wanted is None:
                     assert found is not None  # it would be as wanted
@@ -160,7 +163,15 @@ class Executor:
             # Those beside it go because of what it will say.
             like = replace(like, document=change.after.document)
         found = self._writer.standing(address, like)
-        return None if found is None else in_arns(found, self._arns)
+        old = gone(change.before) if isinstance(change.before, Role) else ()
+        return None if found is None else in_arns(found, {k: arn for k, arn in self._arns.items() if k not in old})
+
+
+def _trusts_gone(change: Change, verb: Verb) -> bool:
+    """Return whether a trust policy is written again because it names users or roles that are made anew."""
+    return verb is Verb.WRITE and change.action is Action.UPDATE and isinstance(change.before, Role) and bool(
+        gone(change.before)
+    )  # fmt: skip
 
 
 def between(before: Resource | None, found: Resource, after: Resource | None) -> bool:

@@ -44,6 +44,7 @@ from reconciler.model import (
 from reconciler.ownership import (
     GRANT_TAG,
     INLINE_POLICY,
+    ROTATED_TAG,
     STACK_TAG,
     owned_by,
     parse_caller_pack,
@@ -53,6 +54,7 @@ from reconciler.ownership import (
     tags_as_read,
 )
 from reconciler.policy.document import PolicyDocument
+from reconciler.policy.instants import instant_of
 from reconciler.policy.sizes import size
 from reconciler.shards import ShardRequest, ShardResult, Work
 
@@ -373,6 +375,7 @@ def role_of(detail: _Detail, listed: _Detail, stack: str, foreign: Iterable[str]
     `foreign` are the policies on it that are other stacks' caller policies.
     """
     tags = tags_of(detail)
+    rotated = _rotated(tags.pop(ROTATED_TAG, ""), detail)
     return Role(
         grant=tags.get(GRANT_TAG, ""),
         arn=detail["Arn"],
@@ -392,6 +395,7 @@ def role_of(detail: _Detail, listed: _Detail, stack: str, foreign: Iterable[str]
         permissions_boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         max_session_duration=listed.get("MaxSessionDuration", 3600),
         tags=tags,
+        rotated=rotated,
         instance_profiles=frozenset(
             profile["InstanceProfileName"] for profile in detail.get("InstanceProfileList", [])
         ),
@@ -404,6 +408,14 @@ def role_of(detail: _Detail, listed: _Detail, stack: str, foreign: Iterable[str]
             None,
         ),
     )
+
+
+def _rotated(tag: str, detail: _Detail) -> int:
+    """Return when a role was last rotated: as its tag says, or else when it was made."""
+    try:
+        return instant_of(tag)
+    except ValueError:
+        return int(detail["CreateDate"].timestamp())
 
 
 def tags_of(detail: _Detail) -> dict[str, str]:

@@ -11,8 +11,9 @@ from botocore.exceptions import ClientError
 from reconciler.aws.managed import unless_gone
 from reconciler.aws.single import read_role
 from reconciler.model import Role
-from reconciler.ownership import REVOKED_SESSIONS_POLICY
+from reconciler.ownership import REVOKED_SESSIONS_POLICY, ROTATED_TAG
 from reconciler.policy.document import PolicyDocument
+from reconciler.policy.instants import instant_text
 from reconciler.policy.sizes import size
 from reconciler.ports import Toward
 
@@ -51,7 +52,7 @@ def create_role(
             AssumeRolePolicyDocument=role.trust_policy.written,
             Description=role.description,
             MaxSessionDuration=role.max_session_duration,
-            Tags=tag_list(role.tags),
+            Tags=tag_list({**role.tags, **_rotation(role)}),
             **boundary,
         )
     except ClientError as error:
@@ -112,6 +113,11 @@ def tag_list(tags: Mapping[str, str]) -> list[TagTypeDef]:
     return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
 
 
+def _rotation(role: Role) -> dict[str, str]:
+    """Return the tag that says that a role is rotated now; none where it is not."""
+    return {} if role.rotated is None else {ROTATED_TAG: instant_text(role.rotated)}
+
+
 def _take_away(
     iam: IAMClient,
     name: str,
@@ -158,7 +164,8 @@ def _retag(iam: IAMClient, name: str, standing: _Standing, after: Role) -> None:
     if gone := sorted(set(before) - set(after.tags)):
         standing.becomes(tags={key: value for key, value in before.items() if key not in gone})
         unless_gone(lambda: iam.untag_role(RoleName=name, TagKeys=gone))
-    if new := {key: value for key, value in after.tags.items() if before.get(key) != value}:
+    rotation = {} if after.rotated == standing.role.rotated else _rotation(after)
+    if new := {key: value for key, value in after.tags.items() if before.get(key) != value} | rotation:
         # Whose it is, is said by a tag.
-        standing.becomes(tags={**standing.role.tags, **new}, grant=after.grant)
+        standing.becomes(tags=dict(after.tags), grant=after.grant)
         iam.tag_role(RoleName=name, Tags=tag_list(new))

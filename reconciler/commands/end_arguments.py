@@ -19,7 +19,9 @@ _AS_APPLY = {
 
 def add_end(make: Make, common: Iterable[Add]) -> None:
     """Add the commands; `make` makes a subcommand of a name and a summary, `common` adds what takes an approval."""
-    _revoke(make, tuple(common))
+    added = tuple(common)
+    _revoke(make, added)
+    _rotate(make, added)
 
 
 def _revoke(make: Make, common: Iterable[Add]) -> None:
@@ -33,6 +35,22 @@ def _revoke(make: Make, common: Iterable[Add]) -> None:
     for add in common:
         add(command)
     command.set_defaults(**_AS_APPLY)
+
+
+def _rotate(make: Make, common: Iterable[Add]) -> None:
+    command = make("rotate", "make the roles of grants anew, so that all their sessions end")
+    command.add_argument(
+        "grants", nargs="*", metavar="GRANT", help="a grant; GRANT@ACCOUNT for the role in one of its targets"
+    )
+    command.add_argument("--due", action="store_true", help="all roles that are due, by `rotate` of their grants")
+    _manifests(command)
+    command.add_argument(
+        "--accept", action="append", default=[], metavar="RULE",
+        help="go on in spite of this rule's finding, like XG206; may be repeated",
+    )  # fmt: skip
+    for add in common:
+        add(command)
+    command.set_defaults(**{key: value for key, value in _AS_APPLY.items() if key != "accept"})
 
 
 def _manifests(command: argparse.ArgumentParser) -> None:

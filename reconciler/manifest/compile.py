@@ -16,7 +16,7 @@ from reconciler.manifest.policies import File, compile_permissions, compile_poli
 from reconciler.manifest.possible import never_met, protected, stated_twice
 from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
-from reconciler.manifest.times import contradictions, moment
+from reconciler.manifest.times import contradictions, external_ids_of, moment, period
 from reconciler.manifest.variables import VariableError, Variables
 from reconciler.model import Account, Grant, Principal, Require, UnresolvedError, WebIdentity, validity
 from reconciler.ownership import (
@@ -122,6 +122,8 @@ class GrantCompiler:
             "conditions": self._conditions(raw, starts, expires),
             "starts": starts,
             "expires": expires,
+            "rotate_every": self._rotate_every(raw),
+            "external_ids": external_ids_of(self._inherited(raw, "require")) if "oidc" not in raw["from"] else (),
             "max_session_duration": self._duration(raw),
             "inline_policies": self._inline_policies(raw),
             "managed_caller_policy": raw.get("caller_policy", self._defaults.get("caller_policy")) == "managed",
@@ -354,11 +356,14 @@ class GrantCompiler:
                     raise ValueError(f"{network!r} has a netmask, which IAM does not take")
             except ValueError as error:
                 self._problem("XG034", ("require", "source_ip", index), f"{error}; write it like 203.0.113.0/24")
-        if wrong_id := external_id_error(stated.get("external_id")):
-            self._problem("XG013", ("require", "external_id"), wrong_id)
+        external_ids = external_ids_of(stated)
+        for index, external_id in enumerate(external_ids):
+            if wrong_id := external_id_error(external_id):
+                several = (index,) if isinstance(stated["external_id"], list) else ()
+                self._problem("XG013", ("require", "external_id", *several), wrong_id)
         require = Require(
             mfa=stated.get("mfa", False),
-            external_id=stated.get("external_id"),
+            external_ids=external_ids,
             source_org=stated.get("source_org"),
             source_ip=tuple(stated.get("source_ip", ())),
         ).conditions()
@@ -395,6 +400,10 @@ class GrantCompiler:
                     )  # fmt: skip
                 seen.add(fold(key))
 
+    def _rotate_every(self, raw: Mapping[str, Any]) -> int | None:
+        stated = raw["rotate"] if "rotate" in raw else self._defaults.get("rotate")
+        return None if stated is None else period(stated["every"])
+
     def _duration(self, raw: Mapping[str, Any]) -> int:
         text = self._inherited(raw, "session").get("max_duration", "1h")
         match = _DURATION.fullmatch(text)
@@ -418,6 +427,7 @@ class GrantCompiler:
                 )  # fmt: skip
             spelt[key.casefold()] = key
         ours = len(role_tags("", "", prevent_destroy=bool(raw.get("prevent_destroy"))))
+        ours += self._rotate_every(raw) is not None
         if len(tags) + ours > MAX_TAGS:
             self._problem(
                 "XG030", ("tags",),

@@ -165,6 +165,7 @@ _BOUNDS: Mapping[str, Callable[[Any], Check]] = {
     ),
     "minProperties": _of(dict, lambda value, least: len(value) >= least),
     "minItems": _of(list, lambda value, least: len(value) >= least),
+    "maxItems": _of(list, lambda value, most: len(value) <= most),
     "minLength": _of(str, lambda value, least: len(value) >= least),
     "maxLength": _of(str, lambda value, most: len(value) <= most),
     "minimum": _of((int, float), lambda value, least: value >= least),

@@ -133,7 +133,9 @@ def _demands(grant: Grant, absent: tuple[str, ...]) -> PathTo | None:
             # The key is absent: `Null` demands that only with true, and no session has it to be false either.
             if folded == "null" and values == ("true",):
                 continue
-            by_require = len(values) == 1 and values != ("false",) and (operator, key) in _REQUIRED
+            # `require` takes several external ids, and of all else one.
+            single = len(values) == 1 or values == grant.external_ids
+            by_require = single and values != ("false",) and (operator, key) in _REQUIRED
             return ("require", _REQUIRED[operator, key]) if by_require else ("trust_conditions", operator, key)
     return None
 

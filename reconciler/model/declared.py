@@ -160,7 +160,7 @@ class Require:
     """What a caller has to meet beside being trusted."""
 
     mfa: bool = False
-    external_id: str | None = None
+    external_ids: tuple[str, ...] = field(default=(), repr=False)
     source_org: str | None = None
     source_ip: tuple[str, ...] = ()
 
@@ -174,10 +174,10 @@ class Require:
             block["Bool"] = {"aws:MultiFactorAuthPresent": ("true",)}
         if self.source_ip:
             block["IpAddress"] = {"aws:SourceIp": self.source_ip}
-        equals = {"sts:ExternalId": self.external_id, "aws:PrincipalOrgID": self.source_org}
-        for key, value in equals.items():
-            if value is not None:
-                block.setdefault("StringEquals", {})[key] = (value,)
+        organization = (self.source_org,) if self.source_org is not None else ()
+        for key, values in {"sts:ExternalId": self.external_ids, "aws:PrincipalOrgID": organization}.items():
+            if values:
+                block.setdefault("StringEquals", {})[key] = values
         return block
 
 
@@ -202,7 +202,8 @@ class Grant:
     callers are. `conditions` are those of the trust policy, `require` included. `permissions` is None where managed
     policies say it all, where `inline_policies` stand in their place, or where the target account is somebody else's.
     `moved_from` are the names that the grant had before, the oldest first. `starts` and `expires` are moments (see
-    `policy/instants.py`), which `conditions` say too.
+    `policy/instants.py`), which `conditions` say too. `rotate_every` are seconds. `external_ids` are those that
+    `require` accepts, the newest first.
     """
 
     name: str
@@ -227,6 +228,8 @@ class Grant:
     prevent_destroy: bool = False
     starts: int | None = None
     expires: int | None = None
+    rotate_every: int | None = None
+    external_ids: tuple[str, ...] = field(default=(), repr=False)
 
     def names(self) -> tuple[str, ...]:
         """Return all names that the grant has or had, the oldest first."""

@@ -53,6 +53,7 @@ class Role:
     `inline_policies` leaves out caller policies, which are resources of their own, and `AWSRevokeOlderSessions`:
     `sessions_revoked` is what that one says, if it is there, which is never a difference. One that only has such a
     name, and says something else, is among them.
+    `rotated` is the moment of its last rotation, or of its making; of a desired one it is to be marked so.
     Of a desired one `adopt` says that it may take over a role of no stack, and `moved_from` under which earlier names
     of its grant it may still be marked.
     """
@@ -69,6 +70,7 @@ class Role:
     tags: Mapping[str, str] = field(default_factory=dict)
     instance_profiles: frozenset[str] = frozenset()
     sessions_revoked: PolicyDocument | None = field(default=None, compare=False)
+    rotated: int | None = field(default=None, compare=False)
     adopt: bool = field(default=False, compare=False)
     moved_from: tuple[str, ...] = field(default=(), compare=False)
 

@@ -49,7 +49,7 @@ class Request:
     `accepted` are rules whose findings shall not stop the plan. `reviewed` says that the grants of `only` were there
     when the plan was reviewed; they may be gone by now. `roles` are slots to read whosever roles stand there.
     `left_out` are accounts that are not read, since they could not be when the plan was reviewed. With a `shard` only
-    its accounts are planned.
+    its accounts are planned. `rotate` are the slots of roles that are made anew although nothing differs.
     """
 
     manifest: Manifest
@@ -60,6 +60,7 @@ class Request:
     roles: frozenset[tuple[str, ...]] = frozenset()
     left_out: frozenset[str] = frozenset()
     shard: Shard | None = None
+    rotate: frozenset[tuple[str, ...]] = frozenset()
 
 
 def check_accepted(rules: list[str]) -> frozenset[str]:
@@ -100,7 +101,7 @@ def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
     manifest, only = request.manifest, _under_all_names(request)
     timing = Timing(
         int(now.timestamp()), manifest.expiry_notice,
-        tuple(grant for grant in manifest.grants if not only or grant.name in only),
+        tuple(grant for grant in manifest.grants if not only or grant.name in only), request.rotate,
     )  # fmt: skip
     grants = [grant for grant in manifest.grants if not grant.expired(timing.now)]
     desired = desired_state(grants, manifest.accounts, stack=manifest.stack)

@@ -29,6 +29,7 @@ from reconciler.planner.expiry import with_expiry
 from reconciler.planner.narrow import destroyed, narrow
 from reconciler.planner.order import order
 from reconciler.planner.pack import packed
+from reconciler.planner.rotation import with_rotation
 from reconciler.planner.waiting import waiting
 from reconciler.planner.waves import in_waves
 from reconciler.principals import with_arns
@@ -77,7 +78,8 @@ def plan(
     here = {address: resource for address, resource in desired.items() if live.facts[address.account].planned()}
     wanted = packed(here, live, stack=stack)
     live = with_adoptable(wanted, live)
-    found = with_expiry(compare(wanted, live, stack=stack), live.state, timing)
+    found = with_expiry(compare(wanted, live, stack=stack, rotate=timing.rotate), live.state, timing)
+    found = with_rotation(found, wanted, live, timing, stack=stack)
     unread = {facts.account.id: name for name, facts in live.facts.items() if facts.error}
     if any(facts.elsewhere for facts in live.facts.values()):
         # What they mean for other accounts shows when all shards are there.

@@ -4,7 +4,7 @@ desired  live, ours  live, not ours   change
 -------  ----------  --------------   ------
 yes      no          no               create
 yes      yes, equal  -                none
-yes      yes         -                update; replace where the name or the path differs
+yes      yes         -                update; replace where the name or the path differs, or it is rotated
 yes      no          yes              none: a finding says so (rules/role_not_owned.py);
                                       adopt where the grant says so and the role is no stack's
 yes      by hand     -                adopt, of a caller policy: it gets the name that marks it
@@ -40,8 +40,13 @@ from reconciler.principals import gone, why
 _IMMUTABLE = ("path",)
 
 
-def compare(desired: State, live: Live, *, stack: str) -> list[Change]:
-    """Return the changes of each account, as if there were no other; `across.py` brings them together."""
+def compare(
+    desired: State, live: Live, *, stack: str, rotate: frozenset[tuple[str, ...]] = frozenset()
+) -> list[Change]:
+    """Return the changes of each account, as if there were no other; `across.py` brings them together.
+
+    The roles whose slots are in `rotate` are replaced, whether or not anything of them differs.
+    """
     wanted = {address: resource for address, resource in desired.items() if live.facts[address.account].account.managed}
     owned = {address: resource for address, resource in live.state.items() if owns(stack, resource)}
     foreign = {address.slot() for address in live.state if address not in owned}
@@ -56,7 +61,8 @@ def compare(desired: State, live: Live, *, stack: str) -> list[Change]:
         if address.slot() in foreign:
             continue
         standing = paired.get(address)
-        change = _change(address, standing, owned[standing] if standing else None, after)
+        before = owned[standing] if standing else None
+        change = _change(address, standing, before, after, rotate=address.slot() in rotate)
         if change is not None:
             changes.append(change)
     taken = set(paired.values())
@@ -83,7 +89,9 @@ def _adopted(address: Address, after: Resource, live: State) -> Change | None:
     )  # fmt: skip
 
 
-def _change(address: Address, standing: Address | None, before: Resource | None, after: Resource) -> Change | None:
+def _change(
+    address: Address, standing: Address | None, before: Resource | None, after: Resource, *, rotate: bool
+) -> Change | None:
     if standing is None or before is None:
         return Change(address, Action.CREATE, after.grant, None, after)
     names = differing(before, after)
@@ -96,6 +104,11 @@ def _change(address: Address, standing: Address | None, before: Resource | None,
         return Change(
             address, Action.REPLACE, after.grant, before, after, ("name", *names), standing,
             f"moved from the grant {standing.name}",
+        )  # fmt: skip
+    if rotate and isinstance(after, Role):
+        return Change(
+            address, Action.REPLACE, after.grant, before, after, names,
+            reason="it is rotated: made anew under its name, so that all its sessions end",
         )  # fmt: skip
     beside = _beside(before)
     if isinstance(before, CallerPolicy) and before.name:

@@ -151,7 +151,9 @@ def _caller_policy_edges(
 ) -> Iterator[tuple[_Node, _Node]]:
     old, new = doors(change.before, roles.standing), doors(change.after, roles.standing)
     updated = change.action is Action.UPDATE
-    gained, lost = new - old if updated else new, {arn for _, arn in old - new}
+    # What it lets go meanwhile, it opens again.
+    kept = doors(change.interim, roles.standing) if change.interim is not None else old
+    gained, lost = new - kept if updated else new, {arn for _, arn in old - new}
     opened = {arn for _, arn in new}
     entered = set[int]().union(*(roles.coming.get(arn, ()) for _, arn in gained))
     # A policy of one grant is found by the grant, too; one that several grants share only by what it names.

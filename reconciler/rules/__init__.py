@@ -15,7 +15,7 @@ from reconciler.rules.quotas import quotas
 from reconciler.rules.role_not_owned import role_not_owned
 from reconciler.rules.session_capped import session_capped
 from reconciler.rules.sessions_revoked import sessions_revoked
-from reconciler.rules.validity import expired, expires_soon, not_begun
+from reconciler.rules.validity import expired, expires_soon, not_begun, rotation_due, two_external_ids
 
 __all__ = ["ACCEPTABLE", "RULES"]
 
@@ -36,6 +36,8 @@ RULES = (
     expires_soon,
     expired,
     not_begun,
+    rotation_due,
+    two_external_ids,
     permission_set_policy,
     permission_set_unassigned,
     oidc_provider_missing,

@@ -1,10 +1,11 @@
-"""XG240 to XG242: when grants end, have ended, and begin. What is said depends on the time and the manifest alone."""
+"""XG240 to XG243, XG245: when grants end, have ended, and begin, and what is to be rotated."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model import Finding, Grant, Plan, Severity
+from reconciler.model import Address, Finding, Grant, Kind, Plan, Role, Severity
+from reconciler.ownership import owns
 from reconciler.policy.instants import instant_text
 
 _LATER = "give it a later expires, by a change of the manifest that somebody reviews"
@@ -45,5 +46,41 @@ def not_begun(plan: Plan) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _finding(rule: str, severity: Severity, grant: Grant, message: str, way_out: str) -> Finding:
-    return Finding(rule=rule, severity=severity, message=message, way_out=way_out, grant=grant.name)
+def rotation_due(plan: Plan) -> Iterator[Finding]:
+    """Yield a warning for each role that was last rotated, or made, longer ago than its grant says."""
+    grants = [grant for grant in plan.timing.grants if grant.rotate_every and not grant.expired(plan.timing.now)]
+    standing = {address.slot(): (address, role) for address, role in plan.live.state.items()} if grants else {}
+    for grant in grants:
+        slot = Address(grant.target, Kind.ROLE, grant.role_name).slot()
+        address, role = standing.get(slot, (None, None))
+        if not isinstance(role, Role) or role.rotated is None or not owns(plan.stack, role):
+            continue
+        due = role.rotated + (grant.rotate_every or 0)
+        if due > plan.timing.now or slot in plan.timing.rotate:
+            continue
+        what = "the external id of the role" if grant.external_ids else "the role"
+        yield _finding(
+            "XG243", Severity.WARNING, grant,
+            f"{what} {grant.role_name} is due for rotation since {instant_text(due)}: it was last rotated, or made, "
+            f"{instant_text(role.rotated)}",
+            f"xgrant rotate {grant.name}", address,
+        )  # fmt: skip
+
+
+def two_external_ids(plan: Plan) -> Iterator[Finding]:
+    """Yield a note for each grant whose external id is being rotated."""
+    for grant in plan.timing.named():
+        if len(grant.external_ids) > 1 and not grant.expired(plan.timing.now):
+            yield _finding(
+                "XG245", Severity.NOTE, grant,
+                f"the grant {grant.name} accepts two external ids, the new one and the old one",
+                f"once its callers send the new one, drop the old one: xgrant rotate {grant.name} --finish",
+            )  # fmt: skip
+
+
+def _finding(
+    rule: str, severity: Severity, grant: Grant, message: str, way_out: str, address: Address | None = None
+) -> Finding:
+    return Finding(
+        rule=rule, severity=severity, message=message, way_out=way_out, grant=grant.name, address=address
+    )  # fmt: skip

@@ -39,7 +39,7 @@ def demands_mfa(conditions: Conditions) -> bool:
 
 
 def value_for(conditions: Conditions, wanted: str, who: Identity) -> str:
-    """Return a value that meets what the conditions say of a key; empty where they do not name one outright.
+    """Return the first value that meets what the conditions say of a key; empty where they name none outright.
 
     `${aws:username}` stands for the name of an IAM user (user guide, "IAM policy elements: Variables").
     """
@@ -47,7 +47,7 @@ def value_for(conditions: Conditions, wanted: str, who: Identity) -> str:
         if fold(operator).removesuffix("ifexists") not in ("stringequals", "stringlike", "stringequalsignorecase"):
             continue
         for key, values in keys.items():
-            for value in sorted(values) if fold(key) == wanted else ():
+            for value in values if fold(key) == wanted else ():
                 meant = value.replace(_USER_VARIABLE, who.user()) if who.user() else value
                 if not set(meant) & set("*?$"):
                     return meant

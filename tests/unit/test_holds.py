@@ -28,6 +28,7 @@ SMALL: list[dict[str, Any]] = [
     {"minLength": 2},
     {"maxLength": 1},
     {"minItems": 1, "items": {"type": "string"}},
+    {"minItems": 1, "maxItems": 2},
     {"uniqueItems": True},
     {"uniqueItems": False},
     {"minimum": 1},

@@ -1,0 +1,162 @@
+"""`xgrant rotate` gives a role a new id, and everybody who is meant still gets in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
+from reconciler.sandbox.server import Sandbox, writes
+from tests.aws.test_validity import Time, listed, session
+from tests.conftest import Run
+
+GRANTS = f"""\
+version: 1
+stack: platform
+accounts:
+  dev: {{id: "{SOURCE}"}}
+  storage: {{id: "{TARGET}"}}
+defaults:
+  access: {{assume_role: {{name: xgrant-reconciler}}}}
+grants:
+  reader:
+    from: {{account: dev, users: [alice]}}
+    to: {{account: storage, role: Reader}}
+    permissions: [{{actions: "s3:*", resources: "*"}}]
+    rotate: {{every: 90d}}
+  onward:
+    from: {{account: storage, roles: [Reader]}}
+    to: {{account: dev, role: Onward}}
+    permissions: [{{actions: "s3:*", resources: "*"}}]
+  apart:
+    from: {{account: dev, users: [alice]}}
+    to: {{account: storage, role: Apart}}
+    permissions: [{{actions: "s3:*", resources: "*"}}]
+"""
+ROTATED = "xgrant:rotated"
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    path = tmp_path / "grants.yaml"
+    path.write_text(GRANTS)
+    return path
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    return Time(monkeypatch)
+
+
+@pytest.fixture
+def applied(scenario: Scenario, manifest: Path, xgrant: Run) -> Scenario:
+    assert xgrant("apply", manifest, "--auto-approve", "--no-verify").code == 0
+    return scenario
+
+
+def role(sandbox: Sandbox, name: str = "Reader", account: str = TARGET) -> Any:
+    return root_client(sandbox, "iam", account).get_role(RoleName=name)["Role"]
+
+
+def tags(found: Any) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+
+
+def test_a_rotated_role_has_a_new_id_and_the_plan_is_empty(
+    applied: Scenario, sandbox: Sandbox, manifest: Path, xgrant: Run
+) -> None:
+    sandbox.enforce(on=True)
+    used = session(applied)
+    sandbox.enforce(on=False)
+    before, other = role(sandbox), role(sandbox, "Apart")
+    sandbox.recorder.take()
+    done = xgrant("rotate", "reader", "--manifest", manifest, "--auto-approve")
+    assert done.code == 0, done.out + done.err
+    assert "because it is rotated: made anew under its name" in done.out
+    order = [call.operation for call in writes(sandbox.recorder.take())]
+    assert order.index("DeleteUserPolicy") < order.index("DeleteRole") < order.index("CreateRole")
+    assert order.index("CreateRole") < order.index("PutUserPolicy")
+    assert order.index("CreateRole") < order.index("UpdateAssumeRolePolicy")
+    after = role(sandbox)
+    assert (before["RoleId"] != after["RoleId"], role(sandbox, "Apart")["RoleId"]) == (True, other["RoleId"])
+    assert datetime.fromisoformat(tags(after)[ROTATED]) - datetime.now(UTC) < timedelta(minutes=1)
+    planned = xgrant("plan", manifest, "--detailed-exitcode")
+    assert planned.code == 0, planned.out
+    assert xgrant("drift", manifest).code == 0
+    assert "rotate  done" in xgrant("history", manifest).out
+    sandbox.enforce(on=True)
+    assert listed(applied, used) == "AccessDenied"
+    assert listed(applied, session(applied)) == ""
+
+
+def test_a_role_that_trusts_the_rotated_one_trusts_the_new_one(
+    applied: Scenario, sandbox: Sandbox, manifest: Path, xgrant: Run
+) -> None:
+    done = xgrant("rotate", "reader", "--manifest", manifest, "--auto-approve")
+    assert "it trusts a role that is rotated" in done.out
+    trusted = role(sandbox, "Onward", SOURCE)["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"]
+    assert trusted == f"arn:aws:iam::{TARGET}:role/Reader"
+    sandbox.strict.faults.clear()
+    assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
+
+
+def test_the_date_of_a_rotation_outlives_other_changes(
+    applied: Scenario, sandbox: Sandbox, manifest: Path, xgrant: Run
+) -> None:
+    assert ROTATED not in tags(role(sandbox))
+    assert xgrant("rotate", "reader", "--manifest", manifest, "--auto-approve").code == 0
+    marked = tags(role(sandbox))[ROTATED]
+    manifest.write_text(
+        GRANTS.replace("role: Reader}", "role: Reader}\n    tags: {team: data}\n    description: New", 1)
+    )
+    assert xgrant("apply", manifest, "--auto-approve").code == 0
+    found = tags(role(sandbox))
+    assert (found[ROTATED], found["team"]) == (marked, "data")
+    manifest.write_text(GRANTS)
+    assert xgrant("apply", manifest, "--auto-approve").code == 0
+    assert tags(role(sandbox))[ROTATED] == marked
+    assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
+
+
+def test_a_role_is_due_from_the_very_second_on(
+    applied: Scenario, sandbox: Sandbox, manifest: Path, time: Time, xgrant: Run
+) -> None:
+    due = role(sandbox)["CreateDate"].replace(microsecond=0) + timedelta(days=90)
+    time.becomes(due, -1)
+    assert "XG243" not in xgrant("plan", manifest).out
+    assert xgrant("rotate", "--due", "--manifest", manifest, "--auto-approve").out == "No role is due for rotation.\n"
+    time.becomes(due)
+    planned = xgrant("plan", manifest, "--detailed-exitcode")
+    said = f"the role Reader is due for rotation since {due:%Y-%m-%dT%H:%M:%SZ}"
+    assert (planned.code, said in planned.out) == (0, True)
+    drift = xgrant("drift", manifest)
+    assert (drift.code, said in drift.out) == (0, True)
+    before = role(sandbox)["RoleId"]
+    done = xgrant("rotate", "--due", "--manifest", manifest, "--auto-approve")
+    assert done.code == 0, done.out + done.err
+    assert (role(sandbox)["RoleId"] != before, tags(role(sandbox))[ROTATED]) == (True, f"{due:%Y-%m-%dT%H:%M:%SZ}")
+    assert "XG243" not in xgrant("plan", manifest).out
+
+
+REFUSED = {
+    "nothing named": ([], 64, "or say --due"),
+    "both": (["reader", "--due"], 64, "or say --due"),
+    "no such grant": (["redaer"], 64, "did you mean reader?"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), REFUSED.values(), ids=list(REFUSED))
+def test_what_cannot_be_rotated_is_refused(
+    applied: Scenario, manifest: Path, xgrant: Run, arguments: list[str], code: int, words: str
+) -> None:
+    result = xgrant("rotate", *arguments, "--manifest", manifest, "--auto-approve")
+    assert (result.code, words in result.err) == (code, True)
+
+
+def test_a_role_that_must_not_be_destroyed_is_not_rotated(applied: Scenario, manifest: Path, xgrant: Run) -> None:
+    manifest.write_text(GRANTS.replace("rotate: {every: 90d}", "prevent_destroy: true"))
+    result = xgrant("rotate", "reader", "--manifest", manifest, "--auto-approve")
+    assert (result.code, "XG210" in result.out) == (3, True)

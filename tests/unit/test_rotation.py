@@ -1,0 +1,163 @@
+"""What a rotation plans, and when an external id counts as rotated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.errors import UsageError
+from reconciler.model import Action, Manifest, Plan, PrincipalKind, Role, State
+from reconciler.pipeline.main_job import make_plan
+from reconciler.pipeline.rotate import rotation
+from reconciler.pipeline.turns import external_ids
+from reconciler.render.text import text
+from reconciler.use import chosen
+from tests.support import (
+    NOW,
+    StateReader,
+    desired_of,
+    grant_yaml,
+    load_text,
+    manifest_yaml,
+    plan_for,
+    role_at,
+)
+
+MADE = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+
+
+def made(manifest: Manifest) -> State:
+    """Return what stands, each role with the moment when it was made."""
+    return {a: replace(r, rotated=MADE) if isinstance(r, Role) else r for a, r in desired_of(manifest).items()}
+
+
+class WithIds(StateReader):
+    """A reader that knows the ids of the roles, too."""
+
+    def read(self, scope: Any, stopped: Any = str) -> Any:
+        live = super().read(scope, stopped)
+        ids: dict[str, dict[str, str]] = {}
+        for address, role in live.state.items():
+            if isinstance(role, Role):
+                ids.setdefault(address.account, {})["AROA" + address.name.upper().ljust(17, "X")] = role.arn
+        return replace(live, facts={name: replace(f, ids=ids.get(name, {})) for name, f in live.facts.items()})
+
+
+def rotated(manifest: Manifest, *names: str) -> Plan:
+    request = rotation(manifest, chosen(manifest, names), now=NOW, accepted=frozenset())
+    return make_plan(request, WithIds(manifest, made(manifest)), now=NOW)
+
+
+def steps(found: Plan) -> list[str]:
+    return [f"{s.verb} {s.change.removed_address() if s.verb == 'remove' else s.change.address}" for s in found.steps]
+
+
+def test_the_door_is_shut_first_and_opened_last(tmp_path: Path) -> None:
+    found = rotated(load_text(tmp_path, manifest_yaml(grant_yaml(), grant_yaml("other"))), "reader")
+    assert steps(found) == [
+        "remove dev/group/developers/caller-policy/reader",
+        "remove storage/role/reader",
+        "write storage/role/reader",
+        "write dev/group/developers/caller-policy/reader",
+    ]
+    assert {change.action for change in found.changes} == {Action.REPLACE}
+    role = next(change.after for change in found.changes if isinstance(change.after, Role))
+    assert role.rotated == NOW.timestamp()
+    assert "Plan: 0 to create, 0 to update, 2 to replace, 0 to delete." in text(found)
+
+
+def test_of_a_grant_with_several_targets_one_role_may_be_rotated(tmp_path: Path) -> None:
+    head = manifest_yaml(grant_yaml(to="{account: [storage, third]}")).replace(
+        "accounts:", 'accounts:\n  third: {id: "333333333333"}'
+    )
+    manifest = load_text(tmp_path, head)
+    found = rotated(manifest, "reader@third")
+    assert steps(found) == [
+        "remove dev/group/developers/caller-policy/reader",
+        "remove third/role/reader",
+        "write third/role/reader",
+        "write dev/group/developers/caller-policy/reader",
+    ]
+    policy = next(change for change in found.changes if change.address.holder is not None)
+    assert policy.action is Action.UPDATE
+    assert not isinstance(policy.interim, Role)
+    assert policy.interim is not None
+    assert policy.interim.document.resources() == ("arn:aws:iam::987654321098:role/reader",)
+    assert len(rotated(manifest, "reader").changes) == 3
+
+
+def test_a_role_that_is_a_caller_carries_its_caller_policies_over(tmp_path: Path) -> None:
+    onward = grant_yaml("onward", **{"from": "{account: storage, roles: [reader]}", "to": "{account: dev}"})
+    found = rotated(load_text(tmp_path, manifest_yaml(grant_yaml(), onward)), "reader")
+    order = steps(found)
+    carried = "storage/role/reader/caller-policy/onward"
+    assert order.index(f"remove {carried}") < order.index("remove storage/role/reader")
+    assert order.index("write storage/role/reader") < order.index("write dev/role/onward")
+    assert order.index("write dev/role/onward") < order.index(f"write {carried}")
+    trusting = next(change for change in found.changes if change.address == role_at("dev", "onward"))
+    assert (trusting.action, trusting.attributes) == (Action.UPDATE, ("trust_policy",))
+
+
+def test_roles_that_trust_each_other_are_rotated_together(tmp_path: Path) -> None:
+    one = grant_yaml("one", **{"from": "{account: storage, roles: [two]}", "to": "{account: dev}"})
+    two = grant_yaml("two", **{"from": "{account: dev, roles: [one]}", "to": "{account: storage}"})
+    found = rotated(load_text(tmp_path, manifest_yaml(one, two)), "one", "two")
+    order = steps(found)
+    assert {"make dev/role/one", "make storage/role/two"} <= {*order}
+    assert max(order.index("make dev/role/one"), order.index("make storage/role/two")) < order.index(
+        "write dev/role/one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [({"expires": "2025-12-31"}, "has expired"), ({"to": "{account: vendor}"}, "vendor is not managed here")],
+    ids=["expired", "not managed"],
+)
+def test_what_has_no_role_of_ours_is_not_rotated(tmp_path: Path, parts: dict[str, str], words: str) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml(**parts)))
+    with pytest.raises(UsageError, match=words):
+        rotation(manifest, chosen(manifest, ["reader"]), now=NOW, accepted=frozenset())
+
+
+def external(folder: Path, stated: str, **parts: str) -> Manifest:
+    return load_text(
+        folder, manifest_yaml(grant_yaml(require=f"{{external_id: {stated}}}", rotate="{every: 90d}", **parts))
+    )
+
+
+def test_both_external_ids_are_accepted_while_one_is_rotated(tmp_path: Path) -> None:
+    manifest = external(tmp_path, "[fresh-one, an-old-one]")
+    (statement,) = desired_of(manifest)[role_at("storage", "reader")].trust_policy.data()["Statement"]  # type: ignore[union-attr]
+    assert statement["Condition"]["StringEquals"] == {"sts:ExternalId": ["fresh-one", "an-old-one"]}
+    assert external_ids(manifest) == {"fresh-one", "an-old-one"}
+    shown = text(plan_for(manifest, {}))
+    assert "fresh-one" not in shown
+    assert "an-old-one" not in shown
+
+
+def test_the_id_is_rotated_when_the_old_one_is_accepted_no_more(tmp_path: Path) -> None:
+    old, both, new = (external(tmp_path, one) for one in ("an-old-one", "[fresh-one, an-old-one]", "fresh-one"))
+    for before, after, marked in (
+        (old, both, None),
+        (both, new, int(NOW.timestamp())),
+        (old, new, int(NOW.timestamp())),
+    ):
+        request = rotation(after, (), now=NOW, accepted=frozenset())
+        (change,) = make_plan(replace(request, only=frozenset()), StateReader(after, made(before)), now=NOW).changes
+        assert isinstance(change.after, Role)
+        assert change.after.rotated == marked
+
+
+def test_a_grant_whose_id_is_rotated_says_so_until_it_is_done(tmp_path: Path) -> None:
+    found = plan_for(external(tmp_path, "[fresh-one, an-old-one]"), {})
+    assert "note XG245" not in text(found)  # Nothing is known of the time here.
+    manifest = external(tmp_path, "[fresh-one, an-old-one]")
+    request = rotation(manifest, (), now=NOW, accepted=frozenset())
+    shown = text(make_plan(replace(request, only=frozenset()), StateReader(manifest, {}), now=NOW))
+    assert "xgrant rotate reader --finish" in shown
+    assert PrincipalKind.GROUP in {principal.kind for principal in manifest.grants[0].principals}
