@@ -39,10 +39,16 @@ def _revoke(make: Make, common: Iterable[Add]) -> None:
 
 def _rotate(make: Make, common: Iterable[Add]) -> None:
     command = make("rotate", "make the roles of grants anew, so that all their sessions end")
+    command.epilog = (
+        "Of a grant with an external id, that is rotated: a patch of the manifest is printed, by which a new one is "
+        "accepted beside the old one, and with --finish the new one only."
+    )
     command.add_argument(
         "grants", nargs="*", metavar="GRANT", help="a grant; GRANT@ACCOUNT for the role in one of its targets"
     )
     command.add_argument("--due", action="store_true", help="all roles that are due, by `rotate` of their grants")
+    command.add_argument("--finish", action="store_true", help="drop the old one of two external ids")
+    command.add_argument("-o", "--out", metavar="FILE", help="a new file for the patch; default: standard output")
     _manifests(command)
     command.add_argument(
         "--accept", action="append", default=[], metavar="RULE",

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
-from pathlib import Path
 
-from reconciler.commands.output import check_folder, say, warn
+from reconciler.commands.output import new_file, say, warn, write_new
 from reconciler.commands.progress import progress
-from reconciler.errors import UsageError, XgrantError
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.imports import import_roles
 from reconciler.pipeline.main_job import aws_ports
@@ -21,20 +17,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     An account whose callers are needed, and could not be read, leaves the roles that trust it.
     """
-    if arguments.output == "":
-        raise UsageError("--output: the name is empty; name a new file")
-    output = Path(arguments.output) if arguments.output else None
-    if output is not None:
-        if output.exists() or output.is_symlink():
-            raise UsageError(f"--output: {output} exists; name a new file")
-        check_folder("--output", arguments.output)
+    output = new_file("--output", arguments.output)
     shown = progress(arguments)
     manifest = load_with_accounts(arguments.paths, shown.notice)
     reader, _ = aws_ports(manifest, shown.notice)
     roles = frozenset(arguments.role)
     text, found = import_roles(arguments.paths, manifest, reader, account=arguments.account, roles=roles)
     if found.imported and output is not None:
-        _write(output, text)
+        write_new("--output", output, text)
     elif found.imported:
         say(text, end="")
     for role, reason in sorted(found.left.items()):
@@ -47,21 +37,3 @@ def run(arguments: argparse.Namespace) -> int:
     for error in found.unread:
         warn(f"xgrant: {escape(error)}")
     return 1 if roles & set(found.left) or found.unread else 0
-
-
-def _write(output: Path, text: str) -> None:
-    """Write a file that nobody ever sees half-written, and that takes no other's place."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            # A link, unlike a rename, fails where the name is taken by now.
-            os.link(temporary, output)
-        finally:
-            Path(temporary).unlink()
-    except FileExistsError:
-        raise UsageError(f"--output: {output} exists; name a new file") from None
-    except OSError as error:
-        why = error.strerror or error
-        raise XgrantError(f"--output: {output} cannot be written: {why}; make room or name a file elsewhere") from error

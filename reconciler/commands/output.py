@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -121,3 +122,34 @@ def needs_sandbox() -> Iterator[None]:
         raise UsageError(
             f"{error.name} is not installed; the sandbox needs an extra: pip install 'xgrant[sandbox]'"
         ) from error
+
+
+def new_file(option: str, name: str | None) -> Path | None:
+    """Return the file that an option names, None if it names none; UsageError where it cannot be a new file."""
+    if name is None:
+        return None
+    if not name:
+        raise UsageError(f"{option}: the name is empty; name a new file")
+    output = Path(name)
+    if output.exists() or output.is_symlink():
+        raise UsageError(f"{option}: {output} exists; name a new file")
+    check_folder(option, name)
+    return output
+
+
+def write_new(option: str, output: Path, text: str) -> None:
+    """Write a file that nobody ever sees half-written, and that takes no other's place; nobody else may read it."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            # A link, unlike a rename, fails where the name is taken by now.
+            os.link(temporary, output)
+        finally:
+            Path(temporary).unlink()
+    except FileExistsError:
+        raise UsageError(f"{option}: {output} exists; name a new file") from None
+    except OSError as error:
+        why = error.strerror or error
+        raise XgrantError(f"{option}: {output} cannot be written: {why}; make room or name a file elsewhere") from error

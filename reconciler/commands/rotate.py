@@ -6,12 +6,15 @@ import argparse
 
 from reconciler.commands import DEFAULT_PATH, clock
 from reconciler.commands.apply import Job, carry_out
-from reconciler.commands.output import say, warn
+from reconciler.commands.output import new_file, say, warn, write_new
 from reconciler.commands.progress import Progress
 from reconciler.errors import UsageError
-from reconciler.pipeline import Elsewhere, aws_ports, check_accepted, load_with_accounts, make_plan
+from reconciler.model import Grant, Manifest
+from reconciler.pipeline import Elsewhere, aws_ports, check_accepted, load, load_with_accounts, make_plan
+from reconciler.pipeline.external_ids import rotated_external_id
 from reconciler.pipeline.rotate import due, rotation
-from reconciler.use import chosen
+from reconciler.render.escape import escape
+from reconciler.use import Use, chosen
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -19,18 +22,17 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.paths = arguments.paths or [DEFAULT_PATH]
     if arguments.due == bool(arguments.grants):
         raise UsageError("name the grants to rotate, or say --due for all that are due")
+    manifest = load(arguments.paths)
+    external = _with_external_id(arguments, manifest)
+    if external is not None:
+        return _external_id(arguments, manifest, external)
 
     def job(shown: Progress, workers: Elsewhere | None) -> Job | int:
         accepted = check_accepted(arguments.accept)
         manifest = load_with_accounts(arguments.paths, shown.notice, anew=True, writing=True)
         reader, writer = aws_ports(manifest, shown.notice, workers)
-        if arguments.due:
-            found = due(manifest, reader, now=clock.now())
-            for name in sorted({use.grant.name for use in found if use.grant.external_ids}):
-                warn(f"xgrant: the external id of the grant {name} is due; it is rotated by `xgrant rotate {name}`")
-            found = tuple(use for use in found if not use.grant.external_ids)
-        else:
-            found = chosen(manifest, arguments.grants)
+        found = due(manifest, reader, now=clock.now()) if arguments.due else chosen(manifest, arguments.grants)
+        found = _roles(found, due=arguments.due)
         if not found:
             say("No role is due for rotation.")
             return 0
@@ -38,3 +40,44 @@ def run(arguments: argparse.Namespace) -> int:
         return Job(manifest, reader, writer, lambda now: make_plan(request, reader, now=now))
 
     return carry_out(arguments, job)
+
+
+def _roles(found: tuple[Use, ...], *, due: bool) -> tuple[Use, ...]:
+    """Return those whose roles are rotated; of the others, say what to do, or raise UsageError where one was named."""
+    for name in sorted({use.grant.name for use in found if use.grant.external_ids}):
+        if not due:
+            raise UsageError(
+                f"the grant {name} has an external id, and only the organization knows its accounts: rotate it by "
+                "hand, `external_id: [NEW, OLD]`, and later `external_id: NEW`"
+            )
+        warn(f"xgrant: the external id of the grant {name} is due: xgrant rotate {name}")
+    return tuple(use for use in found if not use.grant.external_ids)
+
+
+def _with_external_id(arguments: argparse.Namespace, manifest: Manifest) -> Grant | None:
+    """Return the grant whose external id is meant; None where roles are. UsageError where both or several are."""
+    names = {text.partition("@")[0] for text in arguments.grants}
+    found = {grant.name: grant for grant in manifest.grants if grant.external_ids and names & {*grant.names()}}
+    if found and len(names) > 1:
+        raise UsageError(f"the external id of {min(found)} is rotated by a change of the manifest: name it alone")
+    if not found and (arguments.finish or arguments.out is not None):
+        raise UsageError("--finish and -o are for a grant with an external id; name one")
+    return next(iter(found.values()), None)
+
+
+def _external_id(arguments: argparse.Namespace, manifest: Manifest, grant: Grant) -> int:
+    output = new_file("-o", arguments.out)
+    text = rotated_external_id(arguments.paths, manifest, grant, finish=arguments.finish)
+    if output is None:
+        say(text, end="")
+    else:
+        write_new("-o", output, text)
+    where = "" if output is None else f" {escape(str(output))} has the patch."
+    then = (
+        "then only the new external id is accepted."
+        if arguments.finish
+        else "then both external ids are accepted. Give the new one to the callers; once they send it: "
+        f"xgrant rotate {grant.name} --finish"
+    )
+    warn(f"Nothing is changed yet.{where} Review it and apply: {then}")
+    return 0

@@ -23,11 +23,13 @@ __all__ = ["load"]
 
 @uncollected()
 def load(
-    paths: Iterable[str], *, more: Mapping[str, str] | None = None, directory: Directory | None = None
-) -> Manifest:
+    paths: Iterable[str], *, more: Mapping[str, str] | None = None, instead: Mapping[str, str] | None = None,
+    directory: Directory | None = None,
+) -> Manifest:  # fmt: skip
     """Read files, and directories with all `*.yaml` and `*.yml` below them (see `manifest_files`), as one manifest.
 
-    `more` are texts that count as files too, by what messages call them. `directory` is asked for the accounts of the
+    `more` are texts that count as files too, by what messages call them; `instead` are those that stand in the place of
+    files that are read. `directory` is asked for the accounts of the
     organization, if the manifest names one; without it, grants over those accounts are checked as far as that goes, and
     are `unresolved`.
 
@@ -41,7 +43,8 @@ def load(
     sources: list[tuple[Source, Path]] = []
     for path, root in manifest_files(paths, problems):
         try:
-            source = read_source(path, str(path))
+            text = (instead or {}).get(str(path))
+            source = read_source(path, str(path)) if text is None else parse_yaml(text, str(path))
         except ManifestError as error:
             problems.extend(error.problems)
             continue
@@ -50,7 +53,7 @@ def load(
             problems.append(Problem("XG006", message, source.key_place(("format_version",))))
             continue
         sources.append((source, root))
-    texts = [(parse_yaml(text, name), Path()) for name, text in (more or {}).items()]
+    texts = [(parse_yaml(text, name), Path(name).parent) for name, text in (more or {}).items()]
     manifest = _merged([*sources, *texts], problems, directory)
     if manifest is None or problems:
         raise ManifestError(tuple(problems))

@@ -102,7 +102,7 @@ def parse_yaml(text: str, name: str) -> Source:
     """Parse the text of one YAML document; see `read_source`."""
     try:
         _check_depth(text, name)
-        return _read(list(_compose(text)), name)
+        return _read(list(compose(text)), name)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -134,7 +134,8 @@ def _read(documents: list[yaml.Node], name: str) -> Source:
     return Source(name, data, reader.values, reader.keys)
 
 
-def _compose(text: str) -> Iterator[yaml.Node]:
+def compose(text: str) -> Iterator[yaml.Node]:
+    """Yield the documents of a YAML text as nodes; raises yaml.YAMLError."""
     loader = _CoreLoader(text)
     try:
         while loader.check_node():

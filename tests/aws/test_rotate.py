@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
-from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
+from reconciler.sandbox.scenario import REGION, SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, writes
 from tests.aws.test_validity import Time, listed, session
 from tests.conftest import Run
@@ -160,3 +162,48 @@ def test_a_role_that_must_not_be_destroyed_is_not_rotated(applied: Scenario, man
     manifest.write_text(GRANTS.replace("rotate: {every: 90d}", "prevent_destroy: true"))
     result = xgrant("rotate", "reader", "--manifest", manifest, "--auto-approve")
     assert (result.code, "XG210" in result.out) == (3, True)
+
+
+def test_while_an_external_id_is_rotated_both_are_accepted_and_then_the_new_one(
+    scenario: Scenario, sandbox: Sandbox, manifest: Path, time: Time, xgrant: Run
+) -> None:
+    time.becomes(datetime(2030, 1, 1, tzinfo=UTC))
+    keys = scenario.users["alice"]
+    sts: Any = boto3.client(
+        "sts", endpoint_url=scenario.url, region_name=REGION, aws_access_key_id=keys.access_key,
+        aws_secret_access_key=keys.secret_key,
+    )  # fmt: skip
+
+    def accepts(*external_ids: str) -> list[bool]:
+        sandbox.enforce(on=True)
+        found = []
+        for one in external_ids:
+            try:
+                sts.assume_role(RoleArn=f"arn:aws:iam::{TARGET}:role/Reader", RoleSessionName="alice", ExternalId=one)
+            except ClientError:
+                found.append(False)
+            else:
+                found.append(True)
+        sandbox.enforce(on=False)
+        return found
+
+    rotations = []
+    for stated, expected in (
+        ("an-old-one", [False, True]),
+        ("[a-new-one, an-old-one]", [True, True]),
+        ("a-new-one", [True, False]),
+    ):
+        manifest.write_text(
+            GRANTS.replace("rotate: {every: 90d}", f"rotate: {{every: 90d}}\n    require: {{external_id: {stated}}}")
+        )
+        applied = xgrant("apply", manifest, "--auto-approve", "--no-verify")
+        assert (applied.code, "a-new-one" in applied.out, "an-old-one" in applied.out) == (0, False, False)
+        assert accepts("a-new-one", "an-old-one") == expected
+        assert xgrant("plan", manifest, "--detailed-exitcode").code == 0
+        rotations.append(tags(role(sandbox)).get(ROTATED))
+    assert rotations == [None, None, "2030-01-01T00:00:00Z"]
+    named = xgrant("rotate", "reader", "--manifest", manifest)
+    assert (named.code, "Nothing is changed yet" in named.err) == (0, True)
+    time.becomes(datetime(2030, 4, 1, tzinfo=UTC))
+    due = xgrant("rotate", "--due", "--manifest", manifest, "--auto-approve")
+    assert (due.code, "the external id of the grant reader is due" in due.err) == (0, True)

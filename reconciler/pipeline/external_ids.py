@@ -1,0 +1,81 @@
+"""The rotation of an external id: by changes of the manifest, since it is agreed with somebody else.
+
+By a first one the new id is accepted beside the old one; once everybody sends it, a second one drops the old one.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from reconciler.errors import ManifestError, UsageError, XgrantError
+from reconciler.manifest import load
+from reconciler.manifest.patch import patch, text_of, value_at, with_value
+from reconciler.model import Grant, Manifest
+from reconciler.policy.document import listed
+
+_BYTES = 16
+"""As many as nobody guesses; written as 32 of the 1,224 characters that AWS takes (facts sheet 1.1)."""
+
+
+def rotated_external_id(paths: Sequence[str], manifest: Manifest, grant: Grant, *, finish: bool) -> str:
+    """Return the patch of the manifests that accepts a new external id too, or with `finish` the new one only.
+
+    It was tried: with it, the manifests say that, and nothing else than before.
+
+    Raises:
+        UsageError: there is nothing to begin, or to finish.
+        XgrantError: it cannot be said by changing the one place where the grant states its external id.
+
+    """
+    accepted = grant.external_ids
+    if finish and len(accepted) < 2:
+        raise UsageError(f"the grant {grant.name} accepts one external id, so there is nothing to finish")
+    if not finish and len(accepted) > 1:
+        raise UsageError(
+            f"the grant {grant.name} accepts two external ids already; drop the old one first: "
+            f"xgrant rotate {grant.name} --finish"
+        )
+    file = grant.place.file
+    before = text_of(file)
+    at = ("grants", grant.name, "require", "external_id")
+    # As it is stated: it may be made of variables.
+    stated = value_at(before, at)
+    if stated is None:
+        raise XgrantError(
+            f"{grant.place}: the grant {grant.name} has its external id from defaults, as others may; state one of its "
+            "own in `require` first"
+        )
+    fresh = () if finish else (secrets.token_hex(_BYTES),)
+    after = with_value(before, at, stated[0] if finish else [*fresh, *listed(stated)])
+    if not _only_that(manifest, paths, {file: after}, grant, fresh):
+        raise XgrantError(
+            f"{grant.place}: the external id of the grant {grant.name} stands for others, too; change it by hand: "
+            "`external_id: [NEW, OLD]`, and later `external_id: NEW`"
+        )
+    return patch(before, after, file)
+
+
+def _only_that(
+    before: Manifest, paths: Sequence[str], instead: Mapping[str, str], grant: Grant, fresh: tuple[str, ...]
+) -> bool:
+    """Return whether nothing is changed but what this grant accepts: another may share the value, by an alias."""
+    try:
+        after = load(paths, instead=instead)
+    except ManifestError:
+        return False
+    old, new = ({(one.name, one.target): _bare(one) for one in found.grants} for found in (before, after))
+    for key, one in old.items():
+        if one.name == grant.name:
+            old[key] = replace(one, external_ids=(*fresh, *one.external_ids) if fresh else one.external_ids[:1])
+    return old == new
+
+
+def _bare(grant: Grant) -> Grant:
+    """Return a grant without where it stands, and with its external ids said once."""
+    block = {
+        operator: {key: values for key, values in keys.items() if key.casefold() != "sts:externalid"}
+        for operator, keys in grant.conditions.items()
+    }
+    return replace(grant, place=replace(grant.place, line=0, column=0), conditions=block)

@@ -1,0 +1,108 @@
+"""An external id is rotated by two patches of the manifest; between them both are accepted."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reconciler.manifest import load
+from reconciler.model import Identity
+from reconciler.use.conditions import value_for
+from tests.conftest import Run
+from tests.support import HEAD
+
+OLD = "agreed-long-ago"
+SPELLINGS = {
+    "in a line": f'    require: {{mfa: false, external_id: "{OLD}", source_org: o-abcdefghij}}  # agreed\n',
+    "in a block": f"    require:\n      external_id: {OLD}   # agreed with them\n      mfa: false\n",
+    "as a list": f"    require:\n      external_id:\n        - {OLD}\n\n      # what follows\n      mfa: false\n",
+    "at the end": f"    require:\n      external_id: {OLD}",
+}
+
+
+ANYBODY = Identity("arn:aws:iam::555555555555:user/anybody", "555555555555", temporary=False)
+
+
+def manifest(folder: Path, require: str, head: str = HEAD) -> Path:
+    path = folder / "manifests"
+    path.mkdir(exist_ok=True)
+    text = (
+        head + "grants:\n  # theirs, since 2020\n  vendor-reads:\n    from: {account: vendor, entire_account: true}\n"
+        '    to: {account: storage}\n    permissions: [{actions: "s3:GetObject", resources: "*"}]\n' + require
+    )
+    (path / "vendor.yaml").write_text(text)
+    return path
+
+
+def accepted(path: Path) -> tuple[str, ...]:
+    return load([str(path)]).grants[0].external_ids
+
+
+def apply_patch(folder: Path, text: str) -> None:
+    subprocess.run(["git", "apply", "-"], cwd=folder, input=text, text=True, check=True)
+
+
+@pytest.mark.parametrize("require", SPELLINGS.values(), ids=list(SPELLINGS))
+def test_both_are_accepted_and_then_the_new_one_and_nothing_else_changes(
+    tmp_path: Path, xgrant: Run, require: str
+) -> None:
+    path = manifest(tmp_path, require)
+    begun = xgrant("rotate", "vendor-reads", "--manifest", "manifests")
+    assert (begun.code, OLD in begun.err) == (0, False), begun.err
+    apply_patch(tmp_path, begun.out)
+    new, old = accepted(path)
+    assert (old, len(new)) == (OLD, 32)
+    assert new not in begun.err
+    assert value_for(load([str(path)]).grants[0].conditions, "sts:externalid", ANYBODY) == new
+    done = xgrant("rotate", "vendor-reads", "--finish", "--manifest", "manifests")
+    assert (done.code, new in done.err) == (0, False)
+    apply_patch(tmp_path, done.out)
+    assert accepted(path) == (new,)
+    lines = [line for line in (path / "vendor.yaml").read_text().splitlines() if new not in line]
+    assert [line for line in require.splitlines() if OLD not in line] == lines[9 + 3 :]
+
+
+def test_a_patch_goes_to_a_new_file_that_nobody_else_may_read(tmp_path: Path, xgrant: Run) -> None:
+    path = manifest(tmp_path, SPELLINGS["in a block"])
+    done = xgrant("rotate", "vendor-reads", "--manifest", path, "-o", "change.patch")
+    assert (done.code, done.out) == (0, "")
+    assert (tmp_path / "change.patch").stat().st_mode & 0o777 == 0o600
+    again = xgrant("rotate", "vendor-reads", "--manifest", path, "-o", "change.patch")
+    assert (again.code, "exists; name a new file" in again.err) == (64, True)
+
+
+REFUSED: dict[str, tuple[str, str, list[str], str]] = {
+    "nothing to finish": (SPELLINGS["in a line"], HEAD, ["--finish"], "nothing to finish"),
+    "under way": (f"    require: {{external_id: [new-one, {OLD}]}}\n", HEAD, [], "--finish"),
+    "of defaults": ("", HEAD + f"defaults: {{require: {{external_id: {OLD}}}}}\n", [], "from defaults"),
+    "shared": (
+        (f"    require: {{external_id: &id {OLD}}}\n  other:\n    from: {{account: vendor, entire_account: true}}\n"
+        "    to: {account: dev}\n    permissions: [{actions: 's3:GetObject', resources: '*'}]\n"
+        "    require: {external_id: *id}\n"),
+        HEAD, [], "stands for others, too",
+    ),
+    "beside another": (SPELLINGS["in a line"], HEAD, ["other"], "name it alone"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("require", "head", "arguments", "words"), REFUSED.values(), ids=list(REFUSED))
+def test_what_cannot_be_said_in_one_place_is_refused(
+    tmp_path: Path, xgrant: Run, require: str, head: str, arguments: list[str], words: str
+) -> None:
+    path = manifest(tmp_path, require, head)
+    result = xgrant("rotate", "vendor-reads", *arguments, "--manifest", path)
+    assert (result.code in (1, 3, 64), result.out) == (True, "")
+    assert words in result.err
+    assert not re.search(f"{OLD}|from-a-tag", result.err)
+
+
+def test_an_id_that_is_made_of_variables_stays_so_until_it_is_dropped(tmp_path: Path, xgrant: Run) -> None:
+    head = HEAD.replace('{id: "987654321098"', '{id: "987654321098", tags: {id: from-a-tag}')
+    path = manifest(tmp_path, "    require: {external_id: '${target.tags.id}'}\n", head)
+    begun = xgrant("rotate", "vendor-reads", "--manifest", "manifests")
+    assert "from-a-tag" not in begun.out
+    apply_patch(tmp_path, begun.out)
+    assert accepted(path)[1:] == ("from-a-tag",)
