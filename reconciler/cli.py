@@ -77,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     _changing(commands)
     _asking(commands)
     add_use(lambda name, summary: _use_command(commands, name, summary), _period)
-    add_end(lambda name, summary: _command(commands, name, summary), (_approving, _colour, _progress))
+    add_end(lambda name, summary: _command(commands, name, summary), _period, (_approving, _colour, _progress))
     _trying(commands)
     return top
 

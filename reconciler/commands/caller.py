@@ -23,7 +23,7 @@ _PATIENCE = 5
 def caller(arguments: argparse.Namespace) -> Caller:
     """Return who runs this command; its command line is not masked yet."""
     return Caller(
-        user=_user(),
+        user=user(),
         host=platform.node() or "an unnamed host",
         process=os.getpid(),
         command=shlex.join(arguments.command_line),
@@ -31,13 +31,14 @@ def caller(arguments: argparse.Namespace) -> Caller:
     )
 
 
-def _user() -> str:
+def user() -> str:
+    """Return who runs this process, and for whom where a pipeline says that."""
     try:
-        user = getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError, ImportError):  # A container may run as a number that has no name.
-        user = f"user {os.getuid()}" if hasattr(os, "getuid") else "an unnamed user"
+        name = f"user {os.getuid()}" if hasattr(os, "getuid") else "an unnamed user"
     person = next(filter(None, map(os.environ.get, _PEOPLE)), None)
-    return f"{user} ({person})" if person else user
+    return f"{name} ({person})" if person else name
 
 
 def _commit(path: str) -> str:

@@ -17,11 +17,15 @@ _AS_APPLY = {
 }  # fmt: skip
 
 
-def add_end(make: Make, common: Iterable[Add]) -> None:
-    """Add the commands; `make` makes a subcommand of a name and a summary, `common` adds what takes an approval."""
+def add_end(make: Make, seconds: Callable[[str], int], common: Iterable[Add]) -> None:
+    """Add the commands; `make` makes a subcommand of a name and a summary, `seconds` reads a time like 1h30m.
+
+    `common` adds what takes an approval.
+    """
     added = tuple(common)
     _revoke(make, added)
     _rotate(make, added)
+    _request(make, seconds)
 
 
 def _revoke(make: Make, common: Iterable[Add]) -> None:
@@ -57,6 +61,28 @@ def _rotate(make: Make, common: Iterable[Add]) -> None:
     for add in common:
         add(command)
     command.set_defaults(**{key: value for key, value in _AS_APPLY.items() if key != "accept"})
+
+
+def _request(make: Make, seconds: Callable[[str], int]) -> None:
+    command = make("request", "ask for a grant for a time, by a change of the manifests")
+    command.add_argument("grant", metavar="GRANT", help="the grant that the new one is to be like")
+    command.add_argument(
+        "--for", dest="seconds", type=seconds, required=True, metavar="TIME", help="how long, like 2h or 1d12h"
+    )
+    command.add_argument("--reason", required=True, metavar="TEXT", help="why; a tag and the description of the role")
+    command.add_argument("--start", metavar="TIME", help="from when on, like 2026-12-31T18:00:00Z; default: now")
+    command.add_argument("--requester", metavar="NAME", help="for whom; a tag of the role; default: you")
+    command.add_argument(
+        "--action", action="append", default=[], metavar="ACTION",
+        help="instead of the grant's permissions, like s3:GetObject; may be repeated",
+    )  # fmt: skip
+    command.add_argument(
+        "--resource", action="append", default=[], metavar="ARN", help="what that may be done on; may be repeated"
+    )
+    command.add_argument(
+        "--as-file", metavar="FILE", help="a new manifest file to write; default: a patch on standard output"
+    )
+    _manifests(command)
 
 
 def _manifests(command: argparse.ArgumentParser) -> None:

@@ -53,11 +53,18 @@ def load(
             problems.append(Problem("XG006", message, source.key_place(("format_version",))))
             continue
         sources.append((source, root))
-    texts = [(parse_yaml(text, name), Path(name).parent) for name, text in (more or {}).items()]
+    texts = [(parse_yaml(text, name), _root(name, paths)) for name, text in (more or {}).items()]
     manifest = _merged([*sources, *texts], problems, directory)
     if manifest is None or problems:
         raise ManifestError(tuple(problems))
     return replace(manifest, digest=_digest(sources, more or {}), path=next(iter(paths), ""))
+
+
+def _root(name: str, paths: Iterable[str]) -> Path:
+    """Return the folder that the policy files of a text must lie in: as if it were read as the file of that name."""
+    file = Path(name).resolve()
+    around = (Path(path) for path in paths if Path(path).is_dir() and file.is_relative_to(Path(path).resolve()))
+    return next(around, Path(name).parent)
 
 
 def _merged(

@@ -1,0 +1,50 @@
+"""`xgrant request`: asks for a grant for a time, by a change of the manifests that somebody reviews."""
+
+from __future__ import annotations
+
+import argparse
+
+from reconciler.commands import DEFAULT_PATH, clock
+from reconciler.commands.caller import user
+from reconciler.commands.output import new_file, say, warn, write_new
+from reconciler.errors import UsageError
+from reconciler.pipeline.request import Elevation, request_grant
+from reconciler.policy.instants import instant_of, instant_text
+from reconciler.render.escape import escape
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the patch, or write the new file; AWS is not asked, and nothing is granted."""
+    if bool(arguments.action) != bool(arguments.resource):
+        raise UsageError("--action and --resource go together: what may be done, and on what")
+    output = new_file("--as-file", arguments.as_file)
+    if output is not None and output.suffix.lower() not in (".yaml", ".yml"):
+        raise UsageError(f"--as-file: a manifest is named *.yaml; this is {output}")
+    starts = _starts(arguments.start)
+    asked = Elevation(
+        arguments.grant, starts, starts + arguments.seconds, arguments.reason, arguments.requester or user(),
+        tuple(arguments.action), tuple(arguments.resource),
+    )  # fmt: skip
+    found = request_grant(arguments.paths or [DEFAULT_PATH], asked, arguments.as_file)
+    if output is None:
+        say(found.patch(), end="")
+    else:
+        write_new("--as-file", output, found.text)
+    warn(
+        f"The grant {found.grant} is asked for in {escape(found.file)}, from {instant_text(asked.starts)} to "
+        f"{instant_text(asked.expires)}. Nobody has it before that is reviewed, merged and applied."
+    )
+    return 0
+
+
+def _starts(text: str | None) -> int:
+    now = int(clock.now().timestamp())
+    if text is None:
+        return now
+    try:
+        stated = instant_of(text)
+    except ValueError as error:
+        raise UsageError(f"--start: {error}; this is {text}") from None
+    if stated < now:
+        raise UsageError(f"--start: {instant_text(stated)} is over; name a time to come, or leave it out for now")
+    return stated

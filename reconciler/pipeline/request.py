@@ -1,0 +1,132 @@
+"""A grant for a time, asked for by a new manifest file: whoever reviews and merges it gives it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import UsageError
+from reconciler.manifest import load
+from reconciler.manifest.dump import dump
+from reconciler.manifest.patch import patch, text_of, value_at
+from reconciler.model import Grant, Manifest
+from reconciler.policy.arn import description_error, tag_text_error
+from reconciler.policy.instants import date_text, instant_text
+from reconciler.use import chosen
+
+REQUESTER_TAG, REASON_TAG = "requested-by", "request-reason"
+
+_COPIED = (
+    "from", "to", "permissions", "policy", "inline_policies", "managed_policies", "permissions_boundary",
+    "caller_policy", "require", "trust_conditions", "session", "tags",
+)  # fmt: skip
+"""What of a grant holds for one that is asked for like it: not what is about its role alone."""
+
+_PERMISSIONS = ("permissions", "policy", "inline_policies", "managed_policies")
+_LONGEST_NAME, _LONGEST_TAG, _LONGEST_DESCRIPTION = 64, 256, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Elevation:
+    """What is asked for: a grant like another one, from one moment to another, for somebody and some reason.
+
+    With `actions` on `resources` these are its permissions instead of the other one's.
+    """
+
+    like: str
+    starts: int
+    expires: int
+    reason: str
+    requester: str
+    actions: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """The name of a grant that is asked for, the file that it stands in, and that file's text."""
+
+    grant: str
+    file: str
+    text: str
+
+    def patch(self) -> str:
+        """Return the patch that makes the file."""
+        return patch("", self.text, self.file, new=True)
+
+
+def request_grant(paths: Sequence[str], asked: Elevation, file: str | None) -> Requested:
+    """Return the manifest file that asks for a grant; it was loaded together with the manifests.
+
+    Without a `file` it lies beside the one that has the other grant.
+
+    Raises:
+        UsageError: there is no such grant, or nothing is left of a text that AWS takes.
+        ManifestError: the manifests, or the new file with them, have problems.
+
+    """
+    manifest = load(paths)
+    like = _like(manifest, asked.like)
+    name = _name(like.name, asked, {name for grant in manifest.grants for name in grant.names()})
+    target = file or (Path(like.place.file).parent / f"{name}.yaml").as_posix()
+    stated = value_at(text_of(like.place.file), ("grants", like.name))
+    data = _data(stated, asked, Path(like.place.file).parent, Path(target).parent)
+    text = dump({}, {name: data}, notes={})
+    load(paths, more={target: text})
+    return Requested(name, target, text)
+
+
+def _like(manifest: Manifest, text: str) -> Grant:
+    if text in manifest.unresolved:
+        raise UsageError(f"only the organization knows the accounts of the grant {text}; copy it by hand")
+    if "@" in text:
+        raise UsageError("name the grant without an account: the new one has the same targets; narrow it in the review")
+    return chosen(manifest, [text])[0].grant
+
+
+def _name(like: str, asked: Elevation, taken: Collection[str]) -> str:
+    person = re.sub("[^a-z0-9]+", "-", asked.requester.lower()).strip("-")[:20].strip("-")
+    end = "-".join(filter(None, (person, date_text(asked.starts).replace("-", ""))))
+    names = (
+        f"{like[: _LONGEST_NAME - len(tail)].rstrip('-')}{tail}"
+        for tail in (f"-{end}" + (f"-{number}" if number > 1 else "") for number in range(1, len(taken) + 2))
+    )
+    return next(name for name in names if name not in taken)
+
+
+def _data(stated: Mapping[str, Any], asked: Elevation, old: Path, new: Path) -> dict[str, Any]:
+    """Return what the new file says of the grant; `old` and `new` are the folders of the two files."""
+    data = {key: stated[key] for key in _COPIED if key in stated}
+    # A role has one grant: the new one has its own, named after it.
+    data["to"] = {key: value for key, value in data["to"].items() if key != "role"}
+    if asked.actions:
+        data = {key: value for key, value in data.items() if key not in _PERMISSIONS}
+        data["permissions"] = [{"actions": list(asked.actions), "resources": list(asked.resources)}]
+    for policy in (data.get("policy", {}), *data.get("inline_policies", {}).values()):
+        if "file" in policy:
+            policy["file"] = Path(os.path.relpath(old / policy["file"], new)).as_posix()
+    ours = {
+        REQUESTER_TAG: _text("--requester", asked.requester, tag_text_error, _LONGEST_TAG),
+        REASON_TAG: _text("--reason", asked.reason, tag_text_error, _LONGEST_TAG),
+    }
+    tags = {key: value for key, value in data.get("tags", {}).items() if key.casefold() not in ours}
+    return {
+        # A variable of ours would be filled in.
+        "description": _text("--reason", asked.reason, description_error, _LONGEST_DESCRIPTION).replace("${", "$ {"),
+        "starts": instant_text(asked.starts),
+        "expires": instant_text(asked.expires),
+        **data,
+        "tags": {**tags, **ours},
+    }
+
+
+def _text(option: str, text: str, error: Any, longest: int) -> str:
+    """Return a text as AWS takes it: what `error` has something against becomes a space."""
+    taken = " ".join("".join(" " if error(letter) else letter for letter in text).split())[:longest].strip()
+    if not taken:
+        raise UsageError(f"{option}: nothing of it can stand in a tag of AWS; write letters and digits")
+    return taken

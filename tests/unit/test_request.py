@@ -1,0 +1,176 @@
+"""`xgrant request` writes a manifest that asks for a grant for a time; it grants nothing, and asks AWS nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.manifest import load
+from reconciler.model import Grant
+from tests.conftest import Run
+from tests.support import HEAD, document
+
+NOW = datetime(2026, 11, 25, 21, 30, tzinfo=UTC)
+READING = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+POLICY = {"Version": "2012-10-17", "Statement": [READING]}
+GRANTS = (
+    HEAD
+    + """\
+grants:
+  reader:
+    description: Reads
+    from: {account: dev, users: [alice], groups: [developers]}
+    to: {account: storage, role: Reader, path: /data/}
+    policy: {file: policies/read.json}
+    require: {mfa: true}
+    tags: {team: data, Requested-By: nobody}
+    prevent_destroy: true
+    rotate: {every: 90d}
+    moved: [{from: old}]
+    adopt: true
+  everywhere:
+    from: {account: dev, users: [alice]}
+    to: {account: {tags: {tier: prod}}}
+    permissions: [{actions: "s3:*", resources: "arn:aws:s3:::${account.tags.bucket}"}]
+"""
+).replace('{id: "987654321098"}', '{id: "987654321098", tags: {tier: prod, bucket: data}}')
+
+
+@pytest.fixture
+def manifests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr("reconciler.commands.clock.now", lambda: NOW)
+    folder = tmp_path / "manifests"
+    (folder / "policies").mkdir(parents=True)
+    (folder / "grants.yaml").write_text(GRANTS)
+    (folder / "policies" / "read.json").write_text(json.dumps(POLICY))
+    return folder
+
+
+ASK = ("request", "reader", "--for", "2h", "--reason", "INC-42: look at it", "--requester", "bob@example.com")
+
+
+def grants(folder: Path) -> dict[str, Grant]:
+    return {grant.name: grant for grant in load([str(folder)]).grants}
+
+
+def test_the_patch_makes_a_file_with_a_grant_like_the_other_for_a_time(
+    manifests: Path, tmp_path: Path, xgrant: Run
+) -> None:
+    done = xgrant(*ASK)
+    assert done.code == 0, done.err
+    assert "from 2026-11-25T21:30:00Z to 2026-11-25T23:30:00Z" in done.err
+    subprocess.run(["git", "apply", "-"], cwd=tmp_path, input=done.out, text=True, check=True)
+    found = grants(manifests)
+    new, old = found["reader-bob-example-com-20261125"], found["reader"]
+    assert (manifests / f"{new.name}.yaml").exists()
+    assert (new.principals, new.permissions, new.role_path) == (
+        old.principals,
+        document(READING),
+        "/data/",
+    )
+    assert (new.role_name, new.adopt, new.moved_from, new.prevent_destroy, new.rotate_every) == (
+        new.name,
+        False,
+        (),
+        False,
+        None,
+    )
+    assert new.tags == {"team": "data", "requested-by": "bob@example.com", "request-reason": "INC-42: look at it"}
+    assert new.description == "INC-42: look at it"
+    assert new.conditions == {
+        "Bool": {"aws:MultiFactorAuthPresent": ("true",)},
+        "DateGreaterThanEquals": {"aws:CurrentTime": ("2026-11-25T21:30:00Z",)},
+        "DateLessThan": {"aws:CurrentTime": ("2026-11-25T23:30:00Z",)},
+    }
+
+
+def test_a_file_is_written_where_there_is_none_and_a_second_request_has_another_name(
+    manifests: Path, xgrant: Run
+) -> None:
+    first = xgrant(*ASK, "--as-file", "manifests/requests.yaml")
+    assert (first.code, first.out) == (0, "")
+    again = xgrant(*ASK, "--as-file", "manifests/requests.yaml")
+    assert (again.code, "exists; name a new file" in again.err) == (64, True)
+    (manifests / "more").mkdir()
+    assert xgrant(*ASK, "--as-file", "manifests/more/second.yaml").code == 0
+    assert {"reader-bob-example-com-20261125", "reader-bob-example-com-20261125-2"} <= {*grants(manifests)}
+
+
+def test_other_permissions_may_be_asked_for_and_a_later_time(manifests: Path, xgrant: Run) -> None:
+    done = xgrant(
+        *ASK, "--start", "2026-12-01T09:00+01:00", "--action", "s3:PutObject", "--resource", "arn:aws:s3:::b/*",
+        "--as-file", "manifests/new.yaml",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    found = grants(manifests)["reader-bob-example-com-20261201"]
+    assert found.permissions == document({"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/*"})
+    assert found.starts == datetime(2026, 12, 1, 8, tzinfo=UTC).timestamp()
+
+
+def test_variables_and_criteria_are_copied_as_they_stand(manifests: Path, xgrant: Run) -> None:
+    assert xgrant("request", "everywhere", *ASK[2:], "--as-file", "manifests/new.yaml").code == 0
+    assert "${account.tags.bucket}" in (manifests / "new.yaml").read_text()
+    assert grants(manifests)["everywhere-bob-example-com-20261125"].target == "storage"
+
+
+TEXTS = {
+    "what tags do not take": (
+        "don't, \"please\"; it's #1 <b>",
+        "don t please it s 1 b",
+        "don't, \"please\"; it's #1 <b>",
+    ),
+    "a variable": ("for ${account.id}", "for account.id", "for $ {account.id}"),
+    "lines": ("one\ntwo\x1b[31m", "one two 31m", "one two [31m"),
+    "other letters": ("Störung 故障", "Störung 故障", "Störung"),
+    "too long": ("x" * 2000, "x" * 256, "x" * 1000),
+}
+
+
+@pytest.mark.parametrize(("reason", "tag", "description"), TEXTS.values(), ids=list(TEXTS))
+def test_whatever_the_reason_is_aws_takes_it(
+    manifests: Path, xgrant: Run, reason: str, tag: str, description: str
+) -> None:
+    done = xgrant(
+        "request", "reader", "--for", "2h", "--reason", reason, "--requester", "bob", "--as-file", "manifests/n.yaml"
+    )
+    assert done.code == 0, done.err
+    found = grants(manifests)["reader-bob-20261125"]
+    assert (found.tags["request-reason"], found.description) == (tag, description)
+
+
+REFUSED: dict[str, tuple[list[Any], int, str]] = {
+    "no such grant": (["request", "redaer", *ASK[2:]], 64, "did you mean reader?"),
+    "one target": (["request", "reader@storage", *ASK[2:]], 64, "without an account"),
+    "no reason": ([*ASK[:5], "", "--requester", "b"], 64, "--reason: nothing of it"),
+    "no requester": ([*ASK, "--requester", "***"], 64, "--requester: nothing of it"),
+    "no length": (["request", "reader", "--reason", "x"], 64, "--for"),
+    "too long": (["request", "reader", "--for", "9999d", "--reason", "x"], 64, "at most 365d"),
+    "over": ([*ASK, "--start", "2026-11-25T21:29:59Z"], 64, "is over"),
+    "no zone": ([*ASK, "--start", "2026-12-25T21:29:59"], 64, "--start: a time needs its zone"),
+    "an action alone": ([*ASK, "--action", "s3:GetObject"], 64, "go together"),
+    "no manifest": ([*ASK, "--as-file", "manifests/x.txt"], 64, "named *.yaml"),
+    "no action": ([*ASK, "--action", "s3", "--resource", "*", "--as-file", "manifests/x.yaml"], 3, "manifests/x.yaml:"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), REFUSED.values(), ids=list(REFUSED))
+def test_what_cannot_be_asked_for_is_refused_and_nothing_is_written(
+    manifests: Path, xgrant: Run, arguments: list[str], code: int, words: str
+) -> None:
+    before = sorted(manifests.rglob("*"))
+    result = xgrant(*arguments)
+    assert (result.code, result.out) == (code, ""), result.err
+    assert words in result.err
+    assert sorted(manifests.rglob("*")) == before
+
+
+def test_without_a_requester_it_is_whoever_asks(manifests: Path, xgrant: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "carol")
+    monkeypatch.delenv("GITHUB_ACTOR", raising=False)
+    monkeypatch.delenv("GITLAB_USER_LOGIN", raising=False)
+    assert "+++ b/manifests/reader-carol-20261125.yaml" in xgrant(*ASK[:6]).out
