@@ -58,7 +58,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """One AssumeRole: what is sent. `duration` is in seconds; empty is not sent."""
+    """One AssumeRole: what is sent. `duration` is in seconds; empty is not sent.
+
+    `at` is when, in seconds since 1970; None where that is not known.
+    """
 
     role_arn: str
     session_name: str
@@ -67,6 +70,7 @@ class SessionRequest:
     source_identity: str = ""
     mfa_serial: str = ""
     mfa_code: str = field(default="", repr=False)
+    at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reconciler import clock
 from reconciler.errors import AwsError, UsageError
 from reconciler.events import Notice
 from reconciler.manifest import load
@@ -44,7 +45,7 @@ def assume(paths: Sequence[str], wish: Wish, *, ask_code: Callable[[str], str], 
     manifest, use = _chosen(paths, wish.grant, notify)
     caller = Caller(wish.profile, use.target.partition, notify)
     who = caller.identity()
-    request = request_for(use, who, wish)
+    request = replace(request_for(use, who, wish), at=int(clock.now()))
     if request.mfa_serial and not request.mfa_code:
         code = ask_code(request.mfa_serial)
         check_code(code)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.model import Identity, SessionRequest
 from reconciler.policy.arn import covers
 from reconciler.policy.case import fold
 from reconciler.policy.conditions import Conditions
+from reconciler.policy.instants import instant_of
 
 MFA_KEYS = ("aws:multifactorauthpresent", "aws:multifactorauthage")
 _EXTERNAL_ID = "sts:externalid"
 _USER_VARIABLE = "${aws:username}"
+_CURRENT_TIME = "aws:currenttime"
+_DATES: Mapping[str, Callable[[int, int], bool]] = {
+    "datelessthan": operator.lt, "datelessthanequals": operator.le, "dategreaterthan": operator.gt,
+    "dategreaterthanequals": operator.ge,
+}  # fmt: skip
 _JUDGED = ("null", "bool", "stringequals", "stringlike", "arnlike", "arnequals")
 
 
@@ -32,9 +39,9 @@ def demands(conditions: Conditions, *wanted: str) -> bool:
 def demands_mfa(conditions: Conditions) -> bool:
     """Return whether only sessions with MFA can meet the conditions: without it the keys are absent (facts sheet 6)."""
     return any(
-        fold(key) in MFA_KEYS and (values == ("false",) if fold(operator) == "null" else values != ("false",))
-        for operator, key, values in _each(conditions)
-        if not fold(operator).endswith("ifexists")
+        fold(key) in MFA_KEYS and (values == ("false",) if fold(name) == "null" else values != ("false",))
+        for name, key, values in _each(conditions)
+        if not fold(name).endswith("ifexists")
     )
 
 
@@ -43,8 +50,8 @@ def value_for(conditions: Conditions, wanted: str, who: Identity) -> str:
 
     `${aws:username}` stands for the name of an IAM user (user guide, "IAM policy elements: Variables").
     """
-    for operator, keys in conditions.items():
-        if fold(operator).removesuffix("ifexists") not in ("stringequals", "stringlike", "stringequalsignorecase"):
+    for name, keys in conditions.items():
+        if fold(name).removesuffix("ifexists") not in ("stringequals", "stringlike", "stringequalsignorecase"):
             continue
         for key, values in keys.items():
             for value in values if fold(key) == wanted else ():
@@ -59,17 +66,19 @@ def judged(conditions: Conditions, request: SessionRequest, who: Identity) -> Ju
     context = _context(request, who)
     unmet: list[str] = []
     unknown: list[str] = []
-    for operator, key, values in _each(conditions):
-        met = _met(operator, context, fold(key), values, who)
+    for name, key, values in _each(conditions):
+        met = _met(name, context, fold(key), values, who)
+        if fold(key) == _CURRENT_TIME and request.at is not None:
+            met = _met_by_time(name, request.at, values)
         if met is not True:
-            (unknown if met is None else unmet).append(_words(operator, key, values))
+            (unknown if met is None else unmet).append(_words(name, key, values))
     return Judged(tuple(unmet), tuple(unknown))
 
 
 def _each(conditions: Conditions) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    for operator, keys in conditions.items():
+    for name, keys in conditions.items():
         for key, values in keys.items():
-            yield operator, key, values
+            yield name, key, values
 
 
 def _context(request: SessionRequest, who: Identity) -> Mapping[str, str]:
@@ -105,6 +114,15 @@ def _met(operator: str, context: Mapping[str, str], key: str, values: tuple[str,
     if name in ("stringequals", "bool"):
         return value in wanted
     return any(covers(pattern, value) for pattern in wanted)
+
+
+def _met_by_time(name: str, at: int, values: tuple[str, ...]) -> bool | None:
+    """Return whether a condition on the time is met at a moment; None where that cannot be judged."""
+    compare = _DATES.get(fold(name).removesuffix("ifexists"))
+    try:
+        return None if compare is None else any(compare(at, instant_of(value)) for value in values)
+    except ValueError:
+        return None
 
 
 def _words(operator: str, key: str, values: tuple[str, ...]) -> str:

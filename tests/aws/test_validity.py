@@ -151,3 +151,16 @@ def test_a_plan_file_that_was_reviewed_before_the_end_is_stale_after_it(
     stale = xgrant("apply", "plan.json", manifest)
     assert (stale.code, "the plan is stale" in stale.err) == (4, True)
     assert json.loads(xgrant("plan", manifest, "--format", "json").out)["summary"]["delete"] == 2
+
+
+def test_whoever_uses_a_grant_that_has_ended_is_told_so(
+    applied: Scenario, manifest: Path, time: Time, xgrant: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = applied.users["alice"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_key)
+    time.becomes(ENDS)
+    monkeypatch.setattr("reconciler.clock.now", ENDS.timestamp)
+    result = xgrant("assume", "reader", "--manifest", manifest)
+    assert result.code == 1
+    assert "trust condition not met: DateLessThan aws:CurrentTime: 2030-01-02T00:00:00Z" in result.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,7 +168,7 @@ DENIED = "User: x is not authorized to perform: sts:AssumeRole on resource: y"
 
 def why(
     use: Use, manifest: Manifest, who: Identity = ALICE, *, code: str = "AccessDenied", message: str = DENIED,
-    groups: Collection[str] | None = None, **sent: str,
+    groups: Collection[str] | None = None, **sent: Any,
 ) -> str:  # fmt: skip
     request = SessionRequest(use.role_arn, "alice", 3600, **sent)
     return explained(use, manifest.accounts, who, request, code, message, groups)
@@ -316,3 +317,19 @@ class TestProfiles:
         found = profiles((only(tmp_path, **{key: value}),), who, source="default", mfa_serial="")
         assert found.sections == {}
         assert says in found.left["reader"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "met"),
+    [
+        ("DateLessThan", "2030-01-01T00:00:00Z", False), ("DateLessThan", "2030-01-01T00:00:01Z", True),
+        ("DateGreaterThanEquals", "2030-01-01T00:00:00Z", True), ("DateGreaterThanEquals", "2030-01-01T00:00:01Z", False),
+        ("DateLessThan", "someday", None), ("DateNotEquals", "2030-01-01T00:00:00Z", None),
+    ],
+)  # fmt: skip
+def test_whether_the_grant_has_begun_or_ended_is_judged_by_the_time_of_the_request(
+    operator: str, value: str, met: bool | None
+) -> None:
+    request = SessionRequest("r", "alice", 3600, at=1893456000)
+    found = judged({operator: {"aws:CurrentTime": (value,)}}, request, ALICE)
+    assert (len(found.unmet), len(found.unknown)) == {True: (0, 0), False: (1, 0), None: (0, 1)}[met]
