@@ -9,8 +9,10 @@ from reconciler.commands.apply import Job, carry_out
 from reconciler.commands.output import say
 from reconciler.commands.progress import Progress
 from reconciler.errors import UsageError
-from reconciler.pipeline import Elsewhere, aws_ports, load_with_accounts
+from reconciler.pipeline.directory import load_with_accounts
+from reconciler.pipeline.main_job import aws_ports
 from reconciler.pipeline.revoke import aws_revoker, plan_revocation, revoking
+from reconciler.pipeline.shards import Elsewhere
 from reconciler.policy.instants import instant_of, instant_text
 from reconciler.use import chosen
 

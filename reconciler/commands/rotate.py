@@ -9,10 +9,13 @@ from reconciler.commands.apply import Job, carry_out
 from reconciler.commands.output import new_file, say, warn, write_new
 from reconciler.commands.progress import Progress
 from reconciler.errors import UsageError
+from reconciler.manifest import load
 from reconciler.model import Grant, Manifest
-from reconciler.pipeline import Elsewhere, aws_ports, check_accepted, load, load_with_accounts, make_plan
+from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.external_ids import rotated_external_id
+from reconciler.pipeline.main_job import aws_ports, check_accepted, make_plan
 from reconciler.pipeline.rotate import due, rotation
+from reconciler.pipeline.shards import Elsewhere
 from reconciler.render.escape import escape
 from reconciler.use import Use, chosen
 
