@@ -2,19 +2,26 @@
 
 from reconciler.aws.assume import Caller, has_profile
 from reconciler.aws.console import sign_in_link
+from reconciler.aws.harmless import Trier
 from reconciler.aws.organizations import AwsDirectory
 from reconciler.aws.reader import AwsReader, do_reading, slim
-from reconciler.aws.sessions import Connections
+from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections
+from reconciler.aws.simulate import Simulator
+from reconciler.aws.threads import threads
 from reconciler.aws.writer import AwsWriter
 
 __all__ = [
+    "PARALLEL_ACCOUNTS",
     "AwsDirectory",
     "AwsReader",
     "AwsWriter",
     "Caller",
     "Connections",
+    "Simulator",
+    "Trier",
     "do_reading",
     "has_profile",
     "sign_in_link",
     "slim",
+    "threads",
 ]

@@ -52,10 +52,12 @@ from reconciler.model.resources import (
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted, WaveStarted
 from reconciler.model.session import Identity, Session, SessionRequest, Wish
 from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, UnresolvedError
+from reconciler.model.verification import UNSEEN, Check, Door, Probe, Side, Verdict, Verification, Way
 
 __all__ = [
     "ACTIVE",
     "CANARY",
+    "UNSEEN",
     "Access",
     "Account",
     "AccountFacts",
@@ -66,7 +68,9 @@ __all__ = [
     "CallerPolicy",
     "Carried",
     "Change",
+    "Check",
     "Departed",
+    "Door",
     "Essence",
     "Event",
     "Finding",
@@ -83,6 +87,7 @@ __all__ = [
     "Plan",
     "Principal",
     "PrincipalKind",
+    "Probe",
     "Require",
     "Resource",
     "Result",
@@ -92,6 +97,7 @@ __all__ = [
     "Session",
     "SessionRequest",
     "Severity",
+    "Side",
     "State",
     "StatedTags",
     "Status",
@@ -102,8 +108,11 @@ __all__ = [
     "UnreadTagsError",
     "UnresolvedError",
     "Verb",
+    "Verdict",
+    "Verification",
     "Wave",
     "WaveStarted",
+    "Way",
     "WebIdentity",
     "Whole",
     "Wish",

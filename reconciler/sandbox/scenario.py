@@ -40,6 +40,12 @@ PERMISSIONS = {
             "Resource": "*",
         },
         {
+            "Sid": "Look",
+            "Effect": "Allow",
+            "Action": "iam:SimulatePrincipalPolicy",
+            "Resource": "*",
+        },
+        {
             "Sid": "TargetAccount",
             "Effect": "Allow",
             "Action": [

@@ -84,6 +84,12 @@ def check_trust(request: Request) -> None:
         )
 
 
+def who_asks(request: Request) -> Any | None:
+    """Return the user or role that signs a request; None of a key that nobody has."""
+    caller = _caller(request)
+    return None if caller is None else accounts.principal_with_arn(caller.entity_arn)
+
+
 def _caller(request: Request) -> _Caller | None:
     session = _session(request)
     if session is not None:
