@@ -164,6 +164,10 @@ def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _format(accounts)
     _progress(accounts)
 
+    doctor = _manifest_command(commands, "doctor", "show what is wrong with credentials, trails, quotas and the like")
+    _format(doctor)
+    _progress(doctor)
+
     history = _manifest_command(commands, "history", "show what was applied, by whom and when")
     history.epilog = "With the id of one, as the first PATH, it shows that one with all its steps."
     history.add_argument("--limit", type=_limit, default=20, metavar="N", help="show the newest N; default: 20")

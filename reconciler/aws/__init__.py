@@ -2,6 +2,7 @@
 
 from reconciler.aws.assume import Caller, has_profile
 from reconciler.aws.console import sign_in_link
+from reconciler.aws.examine import Examiner, clock_ahead, legacy_sts
 from reconciler.aws.harmless import Trier
 from reconciler.aws.organizations import AwsDirectory
 from reconciler.aws.reader import AwsReader, do_reading, slim
@@ -17,10 +18,13 @@ __all__ = [
     "AwsWriter",
     "Caller",
     "Connections",
+    "Examiner",
     "Simulator",
     "Trier",
+    "clock_ahead",
     "do_reading",
     "has_profile",
+    "legacy_sts",
     "sign_in_link",
     "slim",
     "threads",

@@ -15,13 +15,13 @@ from reconciler.render.verification import verification_json, verification_text
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was found; return 2 if a door is not as meant, 6 if an account could not be read, else 0."""
+    """Print what was found; return 6 if an account could not be read, else 2 if a door is not as meant, else 0."""
     shown = progress(arguments)
     found = verify(arguments.paths or [DEFAULT_PATH], arguments.grants, arguments.profiles, shown.notice)
     shown.close()
     sys.stdout.write(verification_json(found) if arguments.format == "json" else verification_text(found))
     for why in found.unread.values():
         warn(escape(f"xgrant: {why}"))
-    if any(door.verdict() in (Verdict.CLOSED, Verdict.WIDER) for door in found.doors):
-        return 2
-    return 6 if found.unread else 0
+    if found.unread:
+        return 6
+    return 2 if any(door.verdict() in (Verdict.CLOSED, Verdict.WIDER) for door in found.doors) else 0

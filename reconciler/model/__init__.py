@@ -21,6 +21,7 @@ from reconciler.model.declared import (
     WebIdentity,
     working_roles,
 )
+from reconciler.model.health import Ailment, Allowed, Diagnosis, Trail
 from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
 from reconciler.model.plan import (
     CANARY,
@@ -63,6 +64,8 @@ __all__ = [
     "AccountFacts",
     "Action",
     "Address",
+    "Ailment",
+    "Allowed",
     "ApiCall",
     "Caller",
     "CallerPolicy",
@@ -70,6 +73,7 @@ __all__ = [
     "Change",
     "Check",
     "Departed",
+    "Diagnosis",
     "Door",
     "Essence",
     "Event",
@@ -104,6 +108,7 @@ __all__ = [
     "Step",
     "StepEnded",
     "StepStarted",
+    "Trail",
     "UnreadTags",
     "UnreadTagsError",
     "UnresolvedError",
