@@ -104,7 +104,7 @@ def offered_profiles(paths: Sequence[str], *, source: str, mfa_serial: str | Non
     serial = who.mfa_serial if mfa_serial is None else mfa_serial
     if serial:
         check_serial(serial)
-    groups = _groups(found, manifest, who, caller)
+    groups = groups_of(found, manifest, who, caller)
     mine = usable(found, manifest.accounts, who, groups)
     certain = usable(found, manifest.accounts, who, groups or ())
     return Offered(
@@ -130,12 +130,12 @@ def _with_reason(
     error: AwsError, use: Use, manifest: Manifest, who: Identity, request: SessionRequest, caller: Caller
 ) -> AwsError:
     """Return the error with the side that refuses, and what to do."""
-    groups = _groups((use,), manifest, who, caller) if error.code.startswith("AccessDenied") else None
+    groups = groups_of((use,), manifest, who, caller) if error.code.startswith("AccessDenied") else None
     hint = explained(use, manifest.accounts, who, request, error.code, error.message, groups) or error.hint
     return AwsError(error.account, error.operation, error.code, error.message, request_id=error.request_id, hint=hint)
 
 
-def _groups(found: Sequence[Use], manifest: Manifest, who: Identity, caller: Caller) -> frozenset[str] | None:
+def groups_of(found: Sequence[Use], manifest: Manifest, who: Identity, caller: Caller) -> frozenset[str] | None:
     """Return the groups of who asks; None where that may not be asked, which is said where it matters."""
     if not who.user():
         return frozenset()

@@ -56,11 +56,6 @@ def _denied(
     found = judged(use.grant.conditions, request, who)
     if found.unmet:
         return f"the role's side refuses: trust condition not met: {'; '.join(found.unmet)}"
-    if request.source_identity:
-        return (
-            "the role's side refuses: its trust condition wants a source identity, for which both sides would have to "
-            "allow sts:SetSourceIdentity, and xgrant writes neither; take sts:SourceIdentity out of trust_conditions"
-        )
     because = message.rpartition(" because ")[2]
     unknown = f"; from here nobody can see whether you meet {'; '.join(found.unknown)}" if found.unknown else ""
     if any(kind in because for kind in _ROLES):
@@ -81,7 +76,7 @@ def _applied(use: Use) -> str:
 def _stranger(use: Use, accounts: Mapping[str, Account], who: Identity, groups: Collection[str] | None) -> str:
     """Say why the grant is not for who asks; empty where it is, or may be."""
     mine = [one for one in use.grant.principals if accounts[one.account].id == who.account]
-    if any(_is(one, who, groups) is not False for one in mine):
+    if any(is_principal(one, who, groups) is not False for one in mine):
         return ""
     names = _callers(use, accounts)
     if who.role():
@@ -97,7 +92,7 @@ def _stranger(use: Use, accounts: Mapping[str, Account], who: Identity, groups: 
     )
 
 
-def _is(principal: Principal, who: Identity, groups: Collection[str] | None) -> bool | None:
+def is_principal(principal: Principal, who: Identity, groups: Collection[str] | None) -> bool | None:
     """Return whether a principal of the caller's account is who asks; None where that cannot be seen."""
     match principal.kind:
         case PrincipalKind.USER:
@@ -115,7 +110,7 @@ def _is(principal: Principal, who: Identity, groups: Collection[str] | None) -> 
 def may_use(use: Use, accounts: Mapping[str, Account], who: Identity, groups: Collection[str] | None) -> bool | None:
     """Return whether a grant names who asks; None where it names a group, and nobody can see who is in it."""
     mine = [one for one in use.grant.principals if accounts[one.account].id == who.account]
-    answers = [_is(one, who, groups) for one in mine]
+    answers = [is_principal(one, who, groups) for one in mine]
     return True if True in answers else None if None in answers else False
 
 
