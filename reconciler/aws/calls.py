@@ -35,13 +35,17 @@ from reconciler.model import ApiCall
 
 
 class Pace:
-    """How fast an account is asked: as fast as can be, until it throttles; then slower, and little by little faster."""
+    """How fast an account is asked: as fast as can be, until it throttles; then slower, and little by little faster.
+
+    It is never asked again within `least` seconds.
+    """
 
     _LEAST, _MOST = 0.05, 2.0
 
-    def __init__(self) -> None:
+    def __init__(self, least: float = 0.0) -> None:
         self._lock = threading.Lock()
-        self._interval = 0.0
+        self._floor = least
+        self._interval = least
         self._next = 0.0
 
     def wait(self) -> None:
@@ -61,7 +65,8 @@ class Pace:
     def faster(self) -> None:
         """Ask a little more often."""
         with self._lock:
-            self._interval = 0.0 if self._interval < self._LEAST else 0.7 * self._interval
+            slower = 0.0 if self._interval < self._LEAST else 0.7 * self._interval
+            self._interval = max(self._floor, slower)
 
 
 @dataclass(slots=True)
@@ -159,14 +164,16 @@ class Retries:
         finally:
             self._thread.account = before
 
-    def watch(self, client: Any, account: str, caller: str = "") -> None:
+    def watch(self, client: Any, account: str, caller: str = "", *, least: float = 0.0) -> None:
         """Try the calls of a client again; it must not do so itself.
 
         A `caller` is who is throttled where that is not the account that the calls are about (facts sheet 5.1); which
-        one that is, is for `about` to say.
+        one that is, is for `about` to say. No two calls to the account in the client's region are within `least`
+        seconds.
         """
         service = client.meta.service_model.service_id.hyphenize()
-        pace = self._paces.setdefault(f"{caller or account}/{service}", Pace())
+        where = f"{service}/{client.meta.region_name}" if least else service
+        pace = self._paces.setdefault(f"{caller or account}/{where}", Pace(least))
 
         def before(**_: Any) -> None:
             pace.wait()
