@@ -61,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _times(arguments: argparse.Namespace, now: datetime) -> tuple[datetime, datetime]:
-    until = now if arguments.until is None else _moment(arguments.until, now)
+    # The second that has begun counts, too.
+    soon = now + timedelta(seconds=1)
+    until = soon if arguments.until is None else min(soon, _moment(arguments.until, now))
     wanted = timedelta(seconds=arguments.unused or 0)
     if arguments.since is not None:
         since = _moment(arguments.since, now)

@@ -30,6 +30,7 @@ from reconciler.sandbox.strict.wire import (
     parameters_of,
     refusal,
 )
+from reconciler.sandbox.trail import HISTORY, History, Writing
 
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]+/([^/]+)/aws4_request")
 _STS_VERSION = "2011-06-15"
@@ -106,7 +107,7 @@ class Sandbox:
         self._aws_policies = aws_policies
         moto = emulator()
         self._strict = Strict(moto, seed) if strict else None
-        self.recorder = Recorder(self._strict or moto)
+        self.recorder = Recorder(Writing(self._strict or moto))
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self.recorder, threaded=True, request_handler=_QuietHandler
         )
@@ -129,6 +130,11 @@ class Sandbox:
             raise ValueError("this sandbox is not strict")
         return self._strict
 
+    @property
+    def history(self) -> History:
+        """Return what CloudTrail knows of all accounts."""
+        return HISTORY
+
     def __enter__(self) -> Sandbox:
         self._thread.start()
         self.reset()
@@ -150,6 +156,7 @@ class Sandbox:
         os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true" if self._aws_policies else "false"
         if self._strict is not None:
             self._strict.clear()
+        HISTORY.clear()
         self.recorder.take()
 
     def enforce(self, *, on: bool) -> None:
