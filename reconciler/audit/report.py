@@ -135,6 +135,8 @@ def _role(
 ) -> RoleAudit:
     usages = []
     for seen in tally.callers(role_key(grant, accounts)):
+        if not seen.got.number + seen.refused.number:
+            continue  # The other copy of an event named its caller otherwise.
         known = replace(seen, who=seen.who.resolved(arns))
         usages.append(Usage(known, named(known.who, grant, accounts, uses)))
     target = uses[grant.target]

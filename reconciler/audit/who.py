@@ -90,7 +90,8 @@ def who_of(record: Mapping[str, Any], response: Mapping[str, Any]) -> tuple[Who,
             service = text(identity, "invokedBy")
             return Who(WhoKind.SERVICE, service, "", service), ""
         case "Root":
-            return Who(WhoKind.ROOT, f"{account}:root", account, "root", arn), ""
+            # Its id is that of its account, which the other copy has, too.
+            return Who(WhoKind.ROOT, principal or account, account, "root", arn), ""
         case "FederatedUser":
             return Who(WhoKind.FEDERATED, principal or arn, account, arn.rpartition("/")[2], arn), ""
     return Who(WhoKind.OTHER, principal or arn or kind, account, text(identity, "userName") or kind, arn), session

@@ -136,7 +136,7 @@ class _Editor:
             at = self._text.index(":", parent.end_mark.index) + 1
             yield _Cut(at, at, " {}")
         for index in sorted(indexes):
-            yield self._lines_of(*entries[index])
+            yield self._lines_of(*entries[index], first=index == 0 and len(entries) > 1)
 
     def _from_flow(self, entries: list[tuple[yaml.Node, yaml.Node]], indexes: list[int]) -> Iterator[_Cut]:
         for first, last in _runs(indexes):
@@ -154,8 +154,11 @@ class _Editor:
                     yield _Cut(comma, comma + 1)
                     yield _Cut(self._text.rindex("\n", 0, start), end)
 
-    def _lines_of(self, key: yaml.Node, value: yaml.Node) -> _Cut:
-        """Return the whole lines of an entry, with the comments right above it, and those that are deeper below it."""
+    def _lines_of(self, key: yaml.Node, value: yaml.Node, *, first: bool) -> _Cut:
+        """Return the whole lines of an entry, with the comments right above it, and those that are deeper below it.
+
+        Blank lines behind it go where there are some before it, or where it is the first one of several.
+        """
         start = self._line(key.start_mark.index)
         begun = self._text[self._from(start) : key.start_mark.index]
         if begun.strip() not in ("", "-"):
@@ -166,7 +169,7 @@ class _Editor:
             start -= 1
         while end < self._count() and (self._comment(end) or 0) > column:
             end += 1
-        if start == 0 or not self._words(start - 1):
+        if first or start == 0 or not self._words(start - 1):
             while end < self._count() and not self._words(end):
                 end += 1
         return _Cut(self._from(start), self._from(end))
