@@ -58,6 +58,23 @@ def time_of(record: Mapping[str, Any]) -> str:
     return f"{found.group(1)}T{found.group(2)}Z" if found else ""
 
 
+def role_of(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the account id and the name of the role; empty where the record does not say.
+
+    A refused request may be left out of it; then only the message names the role.
+    """
+    stated = _ROLE.fullmatch(text(mapping(record, "requestParameters"), "roleArn"))
+    if stated is None:
+        assumed = mapping(mapping(record, "responseElements"), "assumedRoleUser")
+        stated = _SESSION.fullmatch(text(assumed, "arn"))
+    if stated is None:
+        arns = (text(item, "ARN") for item in items(record, "resources"))
+        stated = next(filter(None, map(_ROLE.fullmatch, arns)), None)
+    if stated is None:
+        stated = _ROLE.search(text(record, "errorMessage"))
+    return (stated.group(1), stated.group(2)) if stated else ("", "")
+
+
 def read_event(record: Mapping[str, Any]) -> AssumeRoleEvent | None:
     """Return what a record says; None where it lacks its time or its id, so that it cannot be counted."""
     request, response = mapping(record, "requestParameters"), mapping(record, "responseElements")
@@ -67,7 +84,7 @@ def read_event(record: Mapping[str, Any]) -> AssumeRoleEvent | None:
         return None
     who, own_session = who_of(record, response)
     assumed = mapping(response, "assumedRoleUser")
-    account, role = _role_of(record, request, assumed)
+    account, role = role_of(record)
     return AssumeRoleEvent(
         id=key,
         time=time,
@@ -84,17 +101,6 @@ def read_event(record: Mapping[str, Any]) -> AssumeRoleEvent | None:
         error=text(record, "errorCode"),
         message=text(record, "errorMessage"),
     )
-
-
-def _role_of(record: Mapping[str, Any], request: Mapping[str, Any], assumed: Mapping[str, Any]) -> tuple[str, str]:
-    """Return account and name of the role. A refused request may be left out; then only the message names it."""
-    stated = _ROLE.fullmatch(text(request, "roleArn")) or _SESSION.fullmatch(text(assumed, "arn"))
-    if stated is None:
-        arns = (text(item, "ARN") for item in items(record, "resources"))
-        stated = next(filter(None, map(_ROLE.fullmatch, arns)), None)
-    if stated is None:
-        stated = _ROLE.search(text(record, "errorMessage"))
-    return (stated.group(1), stated.group(2)) if stated else ("", "")
 
 
 def _mfa(record: Mapping[str, Any], request: Mapping[str, Any], who: Who) -> bool | None:

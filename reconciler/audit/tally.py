@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from reconciler.audit.event import AssumeRoleEvent, is_assume_role, read_event, time_of
+from reconciler.audit.event import AssumeRoleEvent, is_assume_role, read_event, role_of, time_of
 from reconciler.audit.fields import text
 from reconciler.audit.who import Who, WhoKind
 
@@ -140,11 +140,15 @@ class Tally:
         self._note_day(record)
         if not is_assume_role(record):
             return
+        account, role = role_of(record)
+        demands = self.roles.get((account, role.casefold()))
+        if demands is None and role:
+            return  # Most are of roles that services assume.
         event = read_event(record)
         if event is None:
             self.damaged += 1
         elif self.since <= event.time < self.until:
-            self._add(event)
+            self._add(event, demands)
 
     def callers(self, role: RoleKey) -> Iterator[Seen]:
         """Yield what was seen of each caller of a role."""
@@ -162,16 +166,12 @@ class Tally:
             if len(days) < _MOST_DAYS:
                 days.add(day)
 
-    def _add(self, event: AssumeRoleEvent) -> None:
-        key = (event.account, event.role.casefold())
-        demands = self.roles.get(key)
-        if demands is None and event.role:
-            return
+    def _add(self, event: AssumeRoleEvent, demands: Demands | None) -> None:
         before = self.remembered.note(event.id, mfa=event.mfa is not None)
         if demands is None:
             self.unplaced += before is None
             return
-        seen = self._of(key, event.who)
+        seen = self._of((event.account, event.role.casefold()), event.who)
         if before is None:
             self.counted += 1
             _count(seen, event, demands)
