@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from reconciler.audit.named import Standing
 from reconciler.audit.report import Audit, RoleAudit
+from reconciler.audit.who import WhoKind
 from reconciler.model import Principal, PrincipalKind
 
 Named = tuple[PrincipalKind, str]
@@ -126,6 +127,8 @@ def _uncertain(role: RoleAudit, principal: Principal, found: Audit, before: str,
         for usage in role.usages
     ):
         return "a session may have been one of its"
+    if _by_somebody_gone(role, principal, found, before):
+        return "somebody had a session who is none of its now, and may have been then"
     read = found.uses[account].read
     # The copy in the target account has no more than an id, which has to be known.
     if account not in covered and not (target in covered and read):
@@ -138,3 +141,21 @@ def _uncertain(role: RoleAudit, principal: Principal, found: Audit, before: str,
     if role.use is None or role.use.created >= before:
         return _unknown(role, before)
     return ""
+
+
+def _by_somebody_gone(role: RoleAudit, principal: Principal, found: Audit, before: str) -> bool:
+    """Return whether a session may have been by a group whose member has left, or by a permission set.
+
+    Its role gets another id when its assignment is remade (facts sheet 3.4).
+    """
+    kinds = {
+        PrincipalKind.GROUP: (WhoKind.HIDDEN, WhoKind.USER),
+        PrincipalKind.PERMISSION_SET: (WhoKind.HIDDEN,),
+    }.get(principal.kind, ())
+    return any(
+        usage.seen.who.kind in kinds
+        and usage.seen.who.account == found.accounts[principal.account].id
+        and usage.named.standing is Standing.NOT
+        and usage.seen.got.last >= before
+        for usage in role.usages
+    )
