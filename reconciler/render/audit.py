@@ -17,7 +17,8 @@ from reconciler.wording import few
 
 FORMAT_VERSION = "1.0"
 WIDTH = 100
-_WHO = 36
+_WHO = 32
+_NOT, _MAY = " (!)", " (?)"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 COLUMNS = (
@@ -47,6 +48,11 @@ def audit_text(found: Audit) -> str:
     lines: list[str] = []
     for grant, roles in by_grant.items():
         lines += [*_grant_lines(grant, roles, names), ""]
+    if any(_NOT in line or _MAY in line for line in lines):
+        lines += [
+            f"{_NOT.strip()} the grant does not name it.  {_MAY.strip()} It may be named; not enough is known.",
+            "",
+        ]
     lines += _finding_lines(found, names)
     lines += _looked_lines(found)
     return "".join(f"{part}\n" for line in lines for part in _wrapped(line))
@@ -107,6 +113,8 @@ def who_words(who: Who, names: dict[str, str]) -> str:
             return f"SAML user {who.name}"
         case WhoKind.HIDDEN:
             return f"id {who.name}{where}"
+        case WhoKind.ROOT:
+            return f"root{where}"
         case WhoKind.OTHER:
             return f"{who.name or 'somebody'}{where}"
     return f"{who.kind} {who.name}{where}"
@@ -164,7 +172,7 @@ def _add(into: Count, count: Count) -> None:
 
 
 def _got_row(who: str, row: _Row, targets: int) -> tuple[str, str, str, str, str, str]:
-    sure = {Standing.NAMED: "", Standing.MAY: " (?)", Standing.NOT: " (!)"}[row.standing]
+    sure = {Standing.NAMED: "", Standing.MAY: _MAY, Standing.NOT: _NOT}[row.standing]
     where = f", in {len(row.targets)} of {targets} accounts" if targets > 1 else ""
     return (
         f"{who}{sure}{where}", str(row.count.number), row.count.first[:10], row.count.last[:10], _mfa_words(row.mfa),
