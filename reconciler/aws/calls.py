@@ -56,6 +56,10 @@ class Pace:
             self._next = at + self._interval
         if at > now:
             clock.sleep(at - now)
+        if self._floor:
+            # Whoever slept too long must not be followed at once.
+            with self._lock:
+                self._next = max(self._next, clock.monotonic() + self._floor)
 
     def slower(self) -> None:
         """Ask less often from now on."""

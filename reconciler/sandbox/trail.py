@@ -60,6 +60,8 @@ class History:
     now: Callable[[], float] = time.time
     called: list[tuple[str, str, float, bool]] = field(default_factory=list)
     """Each call: account, region, when, and whether it was let through."""
+    closed: set[tuple[str, str]] = field(default_factory=set)
+    """Accounts with regions that are denied in them, as a service control policy does."""
     _records: dict[tuple[str, str], list[Record]] = field(default_factory=lambda: defaultdict(list))
     _tokens: dict[str, tuple[str, int]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -70,6 +72,7 @@ class History:
             self.clock, self.now = time.monotonic, time.time
             self._records.clear()
             self._tokens.clear()
+            self.closed.clear()
             self.called = []
 
     def put(self, *records: Record) -> None:
@@ -87,6 +90,8 @@ class History:
         """
         with self._lock:
             self._check_pace(account, region)
+            if (account, region) in self.closed:
+                raise JsonRESTError("AccessDeniedException", "denied with an explicit deny in a service control policy")
             self._check(asked)
             same = json.dumps({**asked, "NextToken": None}, sort_keys=True)
             owner, at = self._tokens.get(asked.get("NextToken", ""), (same, 0))
@@ -147,6 +152,8 @@ class Writing:
         access_key, service = environ.get(CREDENTIAL, ("", ""))
         if service == "ec2" and parameters_of(environ).get("Action") == "DescribeRegions":
             return _of_one_partition(call(self._application, environ)).send(start_response)
+        if service == "cloudtrail":
+            return _in_json(call(self._application, environ)).send(start_response)
         if service != "sts" or not access_key:
             return self._application(environ, start_response)
         account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(access_key)
@@ -158,6 +165,18 @@ class Writing:
         if who is not None:
             HISTORY.put(*_records(environ, request, who, reply))
         return reply.send(start_response)
+
+
+def _in_json(reply: Reply) -> Reply:
+    """Return a refusal as this service writes it; moto writes those of IAM in XML for all."""
+    if reply.succeeded() or not reply.body.startswith(b"<"):
+        return reply
+    said = {local(element): element.text or "" for element in parse_xml(reply.body).iter()}
+    code = {"AccessDenied": "AccessDeniedException", "InvalidClientTokenId": "UnrecognizedClientException"}.get(
+        said["Code"], said["Code"]
+    )
+    body = json.dumps({"__type": code, "message": said["Message"]}).encode()
+    return Reply(reply.status, [("Content-Type", "application/x-amz-json-1.1")], body)
 
 
 def _of_one_partition(reply: Reply) -> Reply:
