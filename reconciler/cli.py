@@ -11,6 +11,7 @@ import sys
 
 from reconciler import __version__
 from reconciler.commands import DEFAULT_PATH
+from reconciler.commands.audit_arguments import add_audit
 from reconciler.commands.end_arguments import add_end
 from reconciler.commands.use_arguments import add_use, split_program
 
@@ -162,7 +163,10 @@ def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     doctor = _manifest_command(commands, "doctor", "show what is wrong with credentials, trails, quotas and the like")
     _format(doctor)
     _progress(doctor)
-    _audit(commands)
+
+    audit = _manifest_command(commands, "audit", "show who used which grant, by CloudTrail")
+    add_audit(audit, _period)
+    _progress(audit)
 
     history = _manifest_command(commands, "history", "show what was applied, by whom and when")
     history.epilog = "With the id of one, as the first PATH, it shows that one with all its steps."
@@ -171,32 +175,6 @@ def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
 
     unlock = _manifest_command(commands, "unlock", "release the locks of a run that no longer lives")
     unlock.add_argument("--id", required=True, help="the id of the locks, as the message said that named them")
-
-
-def _audit(commands: argparse._SubParsersAction[_Subcommand]) -> None:
-    audit = _manifest_command(commands, "audit", "show who used which grant, by CloudTrail")
-    audit.add_argument("--grant", action="append", default=[], metavar="NAME", help="only this one; may be repeated")
-    audit.add_argument(
-        "--since", type=_when, metavar="TIME", help="from when on, like 30d, 2026-01-31 or a whole time; default: 30d"
-    )
-    audit.add_argument("--until", type=_when, metavar="TIME", help="until when; default: now")
-    audit.add_argument(
-        "--from-file", action="append", default=[], metavar="FILE",
-        help="logs of a trail, a directory of them, or - for standard input, in place of a lookup; may be repeated",
-    )  # fmt: skip
-    audit.add_argument(
-        "--read-accounts", action="store_true", help="with --from-file, also ask AWS who is in groups and last uses"
-    )
-    audit.add_argument(
-        "--region", action="append", default=[], metavar="REGION",
-        help="look only there; may be repeated; default: all that are enabled",
-    )  # fmt: skip
-    audit.add_argument(
-        "--unused", type=_period, metavar="TIME",
-        help="print a patch of the manifests without what nobody has used for so long, like 90d; changes nothing",
-    )  # fmt: skip
-    audit.add_argument("--format", choices=("table", "json", "csv"), default="table", help="default: table")
-    _progress(audit)
 
 
 def _trying(commands: argparse._SubParsersAction[_Subcommand]) -> None:
@@ -232,19 +210,6 @@ def _period(text: str) -> int:
             f"{MAX_DAYS}d; this is {text}"
         )
     return seconds
-
-
-def _when(text: str) -> int | str:
-    """Return how many seconds ago is meant, or a time that is written out."""
-    if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?)?", text, re.ASCII):
-        return _period(text)
-    from datetime import datetime
-
-    try:
-        datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"there is no such time: {text}") from error
-    return text
 
 
 def _wait(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,8 @@ from reconciler.model import Manifest
 from reconciler.pipeline.audit import LOOKUP_DAYS, AuditRequest, check_lookup, covered, make_audit
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.unused import unused_patch
-from reconciler.render.audit import audit_csv, audit_json, audit_text
+from reconciler.render.audit import audit_text
+from reconciler.render.audit_data import audit_csv, audit_json
 from reconciler.render.escape import escape
 
 _FORMATS = {"table": audit_text, "json": audit_json, "csv": audit_csv}
@@ -37,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_lookup(since, now)
     elif arguments.region:
         raise UsageError("--region is for CloudTrail; files are read as they are")
+    if arguments.unused is not None and arguments.format != "table":
+        raise UsageError("--format and --unused do not go together: what is printed is a patch")
     shown = progress(arguments)
     asks = not files or arguments.read_accounts or arguments.unused is not None
     manifest = _manifest(arguments, shown.notice, asks=asks)
@@ -111,7 +115,7 @@ def _print_patch(manifest: Manifest, found: Audit, before: datetime, *, every_re
     for one in (*unjudged, *patch.left):
         warn(escape(f"not judged: {_of(one)}: {one.why}"))
     if patch.removals:
-        warn(escape(f"Nothing is changed. To take it over: git -C {patch.folder} apply, with this patch."))
+        warn(escape(f"Nothing is changed. To take it over: git -C {shlex.quote(patch.folder)} apply, with this patch."))
     else:
         warn(f"Nothing is known to be unused since {since[:10]}.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from reconciler.audit import OPERATIONS, Audit, Gap, Looked, Tally, audit, demands_of, role_key
 from reconciler.errors import SeveralAccountsError, UsageError, XgrantError
@@ -12,6 +13,9 @@ from reconciler.events import EventsRead, Notice
 from reconciler.model import Account, AccountUse, Grant, Manifest
 from reconciler.pipeline.remembered import remembering
 from reconciler.pipeline.trail_files import LogFileError, log_files, records
+
+if TYPE_CHECKING:
+    from reconciler.aws import Connections
 
 LOOKUP_DAYS = 90
 """What LookupEvents knows (facts sheet 8.2)."""
@@ -48,10 +52,16 @@ def make_audit(request: AuditRequest, notify: Callable[[Notice], None] = lambda 
     manifest = request.manifest
     grants = chosen(manifest, request.grants)
     roles = {role_key(grant, manifest.accounts): demands_of(grant) for grant in grants}
-    uses = _uses(request, notify)
+    # What an account is reached by is had once for both.
+    connections = _connections(manifest, notify) if request.read_accounts or not request.files else None
+    uses = _uses(request, connections)
     with remembering() as remembered:
         tally = Tally(roles, _text(request.since), _text(request.until), remembered)
-        looked = _from_files(request, tally, notify) if request.files else _looked_up(request, tally, notify)
+        looked = (
+            _looked_up(request, tally, connections)
+            if connections is not None and not request.files
+            else _from_files(request, tally, notify)
+        )
     unread = tuple(Gap(name, (), use.error) for name, use in sorted(uses.items()) if use.error)
     known = {gap.error for gap in looked.gaps}
     gaps = (*looked.gaps, *(gap for gap in unread if gap.error not in known))
@@ -61,6 +71,10 @@ def make_audit(request: AuditRequest, notify: Callable[[Notice], None] = lambda 
 def chosen(manifest: Manifest, names: frozenset[str]) -> tuple[Grant, ...]:
     """Return the grants of these names, of earlier ones too; all if there are none. UsageError for one that is none."""
     known = {name for grant in manifest.grants for name in (grant.name, *grant.moved_from)}
+    if unresolved := sorted(names & set(manifest.unresolved)):
+        raise UsageError(
+            f"--grant: only the organization knows the accounts of {', '.join(unresolved)}; --read-accounts asks it"
+        )
     if unknown := sorted(names - known):
         raise UsageError(f"--grant: there is no grant {', '.join(unknown)} in the manifests")
     return tuple(one for one in manifest.grants if not names or names & {one.name, *one.moved_from})
@@ -75,13 +89,20 @@ def check_lookup(since: datetime, now: datetime) -> None:
         )
 
 
-def _uses(request: AuditRequest, notify: Callable[[Notice], None]) -> Mapping[str, AccountUse]:
-    accounts = request.manifest.accounts
-    if not request.read_accounts:
-        return {name: AccountUse(account) for name, account in accounts.items()}
-    from reconciler.aws import Connections, read_uses
+def _connections(manifest: Manifest, notify: Callable[[Notice], None]) -> Connections:
+    # boto3 takes long to import, and files need none of it.
+    from reconciler.aws import Connections
 
-    return read_uses(Connections(request.manifest.stack, notify), accounts.values())
+    return Connections(manifest.stack, notify)
+
+
+def _uses(request: AuditRequest, connections: Connections | None) -> Mapping[str, AccountUse]:
+    accounts = request.manifest.accounts
+    if connections is None or not request.read_accounts:
+        return {name: AccountUse(account) for name, account in accounts.items()}
+    from reconciler.aws import read_uses
+
+    return read_uses(connections, accounts.values())
 
 
 @dataclass(slots=True)
@@ -100,13 +121,12 @@ class _Places:
         )
 
 
-def _looked_up(request: AuditRequest, tally: Tally, notify: Callable[[Notice], None]) -> Looked:
-    from reconciler.aws import AwsTrail, Connections, Page
+def _looked_up(request: AuditRequest, tally: Tally, connections: Connections) -> Looked:
+    from reconciler.aws import AwsTrail, Page
 
     accounts = [account for account in request.manifest.accounts.values() if account.managed]
     places = _Places()
-    trail = AwsTrail(Connections(request.manifest.stack, notify))
-    for item in trail.lookup(accounts, request.regions, OPERATIONS, request.since, request.until):
+    for item in AwsTrail(connections).lookup(accounts, request.regions, OPERATIONS, request.since, request.until):
         if isinstance(item, Page):
             tally.add_all(item.records)
         elif item.error:
@@ -114,7 +134,7 @@ def _looked_up(request: AuditRequest, tally: Tally, notify: Callable[[Notice], N
         else:
             places.regions.setdefault(item.account, []).append(item.region)
             places.number += 1
-        notify(EventsRead(tally.records, places.number, "regions"))
+        connections.notify(EventsRead(tally.records, places.number, "regions"))
     if accounts and not places.regions:
         _raise_all(places, accounts)
     regions = {name: tuple(sorted(found)) for name, found in sorted(places.regions.items())}
