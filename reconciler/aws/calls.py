@@ -45,6 +45,7 @@ class Pace:
     def __init__(self, least: float = 0.0) -> None:
         self._lock = threading.Lock()
         self._floor = least
+        self._connected = False
         self._interval = least
         self._next = 0.0
 
@@ -56,10 +57,15 @@ class Pace:
             self._next = at + self._interval
         if at > now:
             clock.sleep(at - now)
+
+    def sent(self) -> None:
+        """Note that a call is sent at this moment: whoever comes late must not be followed at once."""
         if self._floor:
-            # Whoever slept too long must not be followed at once.
             with self._lock:
-                self._next = max(self._next, clock.monotonic() + self._floor)
+                # The first one has to connect, and comes in later than it is sent.
+                pause = self._floor if self._connected else 2 * self._floor
+                self._connected = True
+                self._next = max(self._next, clock.monotonic() + pause)
 
     def slower(self) -> None:
         """Ask less often from now on."""
@@ -189,6 +195,7 @@ class Retries:
                 raise XgrantError(why)
             tries = request.context.setdefault("xgrant", _Tries())
             tries.sent = clock.monotonic()
+            pace.sent()
 
         def after(**what: Any) -> float | None:
             return self._after(self._thread.account if caller else account, pace, **what)

@@ -23,7 +23,7 @@ from reconciler.model import Account
 _PAGE = 50
 """Events of a page, at most (CloudTrail API reference, LookupEvents)."""
 
-_AT_ONCE = 16
+_AT_ONCE = 32
 _WAITING_PAGES = 64
 
 _DENIED = "allow cloudtrail:LookupEvents to the identity that xgrant uses in this account"

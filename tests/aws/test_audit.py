@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from reconciler.sandbox.scenario import PERMISSIONS, RECONCILER, SOURCE, TARGET, Scenario, root_client
@@ -259,3 +261,62 @@ def test_a_session_of_a_session_is_written_down_as_chained(applied: History, xgr
     assert result.code == 2
     assert "role deployer of dev (!)" in result.out
     assert "not-named: shared-bucket-read in storage: role deployer of dev: 1 session" in result.out
+
+
+class TestEventHistory:
+    """The sandbox refuses and pages as AWS does (facts sheet 8.2)."""
+
+    ASSUMED = [{"AttributeKey": "EventName", "AttributeValue": "AssumeRole"}]  # noqa: RUF012
+
+    @pytest.fixture
+    def client(self, history: History, sandbox: Sandbox) -> Any:
+        history.put(*(r for i in range(60) for r in assumed(user(), ROLE, ago(i + 1))))
+        return raw_client(sandbox.url, TARGET)
+
+    @pytest.mark.parametrize(
+        ("asked", "code"),
+        [
+            ({"LookupAttributes": ASSUMED * 2}, "InvalidLookupAttributesException"),
+            ({"MaxResults": 51}, "InvalidMaxResultsException"),
+            ({"StartTime": 2_000_000_000, "EndTime": 1_000_000_000}, "InvalidTimeRangeException"),
+            ({"NextToken": "guessed"}, "InvalidNextTokenException"),
+        ],
+        ids=lambda value: str(value)[:24],
+    )
+    def test_what_aws_refuses_is_refused(self, client: Any, asked: dict[str, Any], code: str) -> None:
+        with pytest.raises(ClientError) as caught:
+            client.lookup_events(**asked)
+        assert caught.value.response["Error"]["Code"] == code
+
+    def test_a_page_has_fifty_the_newest_first_and_its_token_is_good_for_the_same_request(
+        self, client: Any, clock: Clock
+    ) -> None:
+        first = client.lookup_events(LookupAttributes=self.ASSUMED)
+        times = [event["EventTime"] for event in first["Events"]]
+        assert (len(times), times == sorted(times, reverse=True)) == (50, True)
+        with pytest.raises(ClientError, match="InvalidNextToken"):
+            client.lookup_events(NextToken=first["NextToken"])
+        clock.now += 1
+        rest = client.lookup_events(LookupAttributes=self.ASSUMED, NextToken=first["NextToken"])
+        assert (len(rest["Events"]), "NextToken" in rest) == (10, False)
+
+    def test_the_third_call_within_a_second_is_throttled(self, client: Any, clock: Clock) -> None:
+        for _ in range(2):
+            client.lookup_events()
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            client.lookup_events()
+        clock.now += 1
+        client.lookup_events()
+
+
+def raw_client(url: str, account: str) -> Any:
+    """Return a client that acts as the root of an account, sends whatever it is given, and does not try again."""
+    client = boto3.client(
+        "cloudtrail", endpoint_url=url, region_name="us-east-1", aws_access_key_id="sandbox",
+        aws_secret_access_key="sandbox",
+        config=Config(retries={"total_max_attempts": 1}, parameter_validation=False),
+    )  # fmt: skip
+    client.meta.events.register(
+        "before-call", lambda params, **_: params["headers"].update({"x-moto-account-id": account})
+    )
+    return client
