@@ -82,7 +82,7 @@ def _unknown(role: RoleAudit, before: str) -> str:
     if not role.read:
         return f"the roles of {account} were not read"
     if role.use is None:
-        return f"the role does not exist in {account}: apply has not made it yet"
+        return f"the role does not exist in {account}"
     if role.use.created >= before:
         return f"the role in {account} was made on {role.use.created[:10]}"
     return ""

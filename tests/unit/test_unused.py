@@ -72,7 +72,7 @@ def test_a_grant_stays_whose_role_was_used(tmp_path: Path, role: RoleUse, record
     ("more", "why"),
     [
         ({"role": replace(UNUSED, created=LATELY)}, "the role in storage was made on 2026-02-01"),
-        ({"role": None}, "the role does not exist in storage: apply has not made it yet"),
+        ({"role": None}, "the role does not exist in storage"),
         ({"read": False}, "the roles of storage were not read"),
     ],
     ids=["young", "missing", "not read"],
@@ -161,7 +161,7 @@ def test_a_grant_of_several_targets_goes_only_where_all_of_its_roles_are_unused(
     grant = grant_yaml(**{"from": "{account: vendor, users: [alice]}"}, to="{account: [dev, storage]}")
     removals, unjudged = judged(tmp_path, (), grant)
     assert removals == ()
-    assert unjudged[0].why == "the role does not exist in dev: apply has not made it yet"
+    assert unjudged[0].why == "the role does not exist in dev"
 
 
 def test_what_cannot_be_cut_is_named_and_keeps_no_other_from_going(tmp_path: Path) -> None:
