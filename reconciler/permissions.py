@@ -28,6 +28,9 @@ LOOK = (
 )  # fmt: skip
 """For verify and doctor, which do with less without it."""
 
+AUDIT = ("cloudtrail:LookupEvents", "ec2:DescribeRegions")
+"""For audit, where it reads no files."""
+
 ROLE = (
     "iam:CreateRole", "iam:DeleteRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy", "iam:TagRole",
     "iam:UntagRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy",

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -174,16 +175,21 @@ class Retries:
         finally:
             self._thread.account = before
 
-    def watch(self, client: Any, account: str, caller: str = "", *, least: float = 0.0) -> None:
+    def watch(
+        self, client: Any, account: str, caller: str = "", least: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
         """Try the calls of a client again; it must not do so itself.
 
         A `caller` is who is throttled where that is not the account that the calls are about (facts sheet 5.1); which
-        one that is, is for `about` to say. No two calls to the account in the client's region are within `least`
-        seconds.
+        one that is, is for `about` to say. No two calls of an operation of `least`, to the account in the client's
+        region, are within so many seconds.
         """
         service = client.meta.service_model.service_id.hyphenize()
-        where = f"{service}/{client.meta.region_name}" if least else service
-        pace = self._paces.setdefault(f"{caller or account}/{where}", Pace(least))
+        region = f"/{client.meta.region_name}" if least else ""
+        pace = self._paces.setdefault(f"{caller or account}/{service}{region}", Pace())
+        for operation, seconds in least.items():
+            rare = self._paces.setdefault(f"{caller or account}/{service}{region}/{operation}", Pace(seconds))
+            keep(client, f"{service}.{operation}", rare)
 
         def before(**_: Any) -> None:
             pace.wait()
@@ -195,7 +201,6 @@ class Retries:
                 raise XgrantError(why)
             tries = request.context.setdefault("xgrant", _Tries())
             tries.sent = clock.monotonic()
-            pace.sent()
 
         def after(**what: Any) -> float | None:
             return self._after(self._thread.account if caller else account, pace, **what)
@@ -265,6 +270,13 @@ class Retries:
             return True
         clock.wait(seconds, self._stopped)
         return not self._stopped()
+
+
+def keep(client: Any, what: str, pace: Pace) -> None:
+    """Let the calls of a client keep a pace: those of a service, or of one operation of it."""
+    client.meta.events.register_first(f"request-created.{what}", lambda **_: pace.wait())
+    # After it was signed: for that, credentials may have had to be renewed, and that takes time.
+    client.meta.events.register_last(f"request-created.{what}", lambda **_: pace.sent())
 
 
 def _readable(response_dict: dict[str, Any], **_: Any) -> None:

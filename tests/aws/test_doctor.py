@@ -269,6 +269,7 @@ def test_the_permissions_that_are_asked_about_are_those_of_the_readme() -> None:
     assert stated == {
         "Read": read,
         "Look": set(permissions.LOOK),
+        "Audit": set(permissions.AUDIT),
         "TargetAccount": {*permissions.ROLE, permissions.INSTANCE_PROFILE},
         "SourceAccount": caller,
         "ManagedPolicies": {*permissions.MANAGED_POLICY, *attach},
