@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.model import Action, Address, CallerPolicy, Change, ManagedPolicy, Resource, differing
 from reconciler.policy.arn import account_of
+from reconciler.policy.canonical import one_or_list
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
+from reconciler.policy.sessions import ASSUME, further_resources
 
 Opening = tuple[str, str, str]
 """Account and holder, like `group/developers`, and the ARN of a role that it may assume."""
 
 
-def opening(arns: Iterable[str]) -> PolicyDocument:
-    """Return the policy that lets its holder assume these roles."""
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": sorted(arns)}
-    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
+def opening(arns: Iterable[str], further: Mapping[str, Collection[str]] | None = None) -> PolicyDocument:
+    """Return the policy that lets its holder assume these roles.
+
+    `further` are by action the roles with which the holder may do that, too; see `policy.sessions`.
+    """
+    roles = sorted(arns)
+    allowed = {ASSUME: roles}
+    for action, named in sorted((further or {}).items()):
+        allowed[action] = [arn for arn in roles if arn in named]
+    statements = [
+        {"Effect": "Allow", "Action": action, "Resource": one_or_list(named)}
+        for action, named in allowed.items()
+        if named
+    ]
+    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": statements})
 
 
 def openings(address: Address, policy: Resource | None) -> Iterator[Opening]:
@@ -53,14 +66,16 @@ def without_roles(
     if len(kept) == len(named):
         return change
     accounts = {account_of(arn) for arn in new}
-    stood = before.document.resources() if isinstance(before, CallerPolicy | ManagedPolicy) else ()
+    old = before.document if isinstance(before, CallerPolicy | ManagedPolicy) else None
+    stood = old.resources() if old is not None else ()
     kept += [arn for arn in stood if arn in keep and account_of(arn) in accounts and arn not in kept]
     reason = "; ".join(filter(None, (change.reason, why)))
     if not kept:
         if before is None or change.action is Action.ADOPT:
             return None
         return Change(change.removed_address(), Action.DELETE, before.grant, before, None, reason=reason)
-    result = replace(after, document=opening(kept))
+    further = further_resources(*filter(None, (after.document, old)))
+    result = replace(after, document=opening(kept, further))
     if before is None or change.action is not Action.UPDATE:
         return replace(change, after=result, reason=reason)
     names = differing(before, result)

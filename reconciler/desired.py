@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from reconciler.caller_policies import opening
 from reconciler.model import (
     CURRENT_TIME,
     Account,
@@ -22,9 +23,10 @@ from reconciler.ownership import EXPIRY_POLICY, INLINE_POLICY, permissions_name,
 from reconciler.policy.arn import iam_arn
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.policy.instants import instant_text
+from reconciler.policy.sessions import further_actions
 from reconciler.policy.sizes import QUOTAS, size
 from reconciler.policy.split import split
-from reconciler.trust import one_or_list, trust_policy
+from reconciler.trust import trust_policy
 
 
 def desired_state(grants: Iterable[Grant], accounts: Mapping[str, Account], *, stack: str) -> State:
@@ -67,9 +69,13 @@ def role_address(grant: Grant) -> Address:
 
 def caller_policy(grants: Iterable[Grant], accounts: Mapping[str, Account]) -> PolicyDocument:
     """Return the policy that lets its holder assume the roles of one grant in all its target accounts."""
-    roles = sorted(_role_arn(grant, accounts[grant.target]) for grant in grants)
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": one_or_list(roles)}
-    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
+    roles: list[str] = []
+    further: dict[str, set[str]] = {}
+    for grant in grants:
+        roles.append(_role_arn(grant, accounts[grant.target]))
+        for action in further_actions(grant.conditions):
+            further.setdefault(action, set()).add(roles[-1])
+    return opening(roles, further)
 
 
 def expiry_policy(expires: int) -> PolicyDocument:

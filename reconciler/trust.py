@@ -7,9 +7,11 @@ from typing import Any
 
 from reconciler.model import Account, Grant, Principal, PrincipalKind, WebIdentity
 from reconciler.policy.arn import iam_arn, root_arn
+from reconciler.policy.canonical import one_or_list
 from reconciler.policy.conditions import Conditions, joined
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.policy.permission_sets import KEY, OPERATOR, role_patterns
+from reconciler.policy.sessions import ASSUME, further_actions
 from reconciler.policy.web_identity import ACTION, provider_arn
 
 
@@ -45,7 +47,7 @@ def _token(identity: WebIdentity, target: Account, conditions: Conditions) -> di
     return {
         "Effect": "Allow",
         "Principal": {"Federated": provider},
-        "Action": ACTION,
+        "Action": _actions(ACTION, conditions),
         "Condition": _block(joined(identity.conditions(), conditions)),
     }
 
@@ -82,9 +84,13 @@ def _assumed_by(principals: Iterable[str], conditions: Conditions) -> dict[str, 
     statement: dict[str, Any] = {
         "Effect": "Allow",
         "Principal": {"AWS": one_or_list(sorted(principals))},
-        "Action": "sts:AssumeRole",
+        "Action": _actions(ASSUME, conditions),
     }
     return {**statement, "Condition": _block(conditions)} if conditions else statement
+
+
+def _actions(action: str, conditions: Conditions) -> str | list[str]:
+    return one_or_list([action, *further_actions(conditions)])
 
 
 def _block(conditions: Conditions) -> dict[str, Any]:
@@ -92,8 +98,3 @@ def _block(conditions: Conditions) -> dict[str, Any]:
         operator: {key: one_or_list(list(values)) for key, values in keys.items()}
         for operator, keys in conditions.items()
     }
-
-
-def one_or_list(values: list[str]) -> str | list[str]:
-    """Return one value by itself and several as a list, as people write them, and as AWS gives them back."""
-    return values[0] if len(values) == 1 else values

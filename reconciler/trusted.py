@@ -13,6 +13,7 @@ from reconciler.policy.canonical import canonical_key
 from reconciler.policy.case import fold
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.permission_sets import KEY, OPERATOR, named_by, patterns_in
+from reconciler.policy.sessions import further_actions
 from reconciler.policy.web_identity import ACTION, provider_of
 
 _ARN = re.compile(r"arn:([a-z-]+):(iam|sts)::(\d{12}):(?:(root)|(user|role)(/(?:.*/)?)([^/]+)|.*)")
@@ -99,13 +100,14 @@ def _of_statement(statement: Mapping[str, Any], target: Account) -> Trust | Toke
     principal = statement.get("Principal")
     if statement.get("Effect") != "Allow" or not isinstance(principal, dict):
         raise NotExpressibleError("its trust policy trusts everybody, or denies; a grant names whom it trusts")
-    actions = [fold(action) for action in statement.get("Action", [])]
     conditions = statement.get("Condition", {})
-    if set(principal) == {"Federated"} and actions == [fold(ACTION)]:
+    further = {*map(fold, further_actions(conditions))}
+    actions = {fold(action) for action in statement.get("Action", [])}
+    if set(principal) == {"Federated"} and actions == {fold(ACTION), *further}:
         return _token(principal["Federated"], target, conditions)
     if set(principal) != {"AWS"}:
         raise NotExpressibleError("it is trusted to a service or an identity provider too")
-    if actions != ["sts:assumerole"]:
+    if actions != {"sts:assumerole", *further}:
         raise NotExpressibleError("its trust policy allows another action than sts:AssumeRole, or more")
     return _callers(principal["AWS"], target, conditions)
 

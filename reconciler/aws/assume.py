@@ -70,6 +70,7 @@ class Caller:
             "RoleArn": request.role_arn, "RoleSessionName": request.session_name, "DurationSeconds": request.duration,
             "ExternalId": request.external_id, "SourceIdentity": request.source_identity,
             "SerialNumber": request.mfa_serial, "TokenCode": request.mfa_code,
+            "Tags": [{"Key": key, "Value": value} for key, value in request.tags.items()],
         }  # fmt: skip
         with self._client("sts", account) as sts, aws_errors(account, "AssumeRole"):
             answer = sts.assume_role(**{name: value for name, value in sent.items() if value})

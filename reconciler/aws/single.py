@@ -44,7 +44,9 @@ def _read_caller_policy(iam: IAMClient, address: Address, like: CallerPolicy, st
         return None
     others = {name: document(name) for name in like.beside}
     beside = tuple(
-        name for name, other in others.items() if other is not None and opens_some_of(other, like.document.resources())
+        name
+        for name, other in others.items()
+        if other is not None and opens_some_of(other, like.document, like.document.resources())
     )
     return CallerPolicy(address.name, standing, name=like.name, beside=beside)
 

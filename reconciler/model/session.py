@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -68,6 +69,7 @@ class SessionRequest:
     duration: int
     external_id: str = field(default="", repr=False)
     source_identity: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
     mfa_serial: str = ""
     mfa_code: str = field(default="", repr=False)
     at: int | None = None

@@ -14,6 +14,8 @@ from reconciler.planner.circles import without_circles
 from reconciler.planner.order import doors, passes_on
 from reconciler.planner.waiting import waiting
 from reconciler.policy.arn import account_of
+from reconciler.policy.document import PolicyDocument
+from reconciler.policy.sessions import further_resources
 from reconciler.wording import few
 
 
@@ -95,7 +97,7 @@ def _with_doors_shut(changes: Iterable[Change]) -> Iterator[Change]:
         stays = {*before.document.resources()} & {*after.document.resources()} - {role.arn for role in shut}
         if stays:
             # It opens roles in other accounts, too.
-            yield replace(change, interim=replace(after, document=opening(stays)))
+            yield replace(change, interim=replace(after, document=_opening(stays, after)))
         else:
             yield replace(change, action=Action.REPLACE, reason="it goes while the role that it opens changes")
 
@@ -125,6 +127,11 @@ def _in_two_steps(change: Change, roles: Mapping[str, list[Change]]) -> Change:
         return replace(change, action=Action.REPLACE, reason="nothing of what it opens stays")
     stays, holders = {arn for _, arn in old & new}, frozenset(holder for holder, _ in old & new)
     if isinstance(after, CallerPolicy):
-        return replace(change, interim=replace(after, document=opening(stays)))
+        return replace(change, interim=replace(after, document=_opening(stays, after)))
     assert isinstance(after, ManagedPolicy)  # no role, and no other kind is left
-    return replace(change, interim=replace(after, document=opening(stays), attached_to=holders))
+    return replace(change, interim=replace(after, document=_opening(stays, after), attached_to=holders))
+
+
+def _opening(arns: Iterable[str], of: CallerPolicy | ManagedPolicy) -> PolicyDocument:
+    """Return the policy that opens these roles as `of` does."""
+    return opening(arns, further_resources(of.document))

@@ -35,7 +35,7 @@ def with_adoptable(desired: State, live: Live) -> Live:
             (
                 policy
                 for policy, document in by_hand.items()
-                if policy not in declared and opens_some_of(document, roles)
+                if policy not in declared and opens_some_of(document, wanted.document, roles)
             ),
             # What says all of it is the one that gets the name.
             key=lambda policy: (by_hand[policy] != wanted.document, policy),

@@ -10,6 +10,7 @@ from reconciler.errors import UsageError
 from reconciler.model import AccountFacts, Address, Live, ManagedPolicy, PrincipalKind, Resource, Role, State
 from reconciler.ownership import caller_policy_name, owns
 from reconciler.policy.arn import account_of
+from reconciler.policy.sessions import further_resources
 
 
 def narrow(desired: State, live: Live, grants: frozenset[str], *, stack: str) -> tuple[State, Live]:
@@ -64,7 +65,7 @@ def _kept(desired: State, live: Live, wanted: State, found: State, stack: str) -
     # What stands there is not known, so it is kept.
     unread = {facts.account.id for facts in live.facts.values() if facts.error}
     return {
-        address: replace(policy, document=opening(others))
+        address: replace(policy, document=opening(others, further_resources(policy.document)))
         for address, policy in sorted(_shared(live.state).items(), key=lambda item: str(item[0]))
         if (
             others := {

@@ -6,7 +6,7 @@ An inline policy of a group holds some 35 grants at most; ten managed policies o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.caller_policies import opening
@@ -22,6 +22,8 @@ from reconciler.model import (
 )
 from reconciler.ownership import caller_pack_name, caller_pack_path, parse_caller_pack
 from reconciler.policy.arn import iam_arn
+from reconciler.policy.document import PolicyDocument
+from reconciler.policy.sessions import further_resources
 from reconciler.policy.sizes import quota, size
 
 _Holder = tuple[str, PrincipalKind, str]
@@ -35,12 +37,14 @@ def packed(desired: State, live: Live, *, stack: str) -> State:
     """
     state: dict[Address, Resource] = {}
     roles: dict[_Holder, set[str]] = {}
+    documents: dict[_Holder, list[PolicyDocument]] = {}
     names: dict[_Holder, str] = {}
     kept: dict[_Holder, dict[int, list[str]]] = {}
     for address, resource in desired.items():
         if isinstance(resource, ManagedPolicy) and (pack := parse_caller_pack(stack, resource.path, address.name)):
             holder = (address.account, *pack[:2])
             kept.setdefault(holder, {})[pack[2]] = list(resource.document.resources())
+            documents.setdefault(holder, []).append(resource.document)
             roles.setdefault(holder, set())
         elif isinstance(resource, CallerPolicy) and resource.managed and live.facts[address.account].account.managed:
             assert address.holder is not None  # every caller policy has one
@@ -48,6 +52,7 @@ def packed(desired: State, live: Live, *, stack: str) -> State:
             holder = (address.account, kind, name.casefold())
             names[holder] = name
             roles.setdefault(holder, set()).update(resource.document.resources())
+            documents.setdefault(holder, []).append(resource.document)
         else:
             state[address] = resource
     standing = _standing(live, stack)
@@ -55,23 +60,28 @@ def packed(desired: State, live: Live, *, stack: str) -> State:
         # What stays of another grant has its place before any that is new.
         places = {**standing.get(holder, {})}
         wanted = roles[holder] | {arn for arns in kept.get(holder, {}).values() for arn in arns}
-        shelf = _Shelf(quota(live.facts[holder[0]].summary, "PolicySizeQuota"))
+        further = further_resources(*documents[holder])
+        shelf = _Shelf(quota(live.facts[holder[0]].summary, "PolicySizeQuota"), further)
         for number in sorted(places):
             shelf.keep(number, [arn for arn in places[number] if arn in wanted])
         for arn in sorted(wanted - shelf.placed):
             shelf.add(arn)
         for number, arns in sorted(shelf.policies.items()):
             if arns:
-                address, policy = _policy(holder, names.get(holder, ""), number, arns, live, stack)
+                address, policy = _policy(holder, names.get(holder, ""), number, opening(arns, further), live, stack)
                 state[address] = policy
     return state
 
 
 @dataclass(slots=True)
 class _Shelf:
-    """The policies of one principal by number, each with the roles that it opens, while they are filled."""
+    """The policies of one principal by number, each with the roles that it opens, while they are filled.
+
+    `further` is what they allow on some of the roles; see `caller_policies.opening`.
+    """
 
     limit: int
+    further: Mapping[str, Collection[str]]
     policies: dict[int, list[str]] = field(default_factory=dict)
     placed: set[str] = field(default_factory=set)
 
@@ -90,7 +100,7 @@ class _Shelf:
         self._place(number, arn)
 
     def _fits(self, number: int, arn: str) -> bool:
-        return size(opening([*self.policies[number], arn])) <= self.limit
+        return size(opening([*self.policies[number], arn], self.further)) <= self.limit
 
     def _place(self, number: int, arn: str) -> None:
         self.policies.setdefault(number, []).append(arn)
@@ -106,7 +116,7 @@ def _standing(live: Live, stack: str) -> Mapping[_Holder, Mapping[int, tuple[str
 
 
 def _policy(
-    holder: _Holder, name: str, number: int, arns: list[str], live: Live, stack: str
+    holder: _Holder, name: str, number: int, document: PolicyDocument, live: Live, stack: str
 ) -> tuple[Address, ManagedPolicy]:
     account_name, kind, folded = holder
     facts = live.facts[account_name]
@@ -117,6 +127,6 @@ def _policy(
         grant="",
         arn=iam_arn(facts.account.partition, facts.account.id, "policy", path, policy),
         path=path,
-        document=opening(arns),
+        document=document,
         attached_to=frozenset([f"{kind}/{spelt}"]),
     )

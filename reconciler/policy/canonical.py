@@ -163,6 +163,11 @@ def tidy_statement(statement: Mapping[str, Any]) -> dict[str, Any]:
     return tidy
 
 
+def one_or_list(values: list[str]) -> str | list[str]:
+    """Return one value by itself and several as a list, as people write them, and as AWS gives them back."""
+    return values[0] if len(values) == 1 else values
+
+
 def listed(value: Any) -> list[Any]:
     """Return a list as it is and anything else as a list of one: AWS does not tell the two apart."""
     return value if isinstance(value, list) else [value]

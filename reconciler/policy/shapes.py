@@ -9,28 +9,40 @@ from reconciler.policy.canonical import CURRENT_VERSION, canonical_key
 from reconciler.policy.case import fold
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.instants import instant_of, instant_text
+from reconciler.policy.sessions import ASSUME, SET_SOURCE_IDENTITY, TAG_SESSION, further_resources
 
 _ROLE = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[^*?$]+")
+_ACTIONS = frozenset(map(fold, (ASSUME, SET_SOURCE_IDENTITY, TAG_SESSION)))
 _ISSUED = "aws:tokenissuetime"
 
 
 def only_assumes_roles(document: PolicyDocument) -> bool:
-    """Return whether a document allows to assume roles that it names by their ARNs, and says no more than that."""
+    """Return whether a document allows to assume roles that it names by their ARNs, and says no more than that.
+
+    What is needed beside `sts:AssumeRole` for some of them may stand there, too.
+    """
     statements = document.statements()
     return bool(statements) and all(
         not set(statement) - {"Sid", "Effect", "Action", "Resource", "Condition"}
         and statement.get("Effect") == "Allow"
-        and {action.lower() for action in statement.get("Action", [])} == {"sts:assumerole"}
+        and bool(actions := {fold(action) for action in statement.get("Action", [])})
+        and actions <= _ACTIONS
         and bool(named := statement.get("Resource", []))
         and all(_ROLE.fullmatch(resource) for resource in named)
         for statement in statements
     )
 
 
-def opens_some_of(document: PolicyDocument, roles: Collection[str]) -> bool:
-    """Return whether a document does nothing but allow to assume some of these roles, on no condition."""
+def opens_some_of(document: PolicyDocument, wanted: PolicyDocument, roles: Collection[str]) -> bool:
+    """Return whether a document does nothing but allow to assume some of these roles, on no condition.
+
+    What it allows beside that, `wanted` has to allow, too.
+    """
     unconditional = not any("Condition" in statement for statement in document.statements())
-    return only_assumes_roles(document) and unconditional and {*document.resources()} <= {*roles}
+    if not only_assumes_roles(document) or not unconditional or not {*document.resources()} <= {*roles}:
+        return False
+    known = further_resources(wanted)
+    return all(named <= known.get(action, frozenset()) for action, named in further_resources(document).items())
 
 
 def only_ends_sessions(document: PolicyDocument) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 
+from reconciler.caller_policies import opening
 from reconciler.model import AccountFacts, Finding, Plan, PrincipalKind, Role, Severity, State
-from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
+from reconciler.policy.document import PolicyDocument
 from reconciler.policy.permission_sets import permission_set_of, trusted_sets
-
-_ASSUME = "sts:AssumeRole"
+from reconciler.policy.sessions import ASSUME, named_actions
 
 _NAMED = 6
 """So many accounts are named; of more the number is said."""
@@ -28,7 +28,7 @@ def permission_set_policy(plan: Plan) -> Iterator[Finding]:
     One policy of a set holds in all accounts, so it has to name the roles of all grants and accounts, also of those
     that `--only` leaves out. The shard that plans an account judges it; all say the same of a set.
     """
-    roles: dict[str, dict[str, str]] = defaultdict(dict)
+    roles: dict[str, dict[str, Role]] = defaultdict(dict)
     where: dict[str, set[str]] = defaultdict(set)
     everything = _opened(plan, plan.whole.desired)
     for (name, account), opened in everything.items():
@@ -44,13 +44,16 @@ def permission_set_policy(plan: Plan) -> Iterator[Finding]:
         yield _note(name, roles[name], [plan.live.facts[account] for account in sorted(where[name])])
 
 
-def _note(name: str, roles: Mapping[str, str], where: Collection[AccountFacts]) -> Finding:
-    arns, grants = sorted(roles), sorted(set(roles.values()))
-    several = "s" if arns[1:] else ""
+def _note(name: str, roles: Mapping[str, Role], where: Collection[AccountFacts]) -> Finding:
+    grants = sorted({role.grant for role in roles.values()})
+    several = "s" if len(roles) > 1 else ""
     accounts = [f"{facts.account.name} ({facts.account.id})" for facts in where]
     if len(accounts) > _NAMED:
         accounts = [*accounts[: _NAMED - 1], f"{len(accounts) - _NAMED + 1} more"]
-    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arns if several else arns[0]}
+    further: dict[str, set[str]] = defaultdict(set)
+    for arn, role in roles.items():
+        for action in named_actions(role.trust_policy):
+            further[action].add(arn)
     return Finding(
         rule="XG230",
         severity=Severity.NOTE,
@@ -60,11 +63,8 @@ def _note(name: str, roles: Mapping[str, str], where: Collection[AccountFacts]) 
         ),
         way_out="put this into the inline policy of the permission set, in IAM Identity Center, and provision it",
         grant=grants[0] if len(grants) == 1 else "",
-        documents=((
-            f"policy of the permission set {name}",
-            PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]}),
-        ),),
-    )  # fmt: skip
+        documents=((f"policy of the permission set {name}", opening(roles, further)),),
+    )
 
 
 def permission_set_unassigned(plan: Plan) -> Iterator[Finding]:
@@ -78,7 +78,7 @@ def permission_set_unassigned(plan: Plan) -> Iterator[Finding]:
         if name in known:
             continue
         spelt = next((other for other in sorted(known) if other.casefold() == name.casefold()), None)
-        of = sorted(set(roles.values()))
+        of = sorted({role.grant for role in roles.values()})
         yield Finding(
             rule="XG231",
             severity=Severity.WARNING,
@@ -101,30 +101,33 @@ def _meant(plan: Plan) -> State:
     return plan.whole.desired if all(plan.live.facts[name].error for name in left_out) else plan.desired
 
 
-def _opened(plan: Plan, state: State) -> Mapping[_Set, Mapping[str, str]]:
-    """Return for each permission set the roles that trust it, by their ARNs, each with its grant."""
+def _opened(plan: Plan, state: State) -> Mapping[_Set, Mapping[str, Role]]:
+    """Return for each permission set the roles that trust it, by their ARNs."""
     names = {facts.account.id: name for name, facts in plan.live.facts.items()}
-    found: dict[_Set, dict[str, str]] = defaultdict(dict)
+    found: dict[_Set, dict[str, Role]] = defaultdict(dict)
     for role in state.values():
         if isinstance(role, Role):
             for account_id, name in trusted_sets(role.trust_policy):
                 if account_id in names:
-                    found[name, names[account_id]][role.arn] = role.grant
+                    found[name, names[account_id]][role.arn] = role
     return found
 
 
-def _allowed(name: str, roles: Mapping[str, str], facts: AccountFacts) -> bool:
+def _allowed(name: str, roles: Mapping[str, Role], facts: AccountFacts) -> bool:
     """Return whether inline policies of each role that the permission set has in an account allow all these roles."""
     standing = [role for found, role in _roles_of_sets(facts) if found == name]
     return bool(standing) and all(
-        _allow(facts.by_hand.get((PrincipalKind.ROLE, role), {}).values(), arn) for role in standing for arn in roles
+        _allow(facts.by_hand.get((PrincipalKind.ROLE, holder), {}).values(), action, arn)
+        for holder in standing
+        for arn, role in roles.items()
+        for action in (ASSUME, *named_actions(role.trust_policy))
     )
 
 
-def _allow(policies: Collection[PolicyDocument], role_arn: str) -> bool:
+def _allow(policies: Collection[PolicyDocument], action: str, role_arn: str) -> bool:
     """Return whether an Allow without conditions has a role, and nothing in the same policies may deny it."""
-    return any(policy.allows(_ASSUME, role_arn) for policy in policies) and not any(
-        policy.may_deny(_ASSUME, role_arn) for policy in policies
+    return any(policy.allows(action, role_arn) for policy in policies) and not any(
+        policy.may_deny(action, role_arn) for policy in policies
     )
 
 

@@ -11,6 +11,7 @@ from reconciler.policy.arn import covers
 from reconciler.policy.case import fold
 from reconciler.policy.conditions import Conditions
 from reconciler.policy.instants import instant_of
+from reconciler.policy.sessions import REQUEST_TAG
 
 MFA_KEYS = ("aws:multifactorauthpresent", "aws:multifactorauthage")
 _EXTERNAL_ID = "sts:externalid"
@@ -61,6 +62,13 @@ def value_for(conditions: Conditions, wanted: str, who: Identity) -> str:
     return ""
 
 
+def tags_for(conditions: Conditions, who: Identity) -> Mapping[str, str]:
+    """Return the tags that are sent: those for which the conditions name a value outright."""
+    keys = {key for _, key, _ in _each(conditions) if fold(key).startswith(f"{REQUEST_TAG}/")}
+    values = {key.partition("/")[2]: value_for(conditions, fold(key), who) for key in sorted(keys)}
+    return {key: value for key, value in values.items() if value}
+
+
 def judged(conditions: Conditions, request: SessionRequest, who: Identity) -> Judged:
     """Judge the trust conditions of a grant against a request that AWS has refused."""
     context = _context(request, who)
@@ -89,6 +97,7 @@ def _context(request: SessionRequest, who: Identity) -> Mapping[str, str]:
         "sts:sourceidentity": request.source_identity,
         "aws:principalaccount": who.account,
     }
+    known |= {f"{REQUEST_TAG}/{fold(key)}": value for key, value in request.tags.items()}
     if who.user():
         known |= {"aws:principalarn": who.arn, "aws:username": who.user()}
     if request.mfa_serial or who.role() or not who.temporary:
@@ -101,6 +110,8 @@ def _met(operator: str, context: Mapping[str, str], key: str, values: tuple[str,
     """Return whether a condition is met; None where that cannot be judged."""
     folded = fold(operator)
     name = folded.removesuffix("ifexists")
+    if key.startswith(f"{REQUEST_TAG}/"):
+        context = {key: "", **context}  # What is not sent is known to be absent.
     if key not in context or name not in _JUDGED:
         return None
     value = context[key]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler.model import Account, Identity
+from reconciler.policy.sessions import TAG_SESSION, further_actions
 from reconciler.use.choice import Use
 from reconciler.use.conditions import demands, demands_mfa, value_for
 from reconciler.use.refused import may_use
@@ -57,6 +58,8 @@ def _not_possible(use: Use, who: Identity, mfa_serial: str) -> str:
             return "it demands MFA: name your device with --mfa-serial, or as mfa_serial of the source profile"
     if demands(use.grant.conditions, "sts:sourceidentity"):
         return "it demands a source identity, which no profile can send"
+    if TAG_SESSION in further_actions(use.grant.conditions):
+        return "it demands tags of the session, which no profile can send"
     return ""
 
 

@@ -56,11 +56,6 @@ def _denied(
     found = judged(use.grant.conditions, request, who)
     if found.unmet:
         return f"the role's side refuses: trust condition not met: {'; '.join(found.unmet)}"
-    if request.source_identity:
-        return (
-            "the role's side refuses: its trust condition wants a source identity, for which both sides would have to "
-            "allow sts:SetSourceIdentity, and xgrant writes neither; take sts:SourceIdentity out of trust_conditions"
-        )
     because = message.rpartition(" because ")[2]
     unknown = f"; from here nobody can see whether you meet {'; '.join(found.unknown)}" if found.unknown else ""
     if any(kind in because for kind in _ROLES):

@@ -8,7 +8,7 @@ from reconciler.errors import UsageError, XgrantError
 from reconciler.model import Identity, SessionRequest, Wish
 from reconciler.policy.conditions import Conditions
 from reconciler.use.choice import Use
-from reconciler.use.conditions import demands, demands_mfa, value_for
+from reconciler.use.conditions import demands, demands_mfa, tags_for, value_for
 
 SHORTEST = 900
 """The shortest session that AWS gives, in seconds (facts sheet 1.4)."""
@@ -41,6 +41,7 @@ def request_for(use: Use, who: Identity, wish: Wish) -> SessionRequest:
         _duration(use, who, wish),
         external_id=value_for(conditions, "sts:externalid", who),
         source_identity=_source_identity(conditions, who),
+        tags=tags_for(conditions, who),
         mfa_serial=serial,
         mfa_code=wish.mfa_code or "",
     )

@@ -21,7 +21,7 @@ import pytest
 from reconciler.cli import main
 from reconciler.sandbox.scenario import CLEARED, REGION, SOURCE, TARGET, Credentials, Scenario, root_client, seed
 from reconciler.sandbox.server import Sandbox
-from tests.aws.strict_support import policy
+from tests.aws.strict_support import policy, refused
 from tests.conftest import EXAMPLE, Run
 
 BIN = Path(sys.executable).parent
@@ -47,7 +47,7 @@ grants:
     from: {account: dev, users: [alice]}
     to: {account: storage}
     permissions: [{actions: "s3:*", resources: "*"}]
-    trust_conditions: {StringLike: {"sts:SourceIdentity": "*"}}
+    trust_conditions: {StringLike: {"sts:SourceIdentity": "*"}, StringEquals: {"aws:RequestTag/Team": data}}
 """
 
 
@@ -190,6 +190,20 @@ def test_no_secret_is_told_whatever_the_log_level(xgrant: Run) -> None:
     assert not [value for value in (found["SecretAccessKey"], found["SessionToken"]) if value in result.err]
 
 
+def test_a_source_identity_and_tags_that_the_trust_demands_are_sent_and_both_sides_allow_them(
+    applied: Scenario, xgrant: Run
+) -> None:
+    role = f"arn:aws:iam::{TARGET}:role/xgrant/with-identity"
+    assert xgrant("assume", "with-identity").code == 0
+    sts, iam = applied.client("sts", "alice"), applied.client("iam", "dev-admin")
+    refused("AccessDenied", 403, lambda: sts.assume_role(RoleArn=role, RoleSessionName="alice"))
+    less = policy(Effect="Deny", Action="sts:TagSession")
+    iam.put_user_policy(UserName="alice", PolicyName="less", PolicyDocument=less)
+    denied = xgrant("assume", "with-identity")
+    iam.delete_user_policy(UserName="alice", PolicyName="less")
+    assert (denied.code, "is not authorized to perform: sts:TagSession" in denied.err) == (1, True)
+
+
 class TestRefusals:
     def test_who_is_in_no_group_has_no_caller_policy(self, applied: Scenario, xgrant: Run) -> None:
         become(applied, "bob")
@@ -228,11 +242,6 @@ class TestRefusals:
             "the role's side refuses: trust condition not met: StringLike sts:RoleSessionName: audit-*" in refused.err
         )
         assert xgrant("assume", "with-condition", "--session-name", "audit-7").code == 0
-
-    def test_a_source_identity_that_neither_side_allows_is_told_as_such(self, xgrant: Run) -> None:
-        refused = xgrant("assume", "with-identity")
-        assert refused.code == 1
-        assert "for which both sides would have to allow sts:SetSourceIdentity" in refused.err
 
     def test_credentials_that_are_none_are_told_with_what_to_do(self, xgrant: Run) -> None:
         Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"]).unlink()

@@ -97,6 +97,11 @@ class TestRequest:
         assert request_for(use, ALICE, Wish("reader")).source_identity == sent
         assert request_for(only(tmp_path), ALICE, Wish("reader")).source_identity == ""
 
+    def test_tags_are_sent_whose_values_the_trust_conditions_name_outright(self, tmp_path: Path) -> None:
+        wanted = "StringEquals: {'aws:RequestTag/Team': [a, b]}, StringLike: {'aws:RequestTag/Cost': '4*'}"
+        use = only(tmp_path, trust_conditions=f"{{{wanted}}}")
+        assert request_for(use, ALICE, Wish("reader")).tags == {"Team": "a"}
+
     def test_a_name_of_one_letter_is_no_session_name_and_gets_a_longer_one(self, tmp_path: Path) -> None:
         who = Identity(DEV, f"arn:aws:iam::{DEV}:user/x")
         assert request_for(only(tmp_path), who, Wish("reader")).session_name == "xgrant-x"
@@ -256,6 +261,8 @@ class TestRefused:
             ({"StringEqualsIfExists": {"sts:SourceIdentity": ("x",)}}, True),
             ({"Null": {"sts:SourceIdentity": ("true",)}}, True),
             ({"Null": {"sts:SourceIdentity": ("false",)}}, False),
+            ({"StringEquals": {"aws:RequestTag/Team": ("data",)}}, True),
+            ({"StringEquals": {"aws:RequestTag/Cost": ("42",)}}, False),
             ({"StringNotEquals": {"aws:username": ("alice",)}}, None),
             ({"StringEquals": {"aws:username": ("${aws:PrincipalTag/x}",)}}, None),
             ({"StringEquals": {"aws:PrincipalTag/team": ("data",)}}, None),
@@ -264,7 +271,7 @@ class TestRefused:
     def test_a_condition_is_judged_only_as_far_as_it_can_be(
         self, conditions: dict[str, dict[str, tuple[str, ...]]], met: bool | None
     ) -> None:
-        found = judged(conditions, SessionRequest("r", "alice", 3600), ALICE)
+        found = judged(conditions, SessionRequest("r", "alice", 3600, tags={"team": "data"}), ALICE)
         assert (len(found.unmet), len(found.unknown)) == {True: (0, 0), False: (1, 0), None: (0, 1)}[met]
 
 
@@ -303,6 +310,7 @@ class TestProfiles:
             ("require: {mfa: true}", ALICE, "it demands MFA: name your device"),
             ("require: {mfa: true}", SESSION, "the session of the role ci never carries"),
             ("trust_conditions: {StringLike: {'sts:SourceIdentity': '*'}}", ALICE, "no profile can send"),
+            ("trust_conditions: {StringEquals: {'aws:RequestTag/a': b}}", ALICE, "tags of the session, which no"),
             (
                 "trust_conditions: {StringEquals: {'sts:ExternalId': \"x\\ncredential_process = touch y\"}}",
                 ALICE,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 from moto.sts.models import sts_backends
 
 from reconciler.policy.case import fold
+from reconciler.policy.document import listed
 from reconciler.sandbox.sessions import dates_hold, is_of_dates, issued_at
-from reconciler.sandbox.strict import accounts, names
+from reconciler.sandbox.strict import accounts, identity, names
+from reconciler.sandbox.strict.conditions import like, met
 from reconciler.sandbox.strict.documents import readable
 from reconciler.sandbox.strict.principals import aws_principals, statements
 from reconciler.sandbox.strict.wire import RefusedError, Request
@@ -77,9 +78,10 @@ def check_trust(request: Request) -> None:
     caller = replace(caller, mfa=_device_answers(caller, request))
     arn = request.get("RoleArn") or ""
     role = accounts.principal_with_arn(arn)
-    if role is None or not _allows(role, caller, request):
+    action = "sts:AssumeRole" if role is None else _denied(role, caller, request) or _further(caller, request)
+    if action is not None:
         raise RefusedError(
-            "AccessDenied", f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+            "AccessDenied", f"User: {caller.arn} is not authorized to perform: {action} on resource: {arn}"
         )
 
 
@@ -117,27 +119,40 @@ def _session(request: Request) -> Any | None:
     return sts_backends[request.account]["aws"].get_assumed_role_from_access_key(request.access_key)
 
 
-def _allows(role: Any, caller: _Caller, request: Request) -> bool:
+def _denied(role: Any, caller: _Caller, request: Request) -> str | None:
+    """Return what a role's trust policy does not allow of what the request needs; None where it allows all."""
     document = readable(role.assume_role_policy_document)
-    allowed = False
+    context = _context(caller, request)
+    left = set(_actions_of(request))
     for statement in statements(document):
-        if not _names(statement, caller):
-            continue
         deny = statement.get("Effect") == "Deny"
-        # A source identity has to be allowed, too (facts sheet 6).
-        asked = ("sts:assumerole", "sts:setsourceidentity") if request.get("SourceIdentity") else ("sts:assumerole",)
-        has = [_has_action(statement, action) for action in asked]
-        if not (any(has) if deny else all(has)):
+        concerned = {action for action in _actions_of(request) if _has_action(statement, action)}
+        if not concerned or not _names(statement, caller):
             continue
-        if _met(statement.get("Condition", {}), caller, request, unknown=deny):
+        condition = statement.get("Condition", {})
+        if dates_hold(condition, issued_at(_session(request))) and met(_undated(condition), context, unknown=deny):
             if deny:
-                return False
-            allowed = True
-    return allowed
+                return min(concerned)
+            left -= concerned
+    return min(left, default=None)
+
+
+def _undated(condition: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the conditions that `dates_hold` does not judge."""
+    return {
+        name: {key: wanted for key, wanted in block.items() if not is_of_dates(name, key)}
+        for name, block in condition.items()
+    }
+
+
+def _actions_of(request: Request) -> tuple[str, ...]:
+    """Return what has to be allowed: what is sent with the request needs more than AssumeRole (facts sheet 6)."""
+    source_identity = ("sts:SetSourceIdentity",) if request.get("SourceIdentity") else ()
+    return ("sts:AssumeRole", *source_identity, *(("sts:TagSession",) if request.tags() else ()))
 
 
 def _has_action(statement: Mapping[str, Any], wanted: str) -> bool:
-    return any(fnmatchcase(wanted, fold(str(action))) for action in _list(statement.get("Action", [])))
+    return any(like(fold(wanted), fold(str(action))) for action in listed(statement.get("Action", [])))
 
 
 def _names(statement: dict[str, Any], caller: _Caller) -> bool:
@@ -146,50 +161,27 @@ def _names(statement: dict[str, Any], caller: _Caller) -> bool:
     return any(principal in named for principal in aws_principals(statement))
 
 
-def _met(condition: Mapping[str, Mapping[str, Any]], caller: _Caller, request: Request, *, unknown: bool) -> bool:
-    context = {
+def _context(caller: _Caller, request: Request) -> dict[str, str | None]:
+    tags = {f"aws:requesttag/{fold(key)}": value for key, value in request.tags()}
+    return {
         "sts:externalid": request.get("ExternalId"),
         "sts:rolesessionname": request.get("RoleSessionName"),
         "aws:principalarn": caller.entity_arn,
         "sts:sourceidentity": request.get("SourceIdentity"),
         "aws:multifactorauthpresent": "true" if caller.mfa else None,
+        **tags,
     }
-    if not dates_hold(condition, issued_at(_session(request))):
-        return False
-    for operator, block in condition.items():
-        for key, wanted in block.items():
-            if is_of_dates(operator, key):
-                continue
-            if fold(key) not in context:
-                if not unknown:
-                    return False
-            elif not _matches(fold(operator), context[fold(key)], _list(wanted), unknown=unknown):
-                return False
-    return True
 
 
-def _matches(operator: str, value: str | None, wanted: list[Any], *, unknown: bool) -> bool:
-    name = operator.removesuffix("ifexists")
-    if value is None:
-        return name != operator
-    if name in ("stringequals", "bool"):
-        return value in [str(item) for item in wanted]
-    if name == "stringlike":
-        return any(_like(value, str(item)) for item in wanted)
-    if name in ("arnlike", "arnequals"):
-        return any(_like_arn(value, str(item)) for item in wanted)
-    return unknown
-
-
-def _like_arn(value: str, pattern: str) -> bool:
-    """Compare each of the six parts by itself (user guide, "Condition operators")."""
-    parts, patterns = value.split(":", 5), pattern.split(":", 5)
-    return len(parts) == len(patterns) == 6 and all(map(_like, parts, patterns))
-
-
-def _like(value: str, pattern: str) -> bool:
-    return fnmatchcase(value, pattern.replace("[", "[[]"))
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _further(caller: _Caller, request: Request) -> str | None:
+    """Return what the caller's own policies do not allow beside AssumeRole, which moto checks."""
+    entity = accounts.principal_with_arn(caller.entity_arn)
+    arn, context = request.get("RoleArn") or "", _context(caller, request)
+    return next(
+        (
+            action
+            for action in _actions_of(request)[1:]
+            if identity.decide(caller.account, entity, action, arn, context) != identity.ALLOWED
+        ),
+        None,
+    )
