@@ -23,6 +23,7 @@ def used(arguments: argparse.Namespace) -> InUse:
         session_name=arguments.session_name,
         mfa_serial=arguments.mfa_serial,
         mfa_code=arguments.mfa_code,
+        external_id=arguments.external_id,
     )
     return assume(arguments.paths or [DEFAULT_PATH], wish, ask_code=ask_code, notify=progress(arguments).notice)
 

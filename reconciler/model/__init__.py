@@ -53,13 +53,14 @@ from reconciler.model.resources import (
     resource_fingerprint,
 )
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted, WaveStarted
-from reconciler.model.session import Identity, Session, SessionRequest, Wish
+from reconciler.model.session import SESSION_VARIABLES, Identity, Session, SessionRequest, Wish
 from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, UnresolvedError
 
 __all__ = [
     "ACTIVE",
     "CANARY",
     "CURRENT_TIME",
+    "SESSION_VARIABLES",
     "Access",
     "Account",
     "AccountFacts",

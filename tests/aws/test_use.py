@@ -208,7 +208,7 @@ class TestRefusals:
     def test_who_is_in_no_group_has_no_caller_policy(self, applied: Scenario, xgrant: Run) -> None:
         become(applied, "bob")
         unseen = xgrant("assume", "shared-bucket-read")
-        assert (unseen.code, unseen.out) == (1, "")
+        assert (unseen.code, unseen.out) == (1, "false\n")
         assert (
             "either the caller's side refuses: no caller policy reaches you unless you are of the group" in unseen.err
         )
@@ -258,7 +258,7 @@ class TestRefusals:
     ) -> None:
         monkeypatch.setattr("moto.sts.models.random_session_token", lambda: "x\ntouch y")
         result = xgrant("assume", "shared-bucket-read")
-        assert (result.code, result.out) == (1, "")
+        assert (result.code, result.out) == (1, "false\n")
         assert "the answer holds no credentials as AWS gives them" in result.err
 
 
@@ -326,7 +326,7 @@ class TestMfa:
             [BIN / "xgrant", "assume", "with-mfa", "--mfa-serial", DEVICE],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True, check=False,
         )  # fmt: skip
-        assert (done.returncode, done.stdout) == (64, "")
+        assert (done.returncode, done.stdout) == (64, "false\n")
         assert f"there is no terminal to ask on for the code of {DEVICE}; give it with --mfa-code" in done.stderr
 
     def test_the_profile_has_the_device_and_the_external_id(self, xgrant: Run) -> None:
@@ -334,9 +334,10 @@ class TestMfa:
         assert "no profile for with-mfa: it demands MFA: name your device with --mfa-serial" in without.err
         lines = xgrant("config", "--mfa-serial", DEVICE).out.splitlines()
         start = lines.index("[profile with-mfa]")
-        assert lines[start + 1 : start + 6] == [
+        assert lines[start + 1 : start + 7] == [
             f"role_arn = arn:aws:iam::{TARGET}:role/xgrant/with-mfa", "source_profile = default",
-            f"mfa_serial = {DEVICE}", "external_id = agreed", "duration_seconds = 3600",
+            f"mfa_serial = {DEVICE}", "external_id = agreed", "role_session_name = alice",
+            "duration_seconds = 3600",
         ]  # fmt: skip
 
 
@@ -354,8 +355,12 @@ def test_config_writes_once_and_says_what_is_not_known(xgrant: Run) -> None:
     second = xgrant("config", "--write")
     assert (first.code, second.code, file.read_bytes()) == (0, 0, written)
     assert written.startswith(b"[default]\r\nregion = eu-west-1\r\n# >>> xgrant platform")
-    assert "2 profiles, written" in first.err
-    assert "2 profiles, as before" in second.err
+    assert "1 profile, written" in first.err
+    assert "1 profile, as before" in second.err
+    assert (
+        "no profile for with-condition: its trust condition would not be met: StringLike sts:RoleSessionName: audit-*; "
+        "use `xgrant exec` with --session-name"
+    ) in second.err
     assert "whether you are in a group of shared-bucket-read cannot be seen" in second.err
 
 

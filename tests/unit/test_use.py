@@ -223,7 +223,10 @@ class TestRefused:
         manifest = manifest_of(tmp_path, grant_yaml(**{"from": "{account: dev, users: [alice]}"}, require=require))
         (use,) = uses(manifest)
         said = why(use, manifest, external_id="another", mfa_serial=DEVICE)
-        assert said == "the role's side refuses: trust condition not met: StringEquals sts:ExternalId: (hidden)"
+        assert (
+            said
+            == "the role's side refuses: trust condition not met: StringEquals sts:ExternalId: (hidden). What to do: give what the condition wants with --external-id"
+        )
         assert "Bool aws:MultiFactorAuthPresent: true" in why(use, manifest, external_id="agreed")
         met = why(use, manifest, external_id="agreed", mfa_serial=DEVICE)
         assert "from here nobody can see whether you meet IpAddress aws:SourceIp: 203.0.113.0/24" in met
@@ -300,6 +303,7 @@ class TestProfiles:
                 "source_profile": "work",
                 "mfa_serial": DEVICE,
                 "external_id": "agreed",
+                "role_session_name": "alice",
                 "duration_seconds": "7200",
             }
         }

@@ -55,7 +55,7 @@ def test_hostile_text_is_one_word_of_fish_and_of_powershell(text: str) -> None:
     ],
 )
 def test_each_shell_gets_lines_of_its_own(shell: str, line: str) -> None:
-    text = lines(environment(SESSION, "eu-west-1"), shell).replace(
+    text = lines(environment(SESSION, {"AWS_REGION": "eu-west-1"}), shell).replace(
         "'se/cr+et='" if shell == "bash" else "\0", "se/cr+et="
     )
     assert line in text.splitlines()
@@ -65,7 +65,7 @@ def test_each_shell_gets_lines_of_its_own(shell: str, line: str) -> None:
 
 
 def test_without_a_region_of_the_profile_none_is_set() -> None:
-    assert "AWS_REGION" not in environment(SESSION, "")
+    assert "AWS_REGION" not in environment(SESSION, {})
 
 
 def test_the_credential_process_speaks_version_1_and_no_repr_has_a_secret() -> None:
