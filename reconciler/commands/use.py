@@ -35,7 +35,8 @@ def ask_code(serial: str) -> str:
             os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
         except OSError:
             raise UsageError(
-                f"MFA missing: there is no terminal to ask on for the code of {serial}; give it with --mfa-code"
+                f"MFA missing: there is no terminal to ask on for the code of {serial}; give it with --mfa-code, if it "
+                "is the grant that demands it and not your own profile"
             ) from None
     try:
         return getpass.getpass(f"MFA code of {escape(serial)}: ").strip()
