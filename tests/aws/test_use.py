@@ -321,6 +321,12 @@ class TestConsole:
             "SigninToken": ["to/ken&"],
         }  # fmt: skip
 
+    @pytest.mark.usefixtures("endpoint")
+    def test_the_link_is_escaped_as_any_text(self, xgrant: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SIGNIN", os.environ["AWS_ENDPOINT_URL_SIGNIN"] + "/\u202e")
+        result = xgrant("console", "shared-bucket-read")
+        assert (result.code, "/\\u202e/federation?" in result.out) == (0, True), result.err
+
     def test_an_endpoint_that_gives_no_token_is_an_error_with_a_way_out(self, xgrant: Run) -> None:
         result = xgrant("console", "shared-bucket-read")
         assert (result.code, result.out) == (1, "")

@@ -109,8 +109,8 @@ def test_a_script_does_not_go_on_as_the_caller_where_there_is_no_session(xgrant:
 
 
 def test_a_profile_that_config_writes_has_the_region_of_its_source_and_the_name_of_who_uses_it() -> None:
-    done = shell("xgrant config --write && aws ec2 describe-instances --profile shared-bucket-read")
-    assert "CrossAccountS3ReadRole/alice is not authorized to perform: ec2:DescribeInstances" in done.stderr
+    done = shell("xgrant config --write && aws kms list-keys --profile shared-bucket-read")
+    assert "CrossAccountS3ReadRole/alice is not authorized to perform: kms:ListKeys" in done.stderr, done.stderr
 
 
 def test_a_profile_takes_its_credentials_from_where_the_source_has_them(container: None) -> None:
