@@ -23,7 +23,7 @@ EXIT_CODES = """\
 exit codes:
   0   done; nothing to change, or changes and no --detailed-exitcode
   1   error, or the plan was not approved
-  2   there are changes (plan --detailed-exitcode, drift), or something is left (accounts --orphans)
+  2   there are changes (plan --detailed-exitcode, drift), or something is found (accounts --orphans, verify, doctor)
   3   the manifests or the plan file are invalid, or the plan is refused
   4   stale: the plan is no longer the one that was approved
   5   locked: another run has the account, or the store cannot be reached
@@ -161,6 +161,10 @@ def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     )
     _format(accounts)
     _progress(accounts)
+
+    doctor = _manifest_command(commands, "doctor", "show what is wrong with credentials, trails, quotas and the like")
+    _format(doctor)
+    _progress(doctor)
 
     history = _manifest_command(commands, "history", "show what was applied, by whom and when")
     history.epilog = "With the id of one, as the first PATH, it shows that one with all its steps."

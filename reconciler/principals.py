@@ -28,6 +28,15 @@ def in_arns(resource: Resource, arns: Mapping[str, str]) -> Resource:
     return replace(resource, trust_policy=resource.trust_policy.with_aws_principals(arns))
 
 
+def in_arns_after(before: Resource | None, resource: Resource, arns: Mapping[str, str]) -> Resource:
+    """Return a resource as `in_arns` does, but with the ids as they are that its trust policy is to be rid of.
+
+    `before` is what it was before it was written for that: whoever it names by an id is made anew by now.
+    """
+    old = gone(before) if isinstance(before, Role) else ()
+    return in_arns(resource, {key: arn for key, arn in arns.items() if key not in old} if old else arns)
+
+
 def with_arns(live: Live) -> Live:
     """Return the live state with the ARN in place of each id that a user or role of a read account has today."""
     arns = arns_by_id(live.facts)

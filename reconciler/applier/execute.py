@@ -26,7 +26,7 @@ from reconciler.model import (
 )
 from reconciler.ownership import marks_of
 from reconciler.ports import Writer
-from reconciler.principals import gone, in_arns
+from reconciler.principals import gone, in_arns_after
 
 
 class _Way:
@@ -112,6 +112,9 @@ class Executor:
         # In the place of what was replaced, a moment ago, something new is made.
         if found is None or not self._on_the_way(None, found, wanted):
             return None
+        if isinstance(found, CallerPolicy) and found == change.before:
+            # It may be the old one, which AWS still shows; to write the same twice does no harm.
+            return None
         self._made(address, found)
         return found
 
@@ -163,8 +166,7 @@ class Executor:
             # Those beside it go because of what it will say.
             like = replace(like, document=change.after.document)
         found = self._writer.standing(address, like)
-        old = gone(change.before) if isinstance(change.before, Role) else ()
-        return None if found is None else in_arns(found, {k: arn for k, arn in self._arns.items() if k not in old})
+        return None if found is None else in_arns_after(change.before, found, self._arns)
 
 
 def _trusts_gone(change: Change, verb: Verb) -> bool:

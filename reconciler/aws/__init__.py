@@ -2,22 +2,33 @@
 
 from reconciler.aws.assume import Caller
 from reconciler.aws.console import sign_in_link
+from reconciler.aws.examine import Examiner, clock_ahead, legacy_sts
+from reconciler.aws.harmless import Trier
 from reconciler.aws.organizations import AwsDirectory
 from reconciler.aws.reader import AwsReader, do_reading, slim
 from reconciler.aws.revoke import AwsRevoker
-from reconciler.aws.sessions import Connections
+from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections
+from reconciler.aws.simulate import Simulator
 from reconciler.aws.starting import has_profile
+from reconciler.aws.threads import threads
 from reconciler.aws.writer import AwsWriter
 
 __all__ = [
+    "PARALLEL_ACCOUNTS",
     "AwsDirectory",
     "AwsReader",
     "AwsRevoker",
     "AwsWriter",
     "Caller",
     "Connections",
+    "Examiner",
+    "Simulator",
+    "Trier",
+    "clock_ahead",
     "do_reading",
     "has_profile",
+    "legacy_sts",
     "sign_in_link",
     "slim",
+    "threads",
 ]

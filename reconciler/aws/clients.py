@@ -97,14 +97,18 @@ class Clients:
             for client in self._let_go(name, kept):
                 client.close()
 
-    def make(self, service: str, account: str, partition: str, keys: Keys, *, caller: str = "") -> Any:
+    def make(
+        self, service: str, account: str, partition: str, keys: Keys, *, caller: str = "", region: str = ""
+    ) -> Any:
         """Return a new client, whose calls are about an account, by its name; of a `caller` see `Retries.watch`.
+
+        Without a region it is where the service is in a partition, or answers with certainty.
 
         Raises:
             AwsError: the environment or the configuration of AWS is of no use.
 
         """
-        region = REGIONS[partition]
+        region = region or REGIONS[partition]
         if service == "organizations":
             region = _ORGANIZATIONS.get(partition, region)
         with self._lock, aws_errors(account, "client"), endpoint_errors(account):

@@ -117,6 +117,12 @@ def from_client_error(account: str, error: ClientError, *, denied: str = "") -> 
     hint = _CODE_HINTS.get(code.removesuffix("Exception"), "")
     if code.startswith("AccessDenied"):
         hint = denied or f"allow iam:{error.operation_name} to the identity that xgrant uses in this account"
+        if not denied and "explicit deny in an identity-based policy" in error.response["Error"].get("Message", ""):
+            # By a policy of its own, or since somebody has revoked its sessions: then it shall not go on by itself.
+            hint = (
+                f"a policy of the identity that xgrant uses denies iam:{error.operation_name}; where that is "
+                "AWSRevokeOlderSessions, somebody has ended its sessions: ask why, then run the same command again"
+            )
     return AwsError(
         account,
         error.operation_name,
@@ -134,7 +140,7 @@ def ended_early(error: AwsError, role: str) -> AwsError | None:
     """
     if error.code not in ENDED:
         return None
-    hint = f"the session of {role} ended before its time, as when somebody revokes it; run the same command again"
+    hint = f"the session of {role} ended before its time, as when the role is made anew; run the same command again"
     return AwsError(error.account, error.operation, error.code, error.message, request_id=error.request_id, hint=hint)
 
 

@@ -63,12 +63,22 @@ class Connections:
         with self.client(account) as iam:
             return work(iam)
 
+    def cloudtrail(self, account: Account, region: str) -> AbstractContextManager[Any]:
+        """Return what yields a client for CloudTrail in a region; as `client`, but whose it is is not asked."""
+        return self._client("cloudtrail", account, region)
+
+    def identity(self, account: Account) -> str:
+        """Return the ARN of the user or of the role's session with which an account is asked; AwsError as `client`."""
+        with self._client("sts", account) as sts, aws_errors(account.name, "GetCallerIdentity"):
+            arn: str = sts.get_caller_identity()["Arn"]
+            return arn
+
     def organizations(self, account: Account) -> AbstractContextManager[Any]:
         """Return what yields a client for AWS Organizations; as `client`, but whose it is is not asked."""
         return self._client("organizations", account)
 
     @contextmanager
-    def _client(self, service: str, account: Account) -> Iterator[Any]:
+    def _client(self, service: str, account: Account, region: str = "") -> Iterator[Any]:
         def fetch(old: Keys | None) -> Keys:
             found = self._credentials.keys(account, old)
             # A role that is assumed is one of the account by its very ARN; of all others AWS has to say it.
@@ -82,9 +92,10 @@ class Connections:
         keys = place.get(fetch)
 
         def make() -> Any:
-            return self._clients.make(service, account.name, account.partition, keys)
+            return self._clients.make(service, account.name, account.partition, keys, region=region)
 
-        with self._clients.use(f"{account.name} {account.partition} {account.id}", keys, make) as client:
+        name = f"{account.name} {account.partition} {account.id} {service} {region}"
+        with self._clients.use(name, keys, make) as client:
             if account.access.role is None:
                 yield client
                 return

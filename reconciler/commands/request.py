@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from reconciler.commands import DEFAULT_PATH, clock
 from reconciler.commands.caller import user
@@ -25,7 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.grant, starts, starts + arguments.seconds, arguments.reason, arguments.requester or user(),
         tuple(arguments.action), tuple(arguments.resource),
     )  # fmt: skip
-    found = request_grant(arguments.paths or [DEFAULT_PATH], asked, arguments.as_file)
+    paths = arguments.paths or [DEFAULT_PATH]
+    found = request_grant(paths, asked, arguments.as_file)
     if output is None:
         say(found.patch(), end="")
     else:
@@ -34,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"The grant {found.grant} is asked for in {escape(found.file)}, from {instant_text(asked.starts)} to "
         f"{instant_text(asked.expires)}. Nobody has it before that is reviewed, merged and applied."
     )
+    if not any(Path(found.file).resolve().is_relative_to(Path(path).resolve()) for path in paths):
+        warn(f"It is in none of {', '.join(map(escape, paths))}: name it to plan and apply, too.")
     return 0
 
 

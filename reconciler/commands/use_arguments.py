@@ -32,6 +32,16 @@ def add_use(make: Make, seconds: Callable[[str], int]) -> None:
                 help="for which shell; default: bash, which is any POSIX shell",
             )  # fmt: skip
             command.add_argument("--format", choices=("shell", "json"), default="shell", help="default: shell")
+    verify = make("verify", "show whether the doors that grants mean are open, and only as far as meant")
+    verify.add_argument(
+        "grants", nargs="*", metavar="GRANT", help="GRANT, or GRANT@ACCOUNT for one of its targets; default: all"
+    )
+    _manifests(verify)
+    verify.add_argument(
+        "--as", action="append", default=[], dest="profiles", metavar="PROFILE",
+        help="a profile whose credentials are tried on each grant, whether it names them or not; may be repeated",
+    )  # fmt: skip
+    verify.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     config = make("config", "make profiles for AWS's tools of the grants that you may use")
     _credentials(config)
     config.add_argument("--write", action="store_true", help="write them to the AWS configuration file")
@@ -61,11 +71,15 @@ def _prefix(text: str) -> str:
     return text
 
 
-def _credentials(command: argparse.ArgumentParser) -> None:
+def _manifests(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--manifest", action="append", dest="paths", metavar="PATH",
         help=f"a manifest file, or a directory of them; may be repeated; default: {DEFAULT_PATH}",
     )  # fmt: skip
+
+
+def _credentials(command: argparse.ArgumentParser) -> None:
+    _manifests(command)
     command.add_argument(
         "--as", dest="profile", metavar="PROFILE", help="the profile that has your credentials; default: as AWS's tools"
     )

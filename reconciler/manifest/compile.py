@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,14 +10,15 @@ from typing import Any
 
 from reconciler.errors import Place, Problem
 from reconciler.manifest.callers import Callers
+from reconciler.manifest.demands import demands, external_ids_of
 from reconciler.manifest.lacking import VariableProblems
 from reconciler.manifest.policies import File, compile_permissions, compile_policy, dates, policy_file
 from reconciler.manifest.possible import never_met, protected, stated_twice
 from reconciler.manifest.selection import Selection, SelectionError
 from reconciler.manifest.source import PathTo, Source
-from reconciler.manifest.times import contradictions, external_ids_of, moment, period
+from reconciler.manifest.times import contradictions, moment, period
 from reconciler.manifest.variables import VariableError, Variables
-from reconciler.model import Account, Grant, Principal, Require, UnresolvedError, WebIdentity, validity
+from reconciler.model import Account, Grant, Principal, UnresolvedError, WebIdentity, validity
 from reconciler.ownership import (
     EXPIRY_POLICY,
     RESERVED_TAG_PREFIX,
@@ -28,15 +28,14 @@ from reconciler.ownership import (
 )
 from reconciler.policy.arn import (
     description_error,
-    external_id_error,
     managed_policy_error,
     name_error,
     path_error,
     tag_text_error,
 )
 from reconciler.policy.case import fold
-from reconciler.policy.conditions import Conditions, joined, overlaps
-from reconciler.policy.document import PolicyDocument, listed
+from reconciler.policy.conditions import Conditions
+from reconciler.policy.document import PolicyDocument
 
 MAX_TAGS = 50
 """Tags on one role (IAM quotas)."""
@@ -349,56 +348,9 @@ class GrantCompiler:
         # What defaults demand of the callers' account cannot be meant for those of none.
         by_token = "oidc" in raw.get("from", {})
         stated = self._inherited(raw, "require", but=("external_id", "source_org") if by_token else ())
-        for index, network in enumerate(stated.get("source_ip", ())):
-            try:
-                ipaddress.ip_network(network)
-                if "/" in network and not network.rsplit("/", 1)[1].isdecimal():
-                    raise ValueError(f"{network!r} has a netmask, which IAM does not take")
-            except ValueError as error:
-                self._problem("XG034", ("require", "source_ip", index), f"{error}; write it like 203.0.113.0/24")
-        external_ids = external_ids_of(stated)
-        for index, external_id in enumerate(external_ids):
-            if wrong_id := external_id_error(external_id):
-                several = (index,) if isinstance(stated["external_id"], list) else ()
-                self._problem("XG013", ("require", "external_id", *several), wrong_id)
-        require = Require(
-            mfa=stated.get("mfa", False),
-            external_ids=external_ids,
-            source_org=stated.get("source_org"),
-            source_ip=tuple(stated.get("source_ip", ())),
-        ).conditions()
-        own: Conditions = {
-            operator: {key: tuple(_text(value) for value in listed(values)) for key, values in keys.items()}
-            for operator, keys in raw.get("trust_conditions", {}).items()
-        }
-        self._check_keys_once(own)
-        times = validity(starts, expires)
-        for operator, key in overlaps(times, own):
-            self._problem(
-                "XG034", ("trust_conditions", operator, key),
-                f"{'expires' if operator.endswith('LessThan') else 'starts'} demands {operator} {key} already, and IAM "
-                "would take either; state it once", key=True,
-            )  # fmt: skip
-        self._problems += dates(raw.get("trust_conditions", {}), self._source, (*self._at, "trust_conditions"))
-        twice = overlaps(require, own)
-        for operator, key in twice:
-            self._problem(
-                "XG034", ("trust_conditions", operator, key),
-                f"`require` demands {operator} {key} already, and IAM would take either; state it once", key=True,
-            )  # fmt: skip
-        return {} if twice or overlaps(times, own) else joined(joined(require, times), own)
-
-    def _check_keys_once(self, block: Conditions) -> None:
-        for operator, keys in block.items():
-            seen: set[str] = set()
-            for key in keys:
-                if fold(key) in seen:
-                    self._problem(
-                        "XG034", ("trust_conditions", operator, key),
-                        f"{key} stands twice under {operator}, since IAM ignores the case of keys; join the values",
-                        key=True,
-                    )  # fmt: skip
-                seen.add(fold(key))
+        own = raw.get("trust_conditions", {})
+        self._problems += dates(own, self._source, (*self._at, "trust_conditions"))
+        return demands(stated, own, validity(starts, expires), self._problem)
 
     def _rotate_every(self, raw: Mapping[str, Any]) -> int | None:
         stated = raw["rotate"] if "rotate" in raw else self._defaults.get("rotate")
@@ -447,9 +399,3 @@ def _tag_error(key: str, value: str) -> str | None:
     if fold(key).startswith(RESERVED_TAG_PREFIX):
         return f"tag keys that start with {RESERVED_TAG_PREFIX} are xgrant's own; use another"
     return tag_text_error(key) or tag_text_error(value)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

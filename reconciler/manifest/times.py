@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,6 @@ def contradictions(starts: int | None, expires: int | None, *, prevent_destroy: 
             "DateLessThan aws:CurrentTime"
         )
         yield ("prevent_destroy",), message
-
-
-def external_ids_of(require: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the external ids that a grant accepts, as it states them: the newest first; while one is rotated, two."""
-    stated = require.get("external_id")
-    return () if stated is None else tuple(stated) if isinstance(stated, list) else (stated,)
 
 
 def period(text: str) -> int:

@@ -23,6 +23,7 @@ from reconciler.model.declared import (
     validity,
     working_roles,
 )
+from reconciler.model.health import Ailment, Allowed, Diagnosis, Trail
 from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
 from reconciler.model.plan import (
     CANARY,
@@ -55,23 +56,30 @@ from reconciler.model.resources import (
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted, WaveStarted
 from reconciler.model.session import SESSION_VARIABLES, Identity, Session, SessionRequest, Wish
 from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, UnresolvedError
+from reconciler.model.verification import UNSEEN, Check, Door, Probe, Side, Verdict, Verification, Way
 
 __all__ = [
     "ACTIVE",
     "CANARY",
     "CURRENT_TIME",
     "SESSION_VARIABLES",
+    "UNSEEN",
     "Access",
     "Account",
     "AccountFacts",
     "Action",
     "Address",
+    "Ailment",
+    "Allowed",
     "ApiCall",
     "Caller",
     "CallerPolicy",
     "Carried",
     "Change",
+    "Check",
     "Departed",
+    "Diagnosis",
+    "Door",
     "Essence",
     "Event",
     "Finding",
@@ -88,6 +96,7 @@ __all__ = [
     "Plan",
     "Principal",
     "PrincipalKind",
+    "Probe",
     "Require",
     "Resource",
     "Result",
@@ -97,6 +106,7 @@ __all__ = [
     "Session",
     "SessionRequest",
     "Severity",
+    "Side",
     "State",
     "StatedTags",
     "Status",
@@ -104,12 +114,16 @@ __all__ = [
     "StepEnded",
     "StepStarted",
     "Timing",
+    "Trail",
     "UnreadTags",
     "UnreadTagsError",
     "UnresolvedError",
     "Verb",
+    "Verdict",
+    "Verification",
     "Wave",
     "WaveStarted",
+    "Way",
     "WebIdentity",
     "Whole",
     "Wish",

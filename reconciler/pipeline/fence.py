@@ -22,7 +22,7 @@ from reconciler.ports import Store, Toward, Writer
 from reconciler.shards import HeldLock
 
 _LOCK_KNOWN = 5.0
-"""Seconds for which a lock that was seen to hold is not looked at again."""
+"""Seconds for which a lock that was seen to hold is not looked at again, as long as nothing is written."""
 
 _TRIES = 5
 
@@ -72,9 +72,8 @@ class Fence:
         self._store.replace(self._key, self._content(ended=True), self._etag)
 
     def writing(self) -> None:
-        """Look anew before the next call, and from now on before each whether this is still the newest execution."""
+        """Look from now on before each call whether the lock still holds, and whether this is the newest execution."""
         self._writing = True
-        self._good_until = float("-inf")
 
     def lost(self) -> str:
         """Return why nothing may be done any more; nothing while it may."""
@@ -85,7 +84,7 @@ class Fence:
 
     def _lock_lost(self) -> str:
         asked = monotonic()
-        if asked < self._good_until:
+        if asked < self._good_until and not self._writing:
             return ""
         entry = self._store.read(self._lock.key)
         where = f"{self._store.place}: {self._lock.key}"

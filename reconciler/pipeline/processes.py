@@ -38,7 +38,7 @@ class _Processes(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Do it in a process."""
-        with self._mutex:
+        with self._mutex, _unheard():  # A process is started when there is work for it.
             try:
                 return self._pool.submit(fn, *args, **kwargs)
             except BrokenProcessPool:
@@ -51,17 +51,21 @@ class _Processes(Executor):
 
 
 def _pool() -> ProcessPoolExecutor:
-    # One that is started later would begin without the mask: the first work starts them all, and it is none.
     resource_tracker.ensure_running()
-    pool = ProcessPoolExecutor(os.cpu_count(), mp_context=_Context(), initializer=_work_for_parent)
+    return ProcessPoolExecutor(os.cpu_count(), mp_context=_Context(), initializer=_work_for_parent)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Block the signals in this thread, so that a process that it starts is born without them, and hears none."""
     if not hasattr(signal, "pthread_sigmask"):
-        return pool
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _NOT_FOR_WORKERS)
     try:
-        pool.submit(int)
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return pool
 
 
 def _work_for_parent() -> None:

@@ -10,7 +10,7 @@ from reconciler import clock
 from reconciler.errors import XgrantError
 from reconciler.model import Change, Kind, Live, Manifest, Outcome, Plan, Scope, Status
 from reconciler.ports import Reader
-from reconciler.principals import arns_by_id, in_arns
+from reconciler.principals import arns_by_id, in_arns_after
 
 PATIENCE = 120.0
 """Seconds after which AWS has to show what was written: it spreads a little later (facts sheet 4.1, 4.2)."""
@@ -93,7 +93,7 @@ def _wrong(change: Change, live: Live, arns: dict[str, str]) -> str:
     found = live.state.get(change.address)
     if found is None:
         return "it was written, and AWS does not show it"
-    found = in_arns(found, arns)
+    found = in_arns_after(change.before, found, arns)
     if found == change.after:
         return ""
     old, new = change.after.attributes(), found.attributes()

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, as_completed
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -152,7 +153,7 @@ def _with_memory(request: ShardRequest, step: Step, connections: Any) -> ShardRe
 
 
 def _fenced(request: ShardRequest, step: Step, connections: Any) -> Result:
-    """Execute a step under its lock; StoreError where the store cannot keep that it was executed."""
+    """Execute a step under its lock; StoreError where the store cannot keep that it begins."""
     from reconciler.aws import AwsWriter
 
     account, memory = request.account, connections.retries.memory
@@ -178,7 +179,9 @@ def _fenced(request: ShardRequest, step: Step, connections: Any) -> Result:
         return Result(Status.DONE)
     done = Executor(request.ids, Fenced(writer, fence), again=True, made=made).execute(step)
     if done.status is Status.DONE:
-        fence.end()
+        # It is done, whether or not the store takes a note of it: whoever does it again looks first.
+        with suppress(StoreError):
+            fence.end()
     return done
 
 

@@ -32,7 +32,7 @@ class InUse:
     session: Session
 
 
-def _checked(ask_code: AskCode) -> AskCode:
+def checked(ask_code: AskCode) -> AskCode:
     """Return what asks so for a code, and raises UsageError for an answer that is none."""
 
     def ask(serial: str) -> str:
@@ -55,11 +55,11 @@ def assume(paths: Sequence[str], wish: Wish, *, ask_code: AskCode, notify: Notif
     from reconciler.aws import Caller
 
     manifest, use = _chosen(paths, wish.grant, notify)
-    caller = Caller(wish.profile, use.target.partition, notify, _checked(ask_code))
+    caller = Caller(wish.profile, use.target.partition, notify, checked(ask_code))
     who = caller.identity()
     request = replace(request_for(use, who, wish), at=int(clock.now()))
     if request.mfa_serial and not request.mfa_code:
-        request = replace(request, mfa_code=_checked(ask_code)(request.mfa_serial))
+        request = replace(request, mfa_code=checked(ask_code)(request.mfa_serial))
     try:
         return InUse(use, who, caller.assume(request, use.target.name))
     except AwsError as error:
@@ -108,12 +108,12 @@ def offered_profiles(
             f"the AWS configuration files have no profile {source}; name the one that has your credentials with --as"
         )
     partitions = {use.target.partition for use in found} or {"aws"}
-    caller = Caller(source, min(partitions) if len(partitions) == 1 else None, notify, _checked(ask_code))
+    caller = Caller(source, min(partitions) if len(partitions) == 1 else None, notify, checked(ask_code))
     who = caller.identity()
     serial = who.mfa_serial if mfa_serial is None else mfa_serial
     if serial:
         check_serial(serial, OF_PROFILE if mfa_serial is None else "--mfa-serial")
-    groups = _groups(found, manifest, who, caller)
+    groups = groups_of(found, manifest, who, caller)
     mine = usable(found, manifest.accounts, who, groups)
     certain = usable(found, manifest.accounts, who, groups or ())
     made = profiles(mine, who, source=source, mfa_serial=serial, prefix=prefix)
@@ -139,12 +139,12 @@ def _with_reason(
     error: AwsError, use: Use, manifest: Manifest, who: Identity, request: SessionRequest, caller: Caller
 ) -> AwsError:
     """Return the error with the side that refuses, and what to do."""
-    groups = _groups((use,), manifest, who, caller) if error.code.startswith("AccessDenied") else None
+    groups = groups_of((use,), manifest, who, caller) if error.code.startswith("AccessDenied") else None
     hint = explained(use, manifest.accounts, who, request, error.code, error.message, groups) or error.hint
     return AwsError(error.account, error.operation, error.code, error.message, request_id=error.request_id, hint=hint)
 
 
-def _groups(found: Sequence[Use], manifest: Manifest, who: Identity, caller: Caller) -> frozenset[str] | None:
+def groups_of(found: Sequence[Use], manifest: Manifest, who: Identity, caller: Caller) -> frozenset[str] | None:
     """Return the groups of who asks; None where that may not be asked, which is said where it matters."""
     if not who.user():
         return frozenset()

@@ -94,8 +94,14 @@ def subject_error(provider: str, subject: str) -> str | None:
         return "any token of the provider would do; say whose"
     form = _form(provider, subject)
     if form is not None:
+        if _holds(form.named, subject):
+            return None
+        if not form.start.match(subject) and (":" in _head(subject) or _head(subject) == subject):
+            return (
+                f"no subject of this provider is known to begin so, so that nobody would get in; write {form.example}"
+            )
         too_wide = f"more than one {form.what} could meet this; name the {form.what}, without wildcards, like "
-        return None if _holds(form.named, subject) else f"{too_wide}{form.example}"
+        return f"{too_wide}{form.example}"
     if _WILDCARD.search(subject) and not _holds(_TWO_PARTS, subject):
         return "a wildcard may stand only behind two whole parts, like organization:acme:*; else whoever asks gets in"
     return None
@@ -109,6 +115,8 @@ def lets_in(provider: str, subject: str) -> str | None:
         whose, rest = named.group().removesuffix(":"), subject[named.end() :]
         if form.each and rest and not rest.strip("*?:/"):
             return f"any {form.each} of {whose}"
+        if form.each and not rest:
+            return f"any {form.each} of {whose}, where its subjects say no more than that (else nobody),"
         if form is _GITHUB and _PULL_REQUEST.search(rest):
             return f"any pull request of {whose}"
     if _WILDCARD.search(subject) and not (form is _BITBUCKET and _ENVIRONMENT.fullmatch(subject)):
@@ -130,6 +138,10 @@ def _form(provider: str, subject: str) -> _Form | None:
 
 def _holds(named: re.Pattern[str], subject: str) -> bool:
     """Return whether a subject has the form before its first wildcard, and no wildcard can make it longer."""
-    head, *rest = _WILDCARD.split(subject, maxsplit=1)
+    head = _head(subject)
     match = named.match(head)
-    return match is not None and (not rest or match.group()[-1] in ":/|")
+    return match is not None and (head == subject or match.group()[-1] in ":/|")
+
+
+def _head(subject: str) -> str:
+    return _WILDCARD.split(subject, maxsplit=1)[0]

@@ -40,6 +40,15 @@ PERMISSIONS = {
             "Resource": "*",
         },
         {
+            "Sid": "Look",
+            "Effect": "Allow",
+            "Action": [
+                "iam:SimulatePrincipalPolicy", "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus",
+                "cloudtrail:GetEventSelectors",
+            ],
+            "Resource": "*",
+        },
+        {
             "Sid": "TargetAccount",
             "Effect": "Allow",
             "Action": [
@@ -181,7 +190,7 @@ def seed(sandbox: Sandbox) -> Scenario:
     return Scenario(sandbox.url, users)
 
 
-def add_reconciler(sandbox: Sandbox, account: str) -> None:
+def add_reconciler(sandbox: Sandbox, account: str, name: str = RECONCILER) -> None:
     """Make the role that xgrant works with in an account."""
     iam: IAMClient = root_client(sandbox, "iam", account)
     trust = {
@@ -194,8 +203,8 @@ def add_reconciler(sandbox: Sandbox, account: str) -> None:
             }
         ],
     }
-    iam.create_role(RoleName=RECONCILER, AssumeRolePolicyDocument=json.dumps(trust))
-    iam.put_role_policy(RoleName=RECONCILER, PolicyName="reconcile", PolicyDocument=json.dumps(PERMISSIONS))
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(RoleName=name, PolicyName="reconcile", PolicyDocument=json.dumps(PERMISSIONS))
 
 
 def _allow(action: str, resources: list[str]) -> str:

@@ -22,10 +22,18 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from reconciler.sandbox.emulator import emulator
 from reconciler.sandbox.strict.layer import Strict
-from reconciler.sandbox.strict.wire import CREDENTIAL, Application, Environ, parameters_of
+from reconciler.sandbox.strict.wire import (
+    CREDENTIAL,
+    Application,
+    Environ,
+    RefusedError,
+    parameters_of,
+    refusal,
+)
 
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]+/([^/]+)/aws4_request")
 _STS_VERSION = "2011-06-15"
+_UNSIGNED = ("AssumeRoleWithWebIdentity", "AssumeRoleWithSAML")
 _READS = ("Get", "List", "Head", "AssumeRole", "Simulate")
 
 
@@ -69,6 +77,9 @@ class Recorder:
             entry[0] = replace(entry[0], status=int(status.split(" ", 1)[0]))
             return start_response(status, *rest)
 
+        if credential == ("", "sts") and entry[0].operation not in _UNSIGNED:
+            error = RefusedError("MissingAuthenticationToken", "Request is missing Authentication Token")
+            return refusal(error, "sts").send(note)
         return self._application(environ, note)
 
     def take(self) -> list[Call]:

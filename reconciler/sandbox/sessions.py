@@ -58,8 +58,15 @@ def dates_hold(condition: Mapping[str, Mapping[str, Any]], issued: float | None)
     return True
 
 
-def is_of_dates(name: str, key: str) -> bool:
-    """Return whether `dates_hold` judges a condition of this operator and key."""
+def without_dates(condition: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the parts of a condition that `dates_hold` does not judge."""
+    return {
+        name: {key: stated for key, stated in block.items() if not _is_of_dates(name, key)}
+        for name, block in condition.items()
+    }
+
+
+def _is_of_dates(name: str, key: str) -> bool:
     return fold(name).removesuffix("ifexists") in _COMPARED and fold(key) in _KEYS
 
 

@@ -52,14 +52,9 @@ def chosen(manifest: Manifest, texts: Iterable[str]) -> tuple[Use, ...]:
     """
     found: dict[tuple[str, str], Use] = {}
     for text in texts:
-        name, at, account = text.partition("@")
-        named = [use for use in uses(manifest) if name in use.grant.names()]
-        if not named:
-            raise UsageError(f"there is no grant {name}; {_known(manifest, name)}")
-        meant = [use for use in named if not at or account in (use.target.name, use.target.id)]
+        meant = named(manifest, text)
         if not meant:
-            accounts = _some([use.target.name for use in named])
-            raise UsageError(f"the grant {name} has no role in an account {account}; it has one in {accounts}")
+            raise UsageError(f"only the organization knows the accounts of {text.partition('@')[0]}; name others")
         found |= {(use.grant.name, use.target.name): use for use in meant}
     return tuple(found[key] for key in sorted(found))
 
@@ -74,26 +69,41 @@ def choose(manifest: Manifest, text: str) -> Use | None:
             uses it comes with a token.
 
     """
-    name, at, account = text.partition("@")
-    named = [use for use in uses(manifest) if name in (use.grant.name, *use.grant.moved_from)]
-    if not named:
-        if name in manifest.unresolved:
-            return None
-        raise UsageError(f"there is no grant {name}; {_known(manifest, name)}")
-    if named[0].grant.web_identity is not None:
-        provider = named[0].grant.web_identity.provider
+    found = named(manifest, text)
+    if not found:
+        return None
+    grant = found[0].grant
+    if grant.web_identity is not None:
         raise UsageError(
-            f"the grant {name} is for who has a token of {provider}: let the job itself assume the role "
-            f"{named[0].role_arn} with it (sts:AssumeRoleWithWebIdentity)"
+            f"the grant {text.partition('@')[0]} is for who has a token of {grant.web_identity.provider}: let the job "
+            f"itself assume the role {found[0].role_arn} with it (sts:AssumeRoleWithWebIdentity)"
         )
-    found = [use for use in named if not at or account in (use.target.name, use.target.id)]
     if len(found) == 1:
         return found[0]
-    accounts = [use.target.name for use in named]
-    if at:
+    choices = [f"{grant.name}@{one.target.name}" for one in found]
+    raise UsageError(
+        f"the grant {text.partition('@')[0]} has a role in {len(found)} accounts; name one: {_some(choices)}"
+    )
+
+
+def named(manifest: Manifest, text: str) -> tuple[Use, ...]:
+    """Return all that `GRANT` or `GRANT@account` means; nothing where only the organization knows its accounts.
+
+    Raises:
+        UsageError: there is no such grant, or it has no role in that account.
+
+    """
+    name, at, account = text.partition("@")
+    of_grant = tuple(use for use in uses(manifest) if name in use.grant.names())
+    if not of_grant:
+        if name in manifest.unresolved:
+            return ()
+        raise UsageError(f"there is no grant {name}; {_known(manifest, name)}")
+    found = tuple(use for use in of_grant if not at or account in (use.target.name, use.target.id))
+    if not found:
+        accounts = [use.target.name for use in of_grant]
         raise UsageError(f"the grant {name} has no role in an account {account}; it has one in {_some(accounts)}")
-    choices = [f"{named[0].grant.name}@{one}" for one in accounts]
-    raise UsageError(f"the grant {name} has a role in {len(named)} accounts; name one: {_some(choices)}")
+    return found
 
 
 def _known(manifest: Manifest, name: str) -> str:

@@ -128,7 +128,7 @@ def _applied(use: Use) -> str:
 def _stranger(use: Use, accounts: Mapping[str, Account], who: Identity, groups: Collection[str] | None) -> str:
     """Say why the grant is not for who asks; empty where it is, or may be."""
     mine = [one for one in use.grant.principals if accounts[one.account].id == who.account]
-    if any(_is(one, who, groups) is not False for one in mine):
+    if any(is_principal(one, who, groups) is not False for one in mine):
         return ""
     names = _callers(use, accounts)
     if who.role():
@@ -144,7 +144,7 @@ def _stranger(use: Use, accounts: Mapping[str, Account], who: Identity, groups: 
     )
 
 
-def _is(principal: Principal, who: Identity, groups: Collection[str] | None) -> bool | None:
+def is_principal(principal: Principal, who: Identity, groups: Collection[str] | None) -> bool | None:
     """Return whether a principal of the caller's account is who asks; None where that cannot be seen."""
     match principal.kind:
         case PrincipalKind.USER:
@@ -162,7 +162,7 @@ def _is(principal: Principal, who: Identity, groups: Collection[str] | None) -> 
 def may_use(use: Use, accounts: Mapping[str, Account], who: Identity, groups: Collection[str] | None) -> bool | None:
     """Return whether a grant names who asks; None where it names a group, and nobody can see who is in it."""
     mine = [one for one in use.grant.principals if accounts[one.account].id == who.account]
-    answers = [_is(one, who, groups) for one in mine]
+    answers = [is_principal(one, who, groups) for one in mine]
     return True if True in answers else None if None in answers else False
 
 

@@ -203,7 +203,7 @@ def test_a_session_that_ends_again_and_again_is_given_up_and_said_so(
     hub.strict.faults.observer = observe
     result = xgrant("apply", stack(tmp_path, THROUGH_THE_HUB), "--auto-approve")
     assert result.code == 6
-    assert f"the session of the hub {HUB} ended before its time, as when somebody revokes it" in result.out
+    assert f"the session of the hub {HUB} ended before its time, as when the role is made anew" in result.out
     assert "log in again" not in result.out
 
 

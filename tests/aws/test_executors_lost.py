@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from reconciler.manifest import load
 from reconciler.model import Kind
 from reconciler.pipeline import executors
 from reconciler.pipeline.main_job import Request, aws_ports, make_plan
+from reconciler.pipeline.processes import processes
 from reconciler.sandbox.scenario import Scenario
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.wire import Request as Sent
@@ -63,6 +65,18 @@ def test_a_process_that_is_killed_fails_what_was_under_way_and_interrupts_nothin
 def test_an_address_that_is_none_is_a_usage_error(scenario: Scenario, xgrant: Run, address: str, said: str) -> None:
     result = xgrant("plan", EXAMPLE, "--executor", "dask", "--scheduler", address)
     assert (result.code, said in result.err) == (64, True), result.err
+
+
+def _heard(_: int) -> tuple[int, frozenset[int]]:
+    time.sleep(0.3)  # So that one process does not do all of it.
+    return os.getpid(), frozenset(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+
+
+def test_every_process_is_born_without_the_signals_of_the_terminal() -> None:
+    with processes() as pool:
+        found = dict(pool.map(_heard, range(2 * (os.cpu_count() or 1))))
+    assert len(found) == os.cpu_count()
+    assert all({signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= mask for mask in found.values())
 
 
 def test_a_scheduler_without_workers_is_said_before_anything_is_done(

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.aws import managed, roles
+from reconciler.errors import StoreError
 from reconciler.locking import key_of
 from reconciler.locking.locks import Lock
 from reconciler.manifest import load
 from reconciler.model import Account, Kind, Manifest, Scope, Status, Step, Verb
 from reconciler.pipeline import shards
+from reconciler.pipeline.fence import Fence
 from reconciler.pipeline.main_job import Request, aws_ports, make_plan
 from reconciler.pipeline.shards import reconcile
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
@@ -97,6 +99,37 @@ def test_the_first_write_of_a_step_looks_anew_whether_the_lock_holds(
     sandbox.strict.faults.observer = lambda _: None
     assert (status, "no longer this run's" in error) == (Status.FAILED, True)
     assert list(writes(sandbox.recorder.take())) == []
+
+
+def test_a_lock_that_is_given_up_in_the_middle_of_a_step_lets_no_further_call_be_made(
+    example: tuple[Locked, Step], sandbox: Sandbox
+) -> None:
+    locked, step = example
+
+    def release(sent: Sent) -> None:
+        entry = locked.store.read(locked.key)
+        if sent.operation == "CreateRole" and entry is not None:
+            locked.store.replace(locked.key, replace(LOCK, released=True).content(), entry.etag)
+
+    sandbox.strict.faults.observer = release
+    sandbox.recorder.take()
+    status, error = locked.done(step)
+    sandbox.strict.faults.observer = lambda _: None
+    assert (status, "no longer this run's" in error) == (Status.FAILED, True)
+    assert [call.operation for call in writes(sandbox.recorder.take())] == ["CreateRole"]
+
+
+def test_a_step_that_is_done_is_done_though_the_store_takes_no_note_of_it(
+    example: tuple[Locked, Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_: object) -> None:
+        raise StoreError("the store is gone")
+
+    locked, step = example
+    monkeypatch.setattr(Fence, "end", fails)
+    result = reconcile(locked.request(step)).result
+    assert result is not None
+    assert (result.status, bool(result.calls)) == (Status.DONE, True)
 
 
 def test_a_worker_that_wakes_up_in_a_step_that_another_one_has_done_deletes_nothing(

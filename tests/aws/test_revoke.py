@@ -15,6 +15,7 @@ from reconciler.sandbox.server import Sandbox, counted, writes
 from tests.aws.strict_support import policy
 from tests.aws.test_validity import Time, listed, session
 from tests.conftest import Run
+from tests.snapshots import once
 
 GRANT = f"""\
 version: 1
@@ -55,9 +56,14 @@ def manifest(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def applied(scenario: Scenario, manifest: Path, time: Time, xgrant: Run) -> Scenario:
+@once
+def made(sandbox: Sandbox, xgrant: Run, manifest: Path) -> None:
     assert xgrant("apply", manifest, "--auto-approve", "--no-verify").code == 0
+
+
+@pytest.fixture
+def applied(scenario: Scenario, sandbox: Sandbox, manifest: Path, time: Time, xgrant: Run) -> Scenario:
+    made(sandbox, xgrant, manifest)
     return scenario
 
 

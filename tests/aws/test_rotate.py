@@ -14,6 +14,7 @@ from reconciler.sandbox.scenario import REGION, SOURCE, TARGET, Scenario, root_c
 from reconciler.sandbox.server import Sandbox, writes
 from tests.aws.test_validity import Time, listed, session
 from tests.conftest import Run
+from tests.snapshots import once
 
 GRANTS = f"""\
 version: 1
@@ -53,9 +54,14 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     return Time(monkeypatch)
 
 
-@pytest.fixture
-def applied(scenario: Scenario, manifest: Path, xgrant: Run) -> Scenario:
+@once
+def made(sandbox: Sandbox, xgrant: Run, manifest: Path) -> None:
     assert xgrant("apply", manifest, "--auto-approve", "--no-verify").code == 0
+
+
+@pytest.fixture
+def applied(scenario: Scenario, sandbox: Sandbox, manifest: Path, xgrant: Run) -> Scenario:
+    made(sandbox, xgrant, manifest)
     return scenario
 
 

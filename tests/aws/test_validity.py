@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from reconciler.sandbox.scenario import REGION, SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
 from tests.conftest import Run
+from tests.snapshots import once
 
 BEGINS, ENDS = datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 1, 2, tzinfo=UTC)
 GRANT = f"""\
@@ -60,11 +61,16 @@ def manifest(tmp_path: Path) -> Path:
     return path
 
 
+@once
+def made(sandbox: Sandbox, xgrant: Run, manifest: Path) -> None:
+    assert xgrant("apply", manifest, "--auto-approve", "--no-verify").code == 0
+
+
 @pytest.fixture
 def applied(scenario: Scenario, sandbox: Sandbox, manifest: Path, time: Time, xgrant: Run) -> Iterator[Scenario]:
     """The grant, applied an hour before it begins; from then on permissions are checked."""
     time.becomes(BEGINS, -3600)
-    assert xgrant("apply", manifest, "--auto-approve", "--no-verify").code == 0
+    made(sandbox, xgrant, manifest)
     sandbox.enforce(on=True)
     yield scenario
     sandbox.enforce(on=False)

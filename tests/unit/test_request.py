@@ -101,6 +101,14 @@ def test_a_file_is_written_where_there_is_none_and_a_second_request_has_another_
     assert {"reader-bob-example-com-20261125", "reader-bob-example-com-20261125-2"} <= {*grants(manifests)}
 
 
+def test_a_file_that_the_manifests_do_not_hold_is_to_be_named(manifests: Path, xgrant: Run) -> None:
+    assert "name it to plan" not in xgrant(*ASK).err
+    assert (
+        "It is in none of manifests: name it to plan and apply, too."
+        in xgrant("request", "everywhere", *ASK[2:], "--as-file", "x.yaml").err
+    )
+
+
 def test_other_permissions_may_be_asked_for_and_a_later_time(manifests: Path, xgrant: Run) -> None:
     done = xgrant(
         *ASK, "--start", "2026-12-01T09:00+01:00", "--action", "s3:PutObject", "--resource", "arn:aws:s3:::b/*",

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from reconciler.applier import apply
 from reconciler.errors import UsageError
-from reconciler.model import Action, Manifest, Plan, PrincipalKind, Role, State
+from reconciler.model import Action, Address, CallerPolicy, Manifest, Plan, PrincipalKind, Resource, Role, State, Status
 from reconciler.pipeline.main_job import make_plan
 from reconciler.pipeline.rotate import rotation
 from reconciler.pipeline.turns import external_ids
@@ -18,6 +19,7 @@ from reconciler.render.text import text
 from reconciler.use import chosen
 from tests.support import (
     NOW,
+    MemoryWriter,
     StateReader,
     desired_of,
     grant_yaml,
@@ -111,6 +113,43 @@ def test_roles_that_trust_each_other_are_rotated_together(tmp_path: Path) -> Non
     assert max(order.index("make dev/role/one"), order.index("make storage/role/two")) < order.index(
         "write dev/role/one"
     )
+
+
+class Late(MemoryWriter):
+    """An AWS that shows caller policies for a while as they were."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self._old = dict(state)
+
+    def standing(self, address: Address, like: Resource) -> Resource | None:
+        return self._old.get(address) if isinstance(like, CallerPolicy) else super().standing(address, like)
+
+
+def test_a_policy_that_says_what_it_said_is_written_though_aws_shows_the_old_one_still(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    found = rotated(manifest, "reader")
+    writer = Late(made(manifest))
+    outcomes = apply(found, writer, approved=found.fingerprint, on_event=lambda _: None)
+    assert {outcome.status for outcome in outcomes} == {Status.DONE}
+    assert writer.state == desired_of(manifest)
+
+
+@pytest.mark.parametrize("shown", ["arn:aws:iam::987654321098:role/reader", "AROAREADERXXXXXXXXXXX"])
+def test_a_trust_policy_is_written_again_whatever_aws_shows_of_it_still(tmp_path: Path, shown: str) -> None:
+    onward = grant_yaml("onward", **{"from": "{account: storage, roles: [reader]}", "to": "{account: dev}"})
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml(), onward))
+    found = rotated(manifest, "reader")
+    state = made(manifest)
+    address = role_at("dev", "onward")
+    role = state[address]
+    assert isinstance(role, Role)
+    names = {"arn:aws:iam::987654321098:role/reader": shown}
+    writer = MemoryWriter({**state, address: replace(role, trust_policy=role.trust_policy.with_aws_principals(names))})
+    outcomes = apply(found, writer, approved=found.fingerprint, on_event=lambda _: None)
+    assert {outcome.status for outcome in outcomes} == {Status.DONE}
+    assert f"write {address}" in writer.done
+    assert writer.state[address].trust_policy == role.trust_policy  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ GITHUB, GITLAB = "token.actions.githubusercontent.com", "gitlab.com"
 CLUSTER = "oidc.eks.eu-west-1.amazonaws.com/id/ABC"
 PULUMI = "api.pulumi.com/oidc"
 BITBUCKET = "api.bitbucket.org/2.0/workspaces/acme/pipelines-config/identity/oidc"
+EVERY = "any branch, tag, environment and pull request"
+IF_WHOLE = "where its subjects say no more than that (else nobody),"
 SUBJECT = "repo:acme/app:ref:refs/heads/main"
 
 
@@ -103,6 +105,23 @@ def test_of_others_a_wildcard_comes_behind_what_only_one_can_have(provider: str,
     assert (subject_error(provider, subject) is None) is fine
 
 
+@pytest.mark.parametrize(
+    ("provider", "subject", "said"),
+    [
+        (GITHUB, "acme/app", "nobody would get in"),
+        (GITHUB, "project_path:acme/app:*", "nobody would get in"),
+        (GITLAB, "repo:acme/app:ref:refs/heads/main", "nobody would get in"),
+        (CLUSTER, "data:loader", "nobody would get in"),
+        (GITHUB, "environment:prod", "more than one repository could meet this"),
+        (GITHUB, "repo:acme/*", "more than one repository could meet this"),
+        (GITHUB, "re*:acme/app", "more than one repository could meet this"),
+        (GITHUB, "*:repo:acme/app:x", "more than one repository could meet this"),
+    ],
+)
+def test_a_subject_that_nobody_has_is_told_from_one_that_too_many_have(provider: str, subject: str, said: str) -> None:
+    assert said in (subject_error(provider, subject) or "")
+
+
 def test_both_forms_of_githubs_subjects_are_shown() -> None:
     error = subject_error(GITHUB, "repo:acme/*") or ""
     assert "repo:OWNER/REPOSITORY:ref:refs/heads/main" in error
@@ -119,7 +138,10 @@ def test_both_forms_of_githubs_subjects_are_shown() -> None:
         (GITHUB, "repo:a/b:pull_request", "any pull request of repo:a/b"),
         (GITHUB, "repo:a/b:ref:refs/heads/main", None),
         (GITHUB, "repo:a/b:environment:pull_requests", None),
-        (GITHUB, "repo:a/b", None),
+        (GITHUB, "repo:a/b", f"{EVERY} of repo:a/b, {IF_WHOLE}"),
+        (GITHUB, "repository_id:5", f"{EVERY} of repository_id:5, {IF_WHOLE}"),
+        (GITHUB, "repository_owner:o:repo:o/r", f"{EVERY} of repository_owner:o:repo:o/r, {IF_WHOLE}"),
+        (GITLAB, "project_path:a/b", f"any branch and tag of project_path:a/b, {IF_WHOLE}"),
         (GITLAB, "project_path:a/b/c:?*", "any branch and tag of project_path:a/b/c"),
         (GITLAB, "project_path:a/b:ref_type:branch:ref:main", None),
         (BITBUCKET, "{9f1d}:{77}:*", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.applier import apply
 from reconciler.errors import ManifestError
-from reconciler.model import Account, Action, Grant, Kind, ManagedPolicy, Manifest, Plan, Role, State
+from reconciler.model import Account, Action, Grant, Kind, Limits, ManagedPolicy, Manifest, Plan, Role, State
 from reconciler.pipeline.main_job import Request, make_plan
 from reconciler.planfile import bind
 from reconciler.policy.document import PolicyDocument
@@ -25,6 +27,7 @@ from reconciler.trust import trust_policy
 from tests.support import (
     DEV,
     STORAGE,
+    MemoryWriter,
     StateReader,
     allow,
     desired_of,
@@ -297,6 +300,27 @@ def test_other_spellings_of_the_moment_on_the_role_are_no_drift(tmp_path: Path) 
     assert (
         PolicyDocument.parse(role.trust_policy.written.replace("00:00:00Z", "00:00:00.000+00:00")) == role.trust_policy
     )
+
+
+@given(
+    st.lists(st.sampled_from(["", "2026-01-02", "2026-01-03"]), min_size=1, max_size=4),
+    st.integers(0, 4),
+    st.integers(0, 4),
+)
+def test_at_whatever_time_it_is_applied_the_plan_is_empty_then_and_only_what_lives_is_there(
+    tmp_path: Path, ends: list[str], first: int, later: int
+) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(*(grant_yaml(f"g{i}", expires=end) for i, end in enumerate(ends))))
+    state: State = {}
+    for hours in (first * 12, (first + later) * 12):
+        now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
+        found = planned(replace(manifest, limits=Limits(1000, 100)), state, now)
+        writer = MemoryWriter(state)
+        apply(found, writer, approved=found.fingerprint, on_event=lambda _: None)
+        state = writer.state
+        assert planned(manifest, state, now).changes == ()
+        living = {grant.name for grant in manifest.grants if not grant.expired(int(now.timestamp()))}
+        assert {resource.grant for resource in state.values()} == living
 
 
 def test_grants_of_several_targets_are_spoken_of_once() -> None:

@@ -10,7 +10,7 @@ from moto.sts.models import sts_backends
 
 from reconciler.policy.case import fold
 from reconciler.policy.document import listed
-from reconciler.sandbox.sessions import dates_hold, is_of_dates, issued_at
+from reconciler.sandbox.sessions import dates_hold, issued_at, without_dates
 from reconciler.sandbox.strict import accounts, identity, names
 from reconciler.sandbox.strict.conditions import like, met
 from reconciler.sandbox.strict.documents import readable
@@ -85,6 +85,12 @@ def check_trust(request: Request) -> None:
         )
 
 
+def who_asks(request: Request) -> Any | None:
+    """Return the user or role that signs a request; None of a key that nobody has."""
+    caller = _caller(request)
+    return None if caller is None else accounts.principal_with_arn(caller.entity_arn)
+
+
 def _caller(request: Request) -> _Caller | None:
     session = _session(request)
     if session is not None:
@@ -130,19 +136,12 @@ def _denied(role: Any, caller: _Caller, request: Request) -> str | None:
         if not concerned or not _names(statement, caller):
             continue
         condition = statement.get("Condition", {})
-        if dates_hold(condition, issued_at(_session(request))) and met(_undated(condition), context, unknown=deny):
+        in_time = dates_hold(condition, issued_at(_session(request)))
+        if in_time and met(without_dates(condition), context, unknown=deny):
             if deny:
                 return min(concerned)
             left -= concerned
     return min(left, default=None)
-
-
-def _undated(condition: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
-    """Return the conditions that `dates_hold` does not judge."""
-    return {
-        name: {key: wanted for key, wanted in block.items() if not is_of_dates(name, key)}
-        for name, block in condition.items()
-    }
 
 
 def _actions_of(request: Request) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as Xml
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.models import get_account_id_from
 
-from reconciler.sandbox.strict import accounts, assume, documents, limits, names, tags, writes
+from reconciler.sandbox.strict import accounts, assume, documents, limits, names, simulator, tags, writes
 from reconciler.sandbox.strict.faults import Faults, Kind, error_after, error_of
 from reconciler.sandbox.strict.leniency import lenient
 from reconciler.sandbox.strict.principals import Trusts, spelt_out
@@ -121,6 +121,10 @@ class Strict:
     def _iam(self, environ: Environ, request: Request) -> Reply:
         self.faults.check_named(request)
         self._check(request)
+        if request.operation == simulator.OPERATION:
+            if self.enforcing:
+                simulator.check_allowed(assume.who_asks(request), request)
+            return simulator.simulate(request)
         held: str | None = None
         if (where := _trust_parameter(request)) is not None:
             held = self.trusts.stored(request.parameters[where], self.faults.visible_as_principal)

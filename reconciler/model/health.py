@@ -1,0 +1,54 @@
+"""What is found of the set-up in which xgrant works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.model.plan import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Ailment:
+    """One thing wrong with the set-up: a stable code (`XG3nn`), what it is, why that matters, and what to do.
+
+    `account` is the manifest's name; empty where it is of none. A note is no reason to fail.
+    """
+
+    rule: str
+    severity: Severity
+    account: str
+    message: str
+    why: str
+    way_out: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """A trail of CloudTrail, as far as it concerns an account. `reads` says whether it has management events that read.
+
+    AssumeRole is one of those (facts sheet 8.1).
+    """
+
+    name: str
+    logging: bool
+    all_regions: bool
+    organization: bool
+    reads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the identity that xgrant uses in an account may do: by action and resource."""
+
+    who: str
+    decisions: Mapping[tuple[str, str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was looked at and what was found. `unread` says by account why nothing is known of it."""
+
+    accounts: tuple[str, ...]
+    ailments: tuple[Ailment, ...]
+    unread: Mapping[str, str]

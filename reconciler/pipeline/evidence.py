@@ -1,0 +1,229 @@
+"""What is known of the two sides of a door without walking through it, and how far the role behind it reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.desired import role_address
+from reconciler.errors import AwsError
+from reconciler.events import Notice
+from reconciler.model import (
+    Account,
+    AccountFacts,
+    Check,
+    Door,
+    Identity,
+    Live,
+    Manifest,
+    Principal,
+    PrincipalKind,
+    Probe,
+    Role,
+    Session,
+    Side,
+    State,
+    Way,
+)
+from reconciler.pipeline.use import groups_of
+from reconciler.policy.decisions import decided
+from reconciler.policy.document import PolicyDocument
+from reconciler.policy.permission_sets import permission_set_of
+from reconciler.policy.sessions import ASSUME, further_actions
+from reconciler.use import Use
+from reconciler.use.conditions import demands_mfa, value_for
+from reconciler.use.probes import forbidden, granted
+from reconciler.use.sides import caller_side, compared, role_documents, trust_of_stranger, trust_side
+
+if TYPE_CHECKING:
+    from reconciler.aws import Caller, Simulator
+
+_NOBODY = Identity("", "")
+
+
+@dataclass(slots=True)
+class Evidence:
+    """All that one verification knows: the manifests, what was read, and AWS's simulator. Safe for threads.
+
+    `refused` says by account why its simulator may not be asked.
+    """
+
+    manifest: Manifest
+    live: Live
+    wanted: State
+    simulator: Simulator
+    notify: Callable[[Notice], None]
+    refused: dict[str, str] = field(default_factory=dict)
+
+    def groups(self, found: Sequence[Use], who: Identity, caller: Caller) -> frozenset[str] | None:
+        """Return the groups of who asks, as they may see it themselves or as it is read; None where neither may be."""
+        groups = groups_of(found, self.manifest, who, caller)
+        account = self._readable(who.account)
+        if groups is not None or account is None:
+            return groups
+        try:
+            return self.simulator.groups_of(account, who.user())
+        except AwsError:
+            return None  # It is said of each grant that names a group.
+
+    def caller(self, use: Use, principal: Principal) -> tuple[Side, tuple[str, ...]]:
+        """Return whether a principal's own policies let it assume the role, and why that was not simulated."""
+        if principal.kind is PrincipalKind.ACCOUNT:
+            return Side(True, Way.DOCUMENTS, "the account lets in whom it chooses, by its own policies"), ()
+        if why := self._unread(principal.account):
+            return Side(None, Way.DOCUMENTS, why), ()
+        facts = self.live.facts[principal.account]
+        arns = _arns(principal, facts)
+        if not arns:
+            return Side(False, Way.DOCUMENTS, f"the {principal.kind} {principal.name} is not there"), ()
+        sides = [self._simulated(use, facts.account, arn) for arn in arns]
+        if (worst := next((one for one in sides if isinstance(one, str)), None)) is not None:
+            return caller_side(use, principal, self.live.state, facts), (worst,)
+        found = [one for one in sides if isinstance(one, Side)]
+        return next((one for one in found if not one.allowed), found[0]), ()
+
+    def trust(self, use: Use, principal: Principal | None) -> Side:
+        """Return whether the trust policy of the role lets in a principal; None is whoever has a token."""
+        if why := self._unread(use.target.name):
+            return Side(None, Way.DOCUMENTS, why)
+        wanted = self._role(use, self.wanted)
+        assert wanted is not None  # every grant wants one
+        account = use.target if principal is None else self.manifest.accounts[principal.account]
+        return trust_side(use, principal, account, wanted, self._role(use, self.live.state))
+
+    def stranger(self, use: Use, who: Identity) -> tuple[Side, Side]:
+        """Return both sides for somebody whom the grant need not name."""
+        account = self._readable(who.account)
+        facts = None if account is None else self.live.facts[account.name]
+        key = (PrincipalKind.USER, who.user()) if who.user() else (PrincipalKind.ROLE, who.role())
+        arn = "" if facts is None else facts.principals.get((key[0], key[1].casefold()), "")
+        caller: Side | str = "" if account is None or not arn else self._simulated(use, account, arn)
+        if isinstance(caller, str):
+            caller = Side(None, Way.DOCUMENTS, caller or f"the account {who.account} is not read")
+        if why := self._unread(use.target.name):
+            return caller, Side(None, Way.DOCUMENTS, why)
+        return caller, trust_of_stranger(
+            use, who, arn or who.arn, use.target.partition, self._role(use, self.live.state)
+        )
+
+    def door(
+        self, use: Use, who: str, caller: Side, trust: Side, *, meant: bool = True, session: Session | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Door:  # fmt: skip
+        """Return a door with all that is known of the role behind it; tried by a session, if there is one."""
+        wanted, live = self._role(use, self.wanted), self._role(use, self.live.state)
+        if self._unread(use.target.name) or wanted is None or live is None or not meant:
+            return Door(use.label, who, "", meant, caller, trust, notes=notes)
+        mine = role_documents(wanted, self.wanted)
+        probes, left = granted(mine)
+        if use.grant.managed_policies:
+            left = (*left, "what its managed policies allow beyond is not tried")
+        else:
+            probes = (*probes, *forbidden(mine, probes))
+        checks, why = self._checks(use, probes, role_documents(live, self.live.state))
+        if session is not None:
+            checks |= self._tried(use, probes, session, mine)
+        wider, narrower = compared(wanted, self.wanted, live, self.live.state)
+        notes = tuple(dict.fromkeys((*notes, *why, *left)))
+        return Door(use.label, who, "", meant, caller, trust, tuple(checks.values()), wider, narrower, notes)
+
+    def _simulated(self, use: Use, account: Account, arn: str) -> Side | str:
+        """Return what the simulator says of the caller's side, or why it does not."""
+        wanted = (ASSUME, *further_actions(use.grant.conditions))
+        found = self._ask(account, arn, wanted, use.role_arn, _context(use))
+        if isinstance(found, str):
+            return found
+        lacking = [action for action in wanted if not found.get(action)]
+        why = f"its policies do not allow {lacking[0]} on the role" if lacking else "its policies allow it"
+        return Side(not lacking, Way.SIMULATION, why)
+
+    def _checks(
+        self, use: Use, probes: Iterable[Probe], documents: tuple[PolicyDocument, ...]
+    ) -> tuple[dict[Probe, Check], tuple[str, ...]]:
+        """Return what the simulator says of the role's side; what the documents say where it may not be asked."""
+        by_resource: dict[str, list[Probe]] = {}
+        for probe in probes:
+            by_resource.setdefault(probe.resource, []).append(probe)
+        checks: dict[Probe, Check] = {}
+        for resource, several in by_resource.items():
+            found = self._ask(use.target, use.role_arn, [one.action for one in several], resource, {})
+            for one in several:
+                if isinstance(found, str):
+                    checks[one] = Check(one, decided(documents, one.action, resource), Way.DOCUMENTS)
+                else:
+                    checks[one] = Check(one, found.get(one.action), Way.SIMULATION)
+        why = self.refused.get(use.target.name)
+        return {probe: checks[probe] for probe in probes}, (why,) if why else ()
+
+    def _tried(
+        self, use: Use, probes: Iterable[Probe], session: Session, mine: tuple[PolicyDocument, ...]
+    ) -> dict[Probe, Check]:
+        from reconciler.aws import Trier
+
+        trier = Trier(session, use.target.name, use.target.partition, self.notify)
+        found: dict[Probe, Check] = {}
+        for probe in probes:
+            bucket = probe.resource.partition("/")[0]
+            if probe.meant and (check := trier.attempt(probe, lists=decided(mine, "s3:ListBucket", bucket) is True)):
+                found[probe] = check
+        return {probe: check for probe, check in found.items() if check.allowed is not None}
+
+    def _ask(
+        self, account: Account, arn: str, actions: Sequence[str], resource: str, context: Mapping[str, str]
+    ) -> dict[str, bool] | str:
+        if account.name in self.refused:
+            return self.refused[account.name]
+        try:
+            return self.simulator.simulate(account, arn, actions, resource, context)
+        except AwsError as error:
+            why = f"AWS's simulator does not answer: {error}"
+            if error.code.startswith("AccessDenied"):
+                why = (
+                    f"in account {account.name} AWS's simulator may not be asked: documents are read instead; allow "
+                    "iam:SimulatePrincipalPolicy to the identity that xgrant uses there"
+                )
+                self.refused[account.name] = why
+            return why
+
+    def _role(self, use: Use, state: State) -> Role | None:
+        found = state.get(role_address(use.grant))
+        return found if isinstance(found, Role) else None
+
+    def _unread(self, name: str) -> str:
+        """Say why an account is not known; empty where it is."""
+        if not self.manifest.accounts[name].managed:
+            return f"account {name} is not managed here"
+        facts = self.live.facts.get(name)
+        return f"account {name} is not read" if facts is None else f"{facts.error}" if facts.error else ""
+
+    def _readable(self, account_id: str) -> Account | None:
+        found = (one for one in self.manifest.accounts.values() if one.id == account_id)
+        return next((one for one in found if not self._unread(one.name)), None)
+
+
+def label_of(principal: Principal) -> str:
+    """Return what a principal is called, like `dev/group/developers`; the whole of an account by its name."""
+    if principal.kind is PrincipalKind.ACCOUNT:
+        return f"{principal.account}/all"
+    return f"{principal.account}/{principal.kind}/{principal.name}"
+
+
+def _arns(principal: Principal, facts: AccountFacts) -> tuple[str, ...]:
+    if principal.kind is PrincipalKind.PERMISSION_SET:
+        roles = (arn for (kind, _), arn in facts.principals.items() if kind is PrincipalKind.ROLE)
+        return tuple(sorted(arn for arn in roles if permission_set_of(arn) == principal.name))
+    found = facts.principals.get((principal.kind, principal.name.casefold()))
+    return (found,) if found else ()
+
+
+def _context(use: Use) -> dict[str, str]:
+    """Return what a request has that does all that the grant demands."""
+    conditions = use.grant.conditions
+    known = {
+        "aws:MultiFactorAuthPresent": "true" if demands_mfa(conditions) else "",
+        "sts:ExternalId": value_for(conditions, "sts:externalid", _NOBODY),
+        "sts:SourceIdentity": value_for(conditions, "sts:sourceidentity", _NOBODY),
+        "sts:RoleSessionName": value_for(conditions, "sts:rolesessionname", _NOBODY),
+    }
+    return {key: value for key, value in known.items() if value}

@@ -1,0 +1,61 @@
+"""What documents decide of a request, as far as that is certain without knowing who asks, from where and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from reconciler.policy.arn import covers
+from reconciler.policy.case import fold
+from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
+
+Statement = Mapping[str, Any]
+
+
+def decided(documents: Iterable[PolicyDocument], action: str, resource: str) -> bool | None:
+    """Return whether documents allow an action on a resource; None where that hangs on conditions.
+
+    An explicit deny wins, and what nothing allows is denied (facts sheet 6). Either may be a pattern: then it is
+    decided for all that it covers.
+    """
+    found = [one for document in documents for one in document.statements() if _concerns(one, action, resource)]
+    denies = [one for one in found if one.get("Effect") == "Deny"]
+    allows = [one for one in found if one.get("Effect") == "Allow"]
+    if not allows or any("Condition" not in one for one in denies):
+        return False
+    return True if not denies and any("Condition" not in one for one in allows) else None
+
+
+def beyond(documents: Iterable[PolicyDocument], others: Iterable[PolicyDocument]) -> Iterator[str]:
+    """Yield in words what documents allow and others do not, or not for certain; what stands in both is equal."""
+    others = tuple(others)
+    known = {_meaning(one) for document in others for one in document.statements()}
+    for statement in (one for document in documents for one in document.statements()):
+        if _meaning(statement) in known or statement.get("Effect") != "Allow":
+            continue
+        if "NotAction" in statement or "NotResource" in statement:
+            yield "all but what a statement names"
+            continue
+        pairs = ((action, on) for action in statement.get("Action", ()) for on in statement.get("Resource", ()))
+        yield from (f"{action} on {on}" for action, on in pairs if decided(others, action, on) is not True)
+
+
+def meanings(documents: Iterable[PolicyDocument], effect: str) -> frozenset[str]:
+    """Return the statements with an effect, `Allow` or `Deny`, each in its one spelling."""
+    statements = (one for document in documents for one in document.statements())
+    return frozenset(_meaning(one) for one in statements if one.get("Effect") == effect)
+
+
+def _meaning(statement: Statement) -> str:
+    bare = {key: value for key, value in statement.items() if key != "Sid"}
+    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [bare]}).canonical
+
+
+def _concerns(statement: Statement, action: str, resource: str) -> bool:
+    return _has(statement, "Action", fold(action), folded=True) and _has(statement, "Resource", resource)
+
+
+def _has(statement: Statement, element: str, value: str, *, folded: bool = False) -> bool:
+    negated = f"Not{element}" in statement
+    patterns = statement.get(f"Not{element}" if negated else element, ())
+    return negated != any(covers(fold(pattern) if folded else pattern, value) for pattern in patterns)

@@ -1,0 +1,162 @@
+"""What documents that are read back say of a door: of each side, and of the role beside what the manifest means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.model import (
+    Account,
+    AccountFacts,
+    Identity,
+    ManagedPolicy,
+    Principal,
+    PrincipalKind,
+    Role,
+    Side,
+    State,
+    Way,
+    Wish,
+)
+from reconciler.policy.arn import root_arn
+from reconciler.policy.case import fold
+from reconciler.policy.decisions import beyond, meanings
+from reconciler.policy.document import PolicyDocument
+from reconciler.policy.sessions import ASSUME, further_actions
+from reconciler.use.choice import Use
+from reconciler.use.conditions import demands_mfa, judged
+from reconciler.use.request import request_for
+
+
+def stand_in(principal: Principal, account: Account) -> Identity | None:
+    """Return who a user or a role is to AWS when they ask; None of a principal that is several."""
+    if principal.kind is PrincipalKind.USER:
+        return Identity(account.id, principal.arn(account))
+    if principal.kind is PrincipalKind.ROLE:
+        session = f"arn:{account.partition}:sts::{account.id}:assumed-role/{principal.name}/xgrant-verify"
+        return Identity(account.id, session, temporary=True)
+    return None
+
+
+def caller_side(use: Use, principal: Principal, state: State, facts: AccountFacts) -> Side:
+    """Return whether inline policies of a principal, and the stack's managed ones, let it assume the role."""
+    if principal.kind in (PrincipalKind.ACCOUNT, PrincipalKind.PERMISSION_SET):
+        return Side(None, Way.DOCUMENTS, "whom that account lets in is for its own policies to say")
+    key = (principal.kind, principal.name.casefold())
+    if key not in facts.principals:
+        return Side(False, Way.DOCUMENTS, f"the {principal.kind} {principal.name} is not there")
+    documents = [*facts.by_hand.get(key, {}).values(), *facts.marked.get(key, {}).values()]
+    documents += _packed(principal, state)
+    wanted = (ASSUME, *further_actions(use.grant.conditions))
+    for action in wanted:
+        if any(document.may_deny(action, use.role_arn) for document in documents):
+            return Side(None, Way.DOCUMENTS, f"a policy of it may deny {action}")
+        if not any(document.allows(action, use.role_arn) for document in documents):
+            why = f"no caller policy of it allows {action} on the role"
+            return Side(False if use.grant.makes_caller_policies else None, Way.DOCUMENTS, why)
+    return Side(True, Way.DOCUMENTS, "its caller policy allows it")
+
+
+def trust_side(use: Use, principal: Principal | None, account: Account, desired: Role, live: Role | None) -> Side:
+    """Return whether the trust policy of the role that stands lets in who the manifest means.
+
+    `principal` is None where a token is what lets in; `account` is that of the principal.
+    """
+    if live is None:
+        return Side(False, Way.DOCUMENTS, "the role is not there")
+    if live.trust_policy == desired.trust_policy:
+        return Side(True, Way.DOCUMENTS, "its trust policy is the manifest's")
+    if principal is None:
+        return Side(None, Way.DOCUMENTS, "its trust policy is not the manifest's")
+    who = stand_in(principal, account)
+    names = {principal.arn(account), root_arn(account.partition, account.id), account.id, "*"}
+    return _named(use, names, who, live)
+
+
+def trust_of_stranger(use: Use, who: Identity, arn: str, partition: str, live: Role | None) -> Side:
+    """Return whether the trust policy lets in somebody, by the ARN of their user or role, whom no grant need name."""
+    if live is None:
+        return Side(False, Way.DOCUMENTS, "the role is not there")
+    return _named(use, {arn, who.arn, root_arn(partition, who.account), who.account, "*"}, who, live)
+
+
+def _named(use: Use, names: set[str], who: Identity | None, live: Role) -> Side:
+    """Judge the statements that name somebody, by what `xgrant assume` would send for them."""
+    unknown: list[str] = []
+    unmet: list[str] = []
+    denied = False
+    for statement in live.trust_policy.statements():
+        principal = statement.get("Principal")
+        trusted = ["*"] if principal == "*" else principal.get("AWS", []) if isinstance(principal, dict) else []
+        if not names & set(trusted) or fold(ASSUME) not in map(fold, statement.get("Action", ())):
+            continue
+        found_unmet, found_unknown = _conditions(use, who, statement.get("Condition", {}))
+        if statement.get("Effect") == "Deny":
+            denied = denied or not found_unmet
+        elif not found_unmet and not found_unknown:
+            return Side(None if denied else True, Way.DOCUMENTS, "its trust policy lets in")
+        else:
+            unmet += found_unmet
+            unknown += found_unknown
+    if denied:
+        return Side(False, Way.DOCUMENTS, "its trust policy denies it")
+    if unknown:
+        return Side(None, Way.DOCUMENTS, f"nobody can see from here whether {'; '.join(unknown)} is met")
+    why = f"trust condition not met: {'; '.join(unmet)}" if unmet else "its trust policy does not name it"
+    return Side(False, Way.DOCUMENTS, why)
+
+
+def _conditions(use: Use, who: Identity | None, block: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    conditions = {operator: {key: tuple(values) for key, values in keys.items()} for operator, keys in block.items()}
+    if who is None:
+        words = [f"{operator} {key}" for operator, keys in conditions.items() for key in keys]
+        return [], words
+    serial = "arn:aws:iam::000000000000:mfa/any" if demands_mfa(use.grant.conditions) and who.user() else None
+    request = request_for(use, who, Wish(use.label, mfa_serial=serial))
+    found = judged(conditions, request, who)
+    return [*found.unmet], [*found.unknown]
+
+
+def _packed(principal: Principal, state: State) -> Iterator[PolicyDocument]:
+    holder = f"{principal.kind}/{principal.name}".casefold()
+    for address, found in state.items():
+        if address.account != principal.account or not isinstance(found, ManagedPolicy) or found.grant:
+            continue
+        if holder in {one.casefold() for one in found.attached_to}:
+            yield found.document
+
+
+def role_documents(role: Role, state: State) -> tuple[PolicyDocument, ...]:
+    """Return what a role is allowed by documents that are known: its inline policies, and managed ones of the stack."""
+    parts = (found for found in state.values() if isinstance(found, ManagedPolicy) and found.grant)
+    return (*role.inline_policies.values(), *(one.document for one in parts if one.arn in role.managed_policies))
+
+
+def compared(desired: Role, wanted: State, live: Role, standing: State) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return in words what a role that stands allows beyond the manifest, and what it lacks of it."""
+    mine, theirs = role_documents(desired, wanted), role_documents(live, standing)
+    parts = {found.arn for state in (wanted, standing) for found in state.values() if isinstance(found, ManagedPolicy)}
+    wider = [f"it allows {one}" for one in beyond(theirs, mine)]
+    wider += [
+        f"it has the managed policy {arn}" for arn in sorted(live.managed_policies - desired.managed_policies - parts)
+    ]
+    if meanings(mine, "Deny") - meanings(theirs, "Deny"):
+        wider.append("it lacks a denial that the manifest says")
+    if desired.permissions_boundary not in (None, live.permissions_boundary):
+        wider.append(f"it lacks the permissions boundary {desired.permissions_boundary}")
+    wider += _trusts_more(desired.trust_policy, live.trust_policy)
+    narrower = [f"it does not allow {one}" for one in beyond(mine, theirs)]
+    lacking = desired.managed_policies - live.managed_policies - parts
+    narrower += [f"it lacks the managed policy {arn}" for arn in sorted(lacking)]
+    if meanings(theirs, "Deny") - meanings(mine, "Deny"):
+        narrower.append("it has a denial that the manifest does not say")
+    return tuple(dict.fromkeys(wider)), tuple(dict.fromkeys(narrower))
+
+
+def _trusts_more(desired: PolicyDocument, live: PolicyDocument) -> Iterator[str]:
+    if live == desired:
+        return
+    more = sorted({*live.aws_principals()} - {*desired.aws_principals()})
+    yield from (f"its trust policy names {one}" for one in more)
+    if not more and meanings([live], "Allow") - meanings([desired], "Allow"):
+        yield "its trust policy lets in on other conditions than the manifest says"

@@ -1,0 +1,276 @@
+"""Are the doors that a grant means open, and only as far as meant? Asked over HTTP, as a person would."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from reconciler.cli import main
+from reconciler.data import data_path
+from reconciler.sandbox.scenario import CLEARED, RECONCILER, SOURCE, TARGET, Scenario, root_client, seed
+from reconciler.sandbox.server import Sandbox
+from tests.aws.strict_support import policy, trust
+from tests.conftest import EXAMPLE, Run
+from tests.snapshots import once
+
+ROLE = "CrossAccountS3ReadRole"
+ROLE_ARN = f"arn:aws:iam::{TARGET}:role/{ROLE}"
+PERMISSIONS = "xgrant-permissions"
+CALLER_POLICY = "xgrant.platform.shared-bucket-read"
+BUCKET = ["arn:aws:s3:::my-shared-bucket", "arn:aws:s3:::my-shared-bucket/*"]
+ALL_BUT_IAM = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}]}
+)
+MFA = """\
+version: 1
+stack: platform
+grants:
+  with-mfa:
+    from: {account: dev, users: [alice]}
+    to: {account: storage}
+    permissions: [{actions: "sqs:*", resources: "arn:aws:sqs:us-east-1:987654321098:q"}]
+    require: {mfa: true}
+"""
+
+
+def _applied(sandbox: Sandbox) -> Scenario:
+    scenario = seed(sandbox)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in scenario.environment().items():
+            patch.setenv(name, value)
+        Path("more.yaml").write_text(MFA)
+        assert main(["apply", str(EXAMPLE), "more.yaml", "--auto-approve", "--no-verify"]) == 0
+    return scenario
+
+
+_once = once(_applied)
+
+
+@dataclass
+class World:
+    """Who may do what, and the command."""
+
+    sandbox: Sandbox
+    run: Run
+
+    def iam(self, account: str = TARGET) -> Any:
+        return root_client(self.sandbox, "iam", account)
+
+    def break_(self, how: Callable[[World], object]) -> None:
+        self.sandbox.enforce(on=False)
+        how(self)
+        self.sandbox.enforce(on=True)
+
+    def doors(self, *words: str, code: int = 0) -> list[dict[str, Any]]:
+        result = self.run("verify", "shared-bucket-read", *words, "--manifest", EXAMPLE, "--format", "json")
+        data = json.loads(result.out)
+        schema = json.loads(data_path("schemas/verification.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(data)
+        assert result.code == code, result.out + result.err
+        found: list[dict[str, Any]] = data["doors"]
+        return found
+
+
+@pytest.fixture
+def world(sandbox: Sandbox, xgrant: Run, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The example, applied; everybody's keys are profiles, and permissions and trust are checked."""
+    for name in CLEARED:
+        monkeypatch.delenv(name, raising=False)
+    scenario = _once(sandbox)
+    for name, value in scenario.environment().items():
+        monkeypatch.setenv(name, value)
+    lines = (
+        f"[{name}]\naws_access_key_id = {keys.access_key}\naws_secret_access_key = {keys.secret_key}\n"
+        for name, keys in scenario.users.items()
+    )
+    Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"]).write_text("".join(lines))
+    sandbox.enforce(on=True)
+    return World(sandbox, xgrant)
+
+
+def without_simulator(world: World) -> None:
+    for account in (SOURCE, TARGET):
+        denied = policy(Effect="Deny", Action="iam:SimulatePrincipalPolicy")
+        world.iam(account).put_role_policy(RoleName=RECONCILER, PolicyName="less", PolicyDocument=denied)
+
+
+def test_alice_is_in_bob_is_out_and_a_write_is_refused(world: World) -> None:
+    alice, bob = world.doors("--as", "alice", "--as", "bob")
+    assert (alice["who"], alice["verdict"], alice["ways"]) == (
+        "dev/group/developers",
+        "open",
+        ["session", "simulation"],
+    )
+    assert (bob["who"], bob["verdict"], bob["ways"]) == (
+        f"arn:aws:iam::{SOURCE}:user/bob", "refused as meant", ["session"],
+    )  # fmt: skip
+    found = {(check["action"], check["allowed"], check["way"]) for check in alice["checks"]}
+    assert found == {
+        ("s3:ListBucket", True, "session"), ("s3:GetObject", True, "session"), ("s3:PutObject", False, "simulation"),
+        ("s3:GetObject", False, "simulation"),
+    }  # fmt: skip
+
+
+def test_what_was_found_is_told_in_words_with_what_was_not_seen_and_no_credentials(world: World) -> None:
+    result = world.run("verify", "--manifest", EXAMPLE, "--as", "alice", "--as", "bob", "--debug")
+    assert result.code == 0
+    lines = result.out.splitlines()
+    assert lines[:2] == [
+        "shared-bucket-read: dev/group/developers (profile alice): open, by session and simulation",
+        "  2 granted requests are allowed, 2 others are refused",
+    ]
+    assert "Not seen by simulation: policies of the organization (SCPs, RCPs)" in result.out
+    assert lines[-1] == "2 doors: 1 open, 1 refused as meant."
+    assert "AssumeRole" in result.err
+    assert "ASIA" not in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    ("prepare", "ways"),
+    [(lambda _: None, ["simulation", "documents"]), (without_simulator, ["documents"])],
+    ids=["simulation", "documents"],
+)
+def test_without_credentials_the_next_way_is_gone(
+    world: World, prepare: Callable[[World], None], ways: list[str]
+) -> None:
+    world.break_(prepare)
+    (door,) = world.doors()
+    assert (door["verdict"], door["ways"]) == ("open", ways)
+    assert [("AWS's simulator may not be asked" in note) for note in door["notes"]] == [True] * (
+        2 if len(ways) == 1 else 0
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """How something is broken, and what is to be found."""
+
+    how: Callable[[World], object]
+    verdict: str
+    says: str
+    side: str = ""
+
+
+BROKEN = {
+    "the caller policy is gone": Case(
+        lambda w: w.iam(SOURCE).delete_group_policy(GroupName="developers", PolicyName=CALLER_POLICY),
+        "closed", "sts:AssumeRole on the role", "caller",
+    ),
+    "the role trusts somebody else": Case(
+        lambda w: w.iam().update_assume_role_policy(
+            RoleName=ROLE, PolicyDocument=trust(f"arn:aws:iam::{SOURCE}:user/bob")
+        ),
+        "wider than meant", f"its trust policy names arn:aws:iam::{SOURCE}:user/bob", "trust",
+    ),
+    "the trust has a condition": Case(
+        lambda w: w.iam().update_assume_role_policy(
+            RoleName=ROLE, PolicyDocument=trust(Condition={"StringEquals": {"sts:ExternalId": "x"}})
+        ),
+        "wider than meant", "lets in on other conditions",
+    ),
+    "the role allows to write": Case(
+        lambda w: w.iam().put_role_policy(
+            RoleName=ROLE, PolicyName=PERMISSIONS, PolicyDocument=policy(Action="s3:*", Resource=BUCKET)
+        ),
+        "wider than meant", "it allows s3:* on arn:aws:s3:::my-shared-bucket/*",
+    ),
+    "the role has one policy more": Case(
+        lambda w: w.iam().put_role_policy(
+            RoleName=ROLE, PolicyName="more", PolicyDocument=ALL_BUT_IAM
+        ),
+        "wider than meant", "it allows all but what a statement names",
+    ),
+    "the role allows less": Case(
+        lambda w: w.iam().put_role_policy(
+            RoleName=ROLE, PolicyName=PERMISSIONS, PolicyDocument=policy(Action="s3:GetObject", Resource=BUCKET)
+        ),
+        "closed", "it does not allow s3:ListBucket on arn:aws:s3:::my-shared-bucket",
+    ),
+    "the role denies": Case(
+        lambda w: w.iam().put_role_policy(
+            RoleName=ROLE, PolicyName="less", PolicyDocument=policy(Effect="Deny", Action="s3:GetObject")
+        ),
+        "closed", "it has a denial that the manifest does not say",
+    ),
+    "the role is gone": Case(
+        lambda w: (w.iam().delete_role_policy(RoleName=ROLE, PolicyName=PERMISSIONS), w.iam().delete_role(RoleName=ROLE)),
+        "closed", "the role is not there", "trust",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("simulated", [True, False], ids=["simulation", "documents"])
+@pytest.mark.parametrize("case", BROKEN.values(), ids=BROKEN)
+def test_a_door_that_is_not_as_meant_is_found_without_credentials(world: World, case: Case, simulated: bool) -> None:
+    world.break_(case.how)
+    if not simulated:
+        world.break_(without_simulator)
+    (door,) = world.doors(code=2)
+    assert door["verdict"] == case.verdict
+    assert case.says in json.dumps(door)
+    if case.side:
+        assert door[case.side]["allowed"] is False
+
+
+def test_a_session_that_is_refused_is_told_with_the_side_that_refuses(world: World) -> None:
+    world.break_(BROKEN["the caller policy is gone"].how)
+    (alice,) = world.doors("--as", "alice", code=2)
+    assert (alice["verdict"], alice["caller"]["allowed"], alice["trust"]["allowed"]) == ("closed", False, True)
+
+
+def test_a_permission_that_the_session_lacks_is_found_by_trying(world: World) -> None:
+    world.break_(BROKEN["the role allows less"].how)
+    (alice,) = world.doors("--as", "alice", code=2)
+    found = {(check["action"], check["allowed"], check["way"]) for check in alice["checks"] if check["meant"]}
+    assert found == {("s3:ListBucket", False, "session"), ("s3:GetObject", True, "session")}
+
+
+def test_somebody_whom_no_grant_names_and_who_gets_in_is_wider_than_meant(world: World) -> None:
+    world.break_(
+        lambda w: w.iam(SOURCE).put_user_policy(
+            UserName="bob", PolicyName="own", PolicyDocument=policy(Action="sts:AssumeRole", Resource=ROLE_ARN)
+        )
+    )
+    bob, rest = world.doors("--as", "bob", code=2)
+    assert (bob["verdict"], bob["ways"], rest["verdict"]) == ("wider than meant", ["session"], "open")
+    assert "no grant names it, and it gets in" in world.run("verify", "--manifest", EXAMPLE, "--as", "bob").out
+
+
+def test_an_account_that_cannot_be_read_leaves_its_side_unknown(world: World) -> None:
+    world.break_(lambda w: w.iam().update_assume_role_policy(RoleName=RECONCILER, PolicyDocument=trust()))
+    world.break_(lambda w: w.iam().delete_role_policy(RoleName=RECONCILER, PolicyName="reconcile"))
+    (door,) = world.doors(code=6)
+    assert (door["verdict"], door["caller"]["allowed"], door["trust"]["allowed"]) == ("unknown", True, None)
+    (alice,) = world.doors("--as", "alice", code=6)
+    assert (alice["verdict"], alice["ways"]) == ("open", ["session"])
+
+
+def test_a_grant_that_demands_mfa_is_looked_at_without_a_session(world: World) -> None:
+    more = Path("more.yaml")
+    more.write_text(MFA)
+    result = world.run("verify", "with-mfa", "--manifest", EXAMPLE, "--manifest", more, "--as", "alice", "--as", "bob")
+    assert result.code == 0
+    assert "with-mfa: dev/user/alice (profile alice): open, by simulation and documents" in result.out
+    assert "no session was tried: MFA missing" in result.out
+    assert f"with-mfa: arn:aws:iam::{SOURCE}:user/bob (profile bob): refused as meant, by" in result.out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["reader"], 64, "there is no grant reader"),
+        (["shared-bucket-read@dev"], 64, "has no role in an account dev"),
+        (["--as", "nobody"], 1, "name a profile that the AWS configuration files have"),
+    ],
+)
+def test_what_cannot_be_verified_is_an_error(world: World, words: list[str], code: int, says: str) -> None:
+    result = world.run("verify", *words, "--manifest", EXAMPLE)
+    assert (result.code, result.out) == (code, "")
+    assert says in result.err
