@@ -50,6 +50,8 @@ class _Parser(argparse.ArgumentParser):
         # 2 would say that there are changes.
         from reconciler.render.escape import escape
 
+        if self.prog.endswith(" assume") and not sys.stdout.isatty():
+            print("false")  # As of every failure: a shell that evaluates the output fails too.
         self.exit(64, f"{self.prog}: error: {escape(message)}\n")
 
 
@@ -58,7 +60,8 @@ class _Subcommand(_Parser):
         # argparse hands what a subcommand does not know to the parser above it, whose usage is of no help.
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            behind = "; the command to run stands behind --" if self.prog.endswith(" exec") else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{behind}")
         return found, unknown
 
 

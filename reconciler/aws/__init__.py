@@ -1,6 +1,6 @@
 """The only room that knows boto3."""
 
-from reconciler.aws.assume import Caller, has_profile
+from reconciler.aws.assume import Caller
 from reconciler.aws.console import sign_in_link
 from reconciler.aws.examine import Examiner, clock_ahead, legacy_sts
 from reconciler.aws.harmless import Trier
@@ -9,6 +9,7 @@ from reconciler.aws.reader import AwsReader, do_reading, slim
 from reconciler.aws.revoke import AwsRevoker
 from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections
 from reconciler.aws.simulate import Simulator
+from reconciler.aws.starting import has_profile
 from reconciler.aws.threads import threads
 from reconciler.aws.trail import AwsTrail, LookedAt, Page
 from reconciler.aws.usage import read_uses

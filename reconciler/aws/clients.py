@@ -7,6 +7,7 @@ clients are not safe for threads, so that is done under a lock; clients themselv
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -79,8 +80,10 @@ class _Kept:
 class Clients:
     """The clients of a run, by name. Safe for threads."""
 
-    def __init__(self, retries: Retries) -> None:
+    def __init__(self, retries: Retries, profile: str | None = None) -> None:
+        """Begin with none; they are made as the profile says it, or as AWS's tools find it."""
         self._retries = retries
+        self._profile = profile
         # Reentrant: a client is made while the ones that are kept are looked at.
         self._lock = threading.RLock()
         self._session: boto3.Session | None = None
@@ -117,7 +120,7 @@ class Clients:
             region = _ORGANIZATIONS.get(partition, region)
         with self._lock, aws_errors(account, "client"), endpoint_errors(account):
             if self._session is None:
-                self._session = new_session()
+                self._session = new_session(self._profile)
             client: Any = self._session.client(
                 service,  # type: ignore[call-overload]
                 region_name=region,
@@ -151,9 +154,9 @@ class Clients:
             return [self._kept.pop(other).client for other in idle[: max(0, len(idle) - IDLE_CLIENTS)]]
 
 
-def new_session() -> boto3.Session:
+def new_session(profile: str | None = None) -> boto3.Session:
     """Return a new Session, with the credentials of this moment, that reads the models of services only once."""
-    return boto3.Session(botocore_session=light_session())
+    return boto3.Session(botocore_session=light_session(profile))
 
 
 def light_session(profile: str | None = None) -> botocore.session.Session:
@@ -176,4 +179,5 @@ def _time(text: Any) -> datetime:
 
 @functools.cache
 def _loader() -> Any:
-    return botocore.session.Session().get_component("data_loader")
+    # That of a session would be looked for in its profile, which AWS_PROFILE may name wrongly where --as names another.
+    return botocore.loaders.create_loader(os.environ.get("AWS_DATA_PATH"))

@@ -26,7 +26,7 @@ from reconciler.errors import AwsError, StoreError, XgrantError
 E = TypeVar("E", bound=XgrantError)
 
 _EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
-_ENDED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId")
+ENDED = ("ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId")
 """What AWS says of a session that is over or was never one (facts sheet 3.2)."""
 
 _NOT_AWS = "something between here and AWS has answered: check the proxy, and AWS_ENDPOINT_URL if it is set"
@@ -139,7 +139,7 @@ def ended_early(error: AwsError, role: str) -> AwsError | None:
 
     None where the error is another one.
     """
-    if error.code not in _ENDED:
+    if error.code not in ENDED:
         return None
     hint = f"the session of {role} ended before its time, as when the role is made anew; run the same command again"
     return AwsError(error.account, error.operation, error.code, error.message, request_id=error.request_id, hint=hint)

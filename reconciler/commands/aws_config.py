@@ -18,7 +18,8 @@ def rewrite(path: Path, change: Callable[[bytes], bytes]) -> bool:
     A link stays one: what it leads to is replaced. A new file is readable by its owner only, as AWS's tools make it.
 
     Raises:
-        XgrantError: it cannot be read or written, or somebody wrote it meanwhile; it is then as it was.
+        XgrantError: it cannot be read or written, is not to be written by its mode, has a second name that would go on
+            with the old content, or somebody wrote it meanwhile; it is then as it was.
 
     """
     try:
@@ -27,7 +28,7 @@ def rewrite(path: Path, change: Callable[[bytes], bytes]) -> bool:
         try:
             after = change(before or b"")
         except XgrantError as error:
-            raise XgrantError(f"{path}: {error}") from error
+            raise type(error)(f"{path}: {error}") from error
         if after == (before or b""):
             return False
         _replace(target, before, after)
@@ -39,6 +40,26 @@ def rewrite(path: Path, change: Callable[[bytes], bytes]) -> bool:
     return True
 
 
+def config_file() -> Path:
+    """Return the AWS configuration file, read from its variable as botocore does; XgrantError where that is no path."""
+    path = os.path.expanduser(os.path.expandvars(os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"))  # noqa: PTH111 - as botocore
+    if path.startswith("~"):
+        raise XgrantError(f"AWS_CONFIG_FILE: {path}: there is no such user; name the file by its whole path")
+    return Path(path)
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raise XgrantError for a file that should not be replaced, though its folder would allow it."""
+    found = target.stat()
+    if not found.st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        raise XgrantError(f"{target}: the file is not to be written, by its mode; chmod u+w it, if you may")
+    if found.st_nlink > 1:
+        raise XgrantError(
+            f"{target}: the file has a second name (a hard link), which would go on with the old content; make that a "
+            "symbolic link, or add by hand what `xgrant config` prints"
+        )
+
+
 def _content(target: Path) -> bytes | None:
     try:
         return read_regular(target)
@@ -47,6 +68,8 @@ def _content(target: Path) -> bytes | None:
 
 
 def _replace(target: Path, before: bytes | None, after: bytes) -> None:
+    if before is not None:
+        _check_replaceable(target)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
     try:

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = used(arguments)
     kept = {name: value for name, value in os.environ.items() if name not in HIDDEN_BY}
     try:
-        variables = {**kept, **environment(found.session, found.who.region)}
+        variables = {**kept, **environment(found.session, found.who.variables)}
         if os.name == "nt":  # There the new process would not be waited for.
             return subprocess.call(arguments.program, env=variables)  # noqa: S603 - the user's own command
         _become(arguments.program, variables)

@@ -23,6 +23,7 @@ def used(arguments: argparse.Namespace) -> InUse:
         session_name=arguments.session_name,
         mfa_serial=arguments.mfa_serial,
         mfa_code=arguments.mfa_code,
+        external_id=arguments.external_id,
     )
     return assume(arguments.paths or [DEFAULT_PATH], wish, ask_code=ask_code, notify=progress(arguments).notice)
 
@@ -34,7 +35,8 @@ def ask_code(serial: str) -> str:
             os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
         except OSError:
             raise UsageError(
-                f"MFA missing: there is no terminal to ask on for the code of {serial}; give it with --mfa-code"
+                f"MFA missing: there is no terminal to ask on for the code of {serial}; give it with --mfa-code, if it "
+                "is the grant that demands it and not your own profile"
             ) from None
     try:
         return getpass.getpass(f"MFA code of {escape(serial)}: ").strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 
 from reconciler.commands import DEFAULT_PATH
@@ -44,6 +45,13 @@ def add_use(make: Make, seconds: Callable[[str], int]) -> None:
     config = make("config", "make profiles for AWS's tools of the grants that you may use")
     _credentials(config)
     config.add_argument("--write", action="store_true", help="write them to the AWS configuration file")
+    config.add_argument(
+        "--prefix",
+        type=_prefix,
+        default="",
+        metavar="TEXT",
+        help="what stands before the name of each; default: nothing",
+    )
 
 
 def split_program(words: list[str]) -> tuple[list[str], list[str]]:
@@ -55,6 +63,12 @@ def split_program(words: list[str]) -> tuple[list[str], list[str]]:
         return words, []
     end = words.index("--")
     return words[:end], words[end + 1 :]
+
+
+def _prefix(text: str) -> str:
+    if re.fullmatch("[A-Za-z0-9_.-]{0,64}", text) is None:
+        raise argparse.ArgumentTypeError(f"a prefix has letters, digits and _.-; this is {text}")
+    return text
 
 
 def _manifests(command: argparse.ArgumentParser) -> None:
@@ -80,3 +94,6 @@ def _session(command: argparse.ArgumentParser, seconds: Callable[[str], int]) ->
         help="how long the session lasts, like 1h or 90m; default: what the manifest allows",
     )  # fmt: skip
     command.add_argument("--session-name", metavar="NAME", help="what the session is called; default: your name")
+    command.add_argument(
+        "--external-id", metavar="ID", help="the external id that was agreed; default: what the manifest names"
+    )

@@ -8,6 +8,7 @@ import sys
 from reconciler.commands import DEFAULT_PATH
 from reconciler.commands.output import warn
 from reconciler.commands.progress import progress
+from reconciler.commands.use import ask_code
 from reconciler.model import Verdict
 from reconciler.pipeline.verify import verify
 from reconciler.render.escape import escape
@@ -17,7 +18,8 @@ from reconciler.render.verification import verification_json, verification_text
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found; return 6 if an account could not be read, else 2 if a door is not as meant, else 0."""
     shown = progress(arguments)
-    found = verify(arguments.paths or [DEFAULT_PATH], arguments.grants, arguments.profiles, shown.notice)
+    paths = arguments.paths or [DEFAULT_PATH]
+    found = verify(paths, arguments.grants, arguments.profiles, ask_code=ask_code, notify=shown.notice)
     shown.close()
     sys.stdout.write(verification_json(found) if arguments.format == "json" else verification_text(found))
     for why in found.unread.values():

@@ -54,7 +54,7 @@ from reconciler.model.resources import (
     resource_fingerprint,
 )
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted, WaveStarted
-from reconciler.model.session import Identity, Session, SessionRequest, Wish
+from reconciler.model.session import SESSION_VARIABLES, Identity, Session, SessionRequest, Wish
 from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, UnresolvedError
 from reconciler.model.usage import AccountUse, RoleUse
 from reconciler.model.verification import UNSEEN, Check, Door, Probe, Side, Verdict, Verification, Way
@@ -63,6 +63,7 @@ __all__ = [
     "ACTIVE",
     "CANARY",
     "CURRENT_TIME",
+    "SESSION_VARIABLES",
     "UNSEEN",
     "Access",
     "Account",

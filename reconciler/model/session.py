@@ -5,20 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+SESSION_VARIABLES = (
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
+    "AWS_CREDENTIAL_EXPIRATION",
+)  # fmt: skip
+"""The environment variables that hold the credentials of a session, an old name of the token's included."""
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who asks, as GetCallerIdentity says it: the account's id and the ARN.
 
-    `temporary` says that the access key is one of a session, `mfa_serial` and `region` what the profile has of those;
-    empty where it has none.
+    `temporary` says that the access key is one of a session, `from_variables` that it comes from the environment.
+    `credential_source` is what a profile calls the place outside of the AWS configuration files that gives the keys
+    (an instance, a container); empty where none does.
+
+    `mfa_serial` is what the profile has of that, empty where it has none. `settings` are those of its settings that
+    another profile with its credentials has to have too, and `variables` the same for a program without that profile.
     """
 
     account: str
     arn: str
     temporary: bool = False
     mfa_serial: str = ""
-    region: str = ""
+    from_variables: bool = False
+    credential_source: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def role(self) -> str:
         """Return the name of the role whose session this is, without its path, which AWS leaves out; empty if none."""
@@ -55,6 +68,7 @@ class Wish:
     session_name: str | None = None
     mfa_serial: str | None = None
     mfa_code: str | None = field(default=None, repr=False)
+    external_id: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from reconciler.model import Identity, Manifest, PrincipalKind, Session, Session
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.use import Use, choose, explained, profiles, request_for, usable, uses
 from reconciler.use.profiles import Profiles
-from reconciler.use.request import check_code, check_serial
+from reconciler.use.request import OF_PROFILE, check_code, check_serial
 
 if TYPE_CHECKING:
     from reconciler.aws import Caller
 
 Notify = Callable[[Notice], None]
+AskCode = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,18 @@ class InUse:
     session: Session
 
 
-def assume(paths: Sequence[str], wish: Wish, *, ask_code: Callable[[str], str], notify: Notify) -> InUse:
+def checked(ask_code: AskCode) -> AskCode:
+    """Return what asks so for a code, and raises UsageError for an answer that is none."""
+
+    def ask(serial: str) -> str:
+        code = ask_code(serial)
+        check_code(code)
+        return code
+
+    return ask
+
+
+def assume(paths: Sequence[str], wish: Wish, *, ask_code: AskCode, notify: Notify) -> InUse:
     """Return a session of the role of a grant; `ask_code` asks for the code of an MFA device, by its serial.
 
     Raises:
@@ -43,13 +55,11 @@ def assume(paths: Sequence[str], wish: Wish, *, ask_code: Callable[[str], str], 
     from reconciler.aws import Caller
 
     manifest, use = _chosen(paths, wish.grant, notify)
-    caller = Caller(wish.profile, use.target.partition, notify)
+    caller = Caller(wish.profile, use.target.partition, notify, checked(ask_code))
     who = caller.identity()
     request = replace(request_for(use, who, wish), at=int(clock.now()))
     if request.mfa_serial and not request.mfa_code:
-        code = ask_code(request.mfa_serial)
-        check_code(code)
-        request = replace(request, mfa_code=code)
+        request = replace(request, mfa_code=checked(ask_code)(request.mfa_serial))
     try:
         return InUse(use, who, caller.assume(request, use.target.name))
     except AwsError as error:
@@ -61,7 +71,7 @@ def console_link(used: InUse) -> str:
     from reconciler.aws import sign_in_link
 
     target = used.use.target
-    return sign_in_link(used.session, account=target.name, partition=target.partition)
+    return sign_in_link(used.session, used.who.settings, account=target.name, partition=target.partition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,41 +88,40 @@ class Offered:
     unresolved: tuple[str, ...] = ()
 
 
-def offered_profiles(paths: Sequence[str], *, source: str, mfa_serial: str | None, notify: Notify) -> Offered:
-    """Return the profiles of the grants that the profile `source` may use.
+def offered_profiles(
+    paths: Sequence[str], *, source: str, mfa_serial: str | None, prefix: str, ask_code: AskCode, notify: Notify
+) -> Offered:
+    """Return the profiles of the grants that the profile `source` may use; `prefix` stands before each name.
 
     Raises:
         ManifestError: with every problem of the manifests.
-        UsageError: there is no such profile, or no such device can be.
+        UsageError: there is no such profile, or one of a grant would have its name; or no such device can be.
         AwsError: AWS does not know its credentials.
 
     """
     from reconciler.aws import Caller, has_profile
 
     manifest = load(paths)
+    found = tuple(use for use in uses(manifest) if use.grant.web_identity is None)
     if not has_profile(source) or not source.isprintable():
         raise UsageError(
             f"the AWS configuration files have no profile {source}; name the one that has your credentials with --as"
         )
-    found = tuple(use for use in uses(manifest) if use.grant.web_identity is None)
-    if source in (use.label for use in found):
-        raise UsageError(
-            f"the profile {source} is one of a grant; name the one that has your own credentials with --as"
-        )
-    caller = Caller(source, found[0].target.partition if found else "aws", notify)
+    partitions = {use.target.partition for use in found} or {"aws"}
+    caller = Caller(source, min(partitions) if len(partitions) == 1 else None, notify, checked(ask_code))
     who = caller.identity()
     serial = who.mfa_serial if mfa_serial is None else mfa_serial
     if serial:
-        check_serial(serial)
+        check_serial(serial, OF_PROFILE if mfa_serial is None else "--mfa-serial")
     groups = groups_of(found, manifest, who, caller)
     mine = usable(found, manifest.accounts, who, groups)
     certain = usable(found, manifest.accounts, who, groups or ())
-    return Offered(
-        manifest.stack,
-        profiles(mine, who, source=source, mfa_serial=serial),
-        tuple(use.label for use in mine if use not in certain),
-        manifest.unresolved,
-    )
+    made = profiles(mine, who, source=source, mfa_serial=serial, prefix=prefix)
+    if source in made.sections:
+        raise UsageError(
+            f"the profile {source} has your credentials, and a grant would have one of its name; give those a --prefix"
+        )
+    return Offered(manifest.stack, made, tuple(use.label for use in mine if use not in certain), manifest.unresolved)
 
 
 def _chosen(paths: Sequence[str], text: str, notify: Notify) -> tuple[Manifest, Use]:

@@ -24,6 +24,7 @@ from reconciler.model import (
 )
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.evidence import Evidence, label_of
+from reconciler.pipeline.use import AskCode, checked
 from reconciler.principals import with_arns
 from reconciler.use import Use, explained, request_for, uses
 from reconciler.use.choice import chosen
@@ -55,10 +56,13 @@ class _Refusal:
     why: str
 
 
-def verify(paths: Sequence[str], named: Sequence[str], profiles: Sequence[str], notify: Notify) -> Verification:
+def verify(
+    paths: Sequence[str], named: Sequence[str], profiles: Sequence[str], *, ask_code: AskCode, notify: Notify
+) -> Verification:
     """Return what is found of the grants that are named, `GRANT` or `GRANT@account`; of all if none is.
 
-    The credentials of `profiles` are tried on each of them, whether it names who they are or not.
+    The credentials of `profiles` are tried on each of them, whether it names who they are or not; `ask_code` asks for
+    the code of an MFA device, by its serial, where a profile itself assumes a role with one.
 
     Raises:
         ManifestError: with every problem of the manifests.
@@ -77,7 +81,8 @@ def verify(paths: Sequence[str], named: Sequence[str], profiles: Sequence[str], 
     wanted = desired_state(manifest.grants, manifest.accounts, stack=manifest.stack)
     evidence = Evidence(manifest, live, wanted, Simulator(connections), notify)
     partition = found[0].target.partition  # A stack is of one, as a grant is.
-    testers = [_tester(profile, Caller(profile, partition, notify), found, evidence) for profile in profiles]
+    ask = checked(ask_code)
+    testers = [_tester(profile, Caller(profile, partition, notify, ask), found, evidence) for profile in profiles]
     with threads(PARALLEL_ACCOUNTS, "verify") as pool:
         doors = list(pool.map(lambda use: tuple(_doors(use, testers, evidence)), found))
     unread = {name: facts.error for name, facts in live.facts.items() if facts.error}

@@ -9,21 +9,22 @@ from collections.abc import Callable, Mapping
 from reconciler.model import Session
 from reconciler.render.data import dumps
 
-HIDDEN_BY = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
-"""What is taken out beside the credentials: some of AWS's tools would prefer a profile to them."""
+HIDDEN_BY = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN")
+"""What is taken out beside the credentials: some of AWS's tools would prefer a profile to them, and botocore
+prefers the old name of the token."""
 
 _POWERSHELL_QUOTES = re.compile("(['\u2018\u2019\u201a\u201b])")
 
 
-def environment(session: Session, region: str) -> dict[str, str]:
-    """Return the variables by which AWS's tools take the session; the region is left out where it is empty."""
-    found = {
+def environment(session: Session, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables by which AWS's tools take the session, with those that say where requests go."""
+    return {
         "AWS_ACCESS_KEY_ID": session.access_key,
         "AWS_SECRET_ACCESS_KEY": session.secret_key,
         "AWS_SESSION_TOKEN": session.token,
         "AWS_CREDENTIAL_EXPIRATION": session.expires,
+        **variables,
     }
-    return {**found, "AWS_REGION": region, "AWS_DEFAULT_REGION": region} if region else found
 
 
 def bash(text: str) -> str:
@@ -45,10 +46,10 @@ def powershell(text: str) -> str:
     return "'" + _POWERSHELL_QUOTES.sub(r"\1\1", text) + "'"
 
 
-_SHELLS: Mapping[str, tuple[str, str, Callable[[str], str]]] = {
-    "bash": ("unset {}", "export {}={}", bash),
-    "fish": ("set --erase {}", "set --export --global {} {}", fish),
-    "powershell": ("Remove-Item -ErrorAction Ignore Env:{}", "$Env:{} = {}", powershell),
+_SHELLS: Mapping[str, tuple[str, str, str, Callable[[str], str]]] = {
+    "bash": ("false", "unset {}", "export {}={}", bash),
+    "fish": ("false", "set --erase {}", "set --export --global {} {}", fish),
+    "powershell": ("throw 'xgrant: no session'", "Remove-Item -ErrorAction Ignore Env:{}", "$Env:{} = {}", powershell),
 }
 
 SHELLS = tuple(_SHELLS)
@@ -57,10 +58,15 @@ SHELLS = tuple(_SHELLS)
 
 def lines(values: Mapping[str, str], shell: str) -> str:
     """Return the lines that set these variables in a shell, and take out what would win over them."""
-    unset, export, quote = _SHELLS[shell]
+    _, unset, export, quote = _SHELLS[shell]
     found = [unset.format(name) for name in HIDDEN_BY]
     found += [export.format(name, quote(value)) for name, value in values.items()]
     return "".join(f"{line}\n" for line in found)
+
+
+def failure(shell: str) -> str:
+    """Return the line that fails in a shell, in place of a session: whoever evaluates nothing would go on as before."""
+    return f"{_SHELLS[shell][0]}\n"
 
 
 def credential_process(session: Session) -> str:

@@ -137,7 +137,7 @@ class Scenario:
         }
 
 
-CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION")
+CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_REGION")
 """What must not be set beside the environment: it would win over it, or not fit."""
 
 

@@ -21,15 +21,22 @@ _DATES: Mapping[str, Callable[[int, int], bool]] = {
     "datelessthan": operator.lt, "datelessthanequals": operator.le, "dategreaterthan": operator.gt,
     "dategreaterthanequals": operator.ge,
 }  # fmt: skip
+_WAYS = {
+    _EXTERNAL_ID: "--external-id", "sts:rolesessionname": "--session-name", **dict.fromkeys(MFA_KEYS, "--mfa-serial"),
+}  # fmt: skip
 _JUDGED = ("null", "bool", "stringequals", "stringlike", "arnlike", "arnequals")
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Conditions in words: those that are not met for certain, and those that cannot be judged from here."""
+    """Conditions in words: those that are not met for certain, and those that cannot be judged from here.
+
+    `ways` are the options of the command line by which the former could be met.
+    """
 
     unmet: tuple[str, ...]
     unknown: tuple[str, ...]
+    ways: tuple[str, ...] = ()
 
 
 def demands(conditions: Conditions, *wanted: str) -> bool:
@@ -40,7 +47,7 @@ def demands(conditions: Conditions, *wanted: str) -> bool:
 def demands_mfa(conditions: Conditions) -> bool:
     """Return whether only sessions with MFA can meet the conditions: without it the keys are absent (facts sheet 6)."""
     return any(
-        fold(key) in MFA_KEYS and (values == ("false",) if fold(name) == "null" else values != ("false",))
+        fold(key) in MFA_KEYS and (_is_false(values) == (fold(name) == "null"))
         for name, key, values in _each(conditions)
         if not fold(name).endswith("ifexists")
     )
@@ -74,13 +81,16 @@ def judged(conditions: Conditions, request: SessionRequest, who: Identity) -> Ju
     context = _context(request, who)
     unmet: list[str] = []
     unknown: list[str] = []
+    ways: list[str] = []
     for name, key, values in _each(conditions):
         met = _met(name, context, fold(key), values, who)
         if fold(key) == _CURRENT_TIME and request.at is not None:
             met = _met_by_time(name, request.at, values)
         if met is not True:
             (unknown if met is None else unmet).append(_words(name, key, values))
-    return Judged(tuple(unmet), tuple(unknown))
+        if met is False and fold(key) in _WAYS:
+            ways.append(_WAYS[fold(key)])
+    return Judged(tuple(unmet), tuple(unknown), tuple(dict.fromkeys(ways)))
 
 
 def _each(conditions: Conditions) -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -116,15 +126,22 @@ def _met(operator: str, context: Mapping[str, str], key: str, values: tuple[str,
         return None
     value = context[key]
     if name == "null":
-        return bool(value) != (values == ("true",))
+        return bool(value) == _is_false(values)
     if not value:
         return name != folded
     wanted = [one.replace(_USER_VARIABLE, who.user()) for one in values]
     if any("${" in one for one in wanted):
         return None
-    if name in ("stringequals", "bool"):
+    if name == "bool":
+        return value in map(fold, wanted)
+    if name == "stringequals":
         return value in wanted
     return any(covers(pattern, value) for pattern in wanted)
+
+
+def _is_false(values: tuple[str, ...]) -> bool:
+    """Return whether what a condition of `Bool` or `Null` states is false, in whatever case."""
+    return [fold(value) for value in values] == ["false"]
 
 
 def _met_by_time(name: str, at: int, values: tuple[str, ...]) -> bool | None:

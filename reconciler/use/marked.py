@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from reconciler.errors import XgrantError
 
-# As AWS's tools read it: the name may stand in quotes.
-_PROFILE = re.compile(rb"""\[\s*profile\s+(["']?)(.+?)\1\s*\]""")
+_HEADER = re.compile(r"\[(.+)\]")
 
 
 def block(stack: str, sections: Mapping[str, Mapping[str, str]]) -> str:
@@ -25,7 +26,7 @@ def block(stack: str, sections: Mapping[str, Mapping[str, str]]) -> str:
 def with_block(content: bytes, stack: str, sections: Mapping[str, Mapping[str, str]]) -> bytes:
     """Return the content of a file with the part of a stack in its place, or at the end where it has none yet.
 
-    The line ends are those of the file's first line.
+    The line ends are those of the file's first line. A file whose last line has no end gets one, and keeps it.
 
     Raises:
         XgrantError: the markers do not stand as xgrant writes them, what follows them belongs to its last profile, or a
@@ -39,6 +40,13 @@ def with_block(content: bytes, stack: str, sections: Mapping[str, Mapping[str, s
     new = block(stack, sections).encode().replace(b"\n", end)
     gap = end if new and before and not before.endswith((b"\n", b"\r")) else b""
     return before + gap + new + after
+
+
+def names_within(content: bytes, stack: str) -> frozenset[str]:
+    """Return the names of the profiles that the part of a stack has; XgrantError as of `with_block`."""
+    before, after = _around(content, stack)
+    part = content[len(before) : len(content) - len(after)]
+    return frozenset(_profiles(part))
 
 
 def _begin(stack: str) -> str:
@@ -64,7 +72,7 @@ def _around(content: bytes, stack: str) -> tuple[bytes, bytes]:
         )
     after = lines[ends[0] + 1 :]
     for number, line in enumerate(after, ends[0] + 2):
-        if line.strip().startswith(b"["):
+        if line.startswith(b"["):  # With space before it, it goes on with the value before it (configparser).
             break
         if line.strip() and not line.strip().startswith((b"#", b";")):
             raise XgrantError(
@@ -75,10 +83,24 @@ def _around(content: bytes, stack: str) -> tuple[bytes, bytes]:
 
 
 def _check_names(before: bytes, after: bytes, sections: Mapping[str, Mapping[str, str]]) -> None:
-    for line in (*before.splitlines(), *after.splitlines()):
-        match = _PROFILE.match(line.strip())
-        if match and (name := match.group(2).decode(errors="replace")) in sections:
+    for name in (*_profiles(before), *_profiles(after)):
+        if name in sections:
             raise XgrantError(
                 f"the file has a profile {name} already, outside the part of this stack, and AWS's tools take "
-                "none twice; give that one another name"
+                "none twice; give that one another name, or those of the stack a --prefix"
             )
+
+
+def _profiles(content: bytes) -> Iterator[str]:
+    """Yield the names of all profiles.
+
+    botocore reads a header as words of a shell; that others of AWS's tools read it more freely does no harm here.
+    """
+    for line in content.splitlines():
+        header = _HEADER.match(line.strip().decode(errors="replace"))
+        with suppress(ValueError):  # Of quotes that do not close nobody makes a profile.
+            match shlex.split(header.group(1)) if header else ():
+                case ["default"]:
+                    yield "default"
+                case [kind, name] if kind.startswith("profile"):
+                    yield name

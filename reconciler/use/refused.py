@@ -6,18 +6,48 @@ manifest, who asks, and what was sent.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
-from reconciler.model import Account, Identity, Principal, PrincipalKind, SessionRequest
+from reconciler.model import SESSION_VARIABLES, Account, Identity, Principal, PrincipalKind, SessionRequest
 from reconciler.policy.permission_sets import permission_set_meant
 from reconciler.use.choice import Use
-from reconciler.use.conditions import judged
+from reconciler.use.conditions import Judged, judged
 from reconciler.use.request import in_words
 
+_CALLERS, _ROLES = "the caller's side refuses", "the role's side refuses"
+
+
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """A kind of policy that AWS names: on which side it is, whose it is, and who can change it."""
+
+    side: str
+    whose: str
+    owner: str
+
+
 # User guide, "Troubleshoot access denied error messages": AWS adds the kind of policy where it may.
-_CALLERS = ("identity-based policy", "permissions boundary", "session policy", "service control policy")
-_ROLES = ("resource-based policy", "resource control policy", "trust policy")
-_FORGET = "unset AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or name others with --as PROFILE"
+_IDENTITY, _RESOURCE = "identity-based policy", "resource-based policy"
+_KINDS: Mapping[str, _Policy] = {
+    _IDENTITY: _Policy(_CALLERS, "an identity-based policy of yours", "whoever administers your account"),
+    "permissions boundary": _Policy(_CALLERS, "your permissions boundary", "whoever administers your account"),
+    "session policy": _Policy(_CALLERS, "the session policy of your credentials", "whoever made that session"),
+    "service control policy": _Policy(
+        _CALLERS, "a service control policy (SCP) on your account", "the administrator of its organization"
+    ),
+    "VPC endpoint policy": _Policy(
+        _CALLERS, "the policy of the VPC endpoint on the way to AWS", "the owner of that endpoint"
+    ),
+    _RESOURCE: _Policy(_ROLES, "its trust policy", "the owner of the role's account"),
+    "trust policy": _Policy(_ROLES, "its trust policy", "the owner of the role's account"),
+    "resource control policy": _Policy(
+        _ROLES, "a resource control policy (RCP) on its account", "the administrator of its organization"
+    ),
+}
+_EXPLICIT = re.compile(r"explicit deny in (?:an?|the) (?:role )?([A-Za-z -]+)")
+_IMPLICIT = re.compile(r"because no (?:role )?([A-Za-z -]+?) allows")
 
 
 def explained(
@@ -36,7 +66,7 @@ def explained(
     if code == "ValidationError" and "role chaining" in message:
         return (
             f"session already chained: these credentials are a session of the role {who.role()}, which gets at most 1h "
-            "of another role. What to do: --duration 1h, or the credentials of an IAM user with --as PROFILE"
+            f"of another role. What to do: --duration 1h; or {_others(who)}"
         )
     if not code.startswith("AccessDenied"):
         return ""
@@ -51,22 +81,44 @@ def _denied(
     use: Use, accounts: Mapping[str, Account], who: Identity, request: SessionRequest, message: str,
     groups: Collection[str] | None,
 ) -> str:  # fmt: skip
+    if denied := _kind(_EXPLICIT, message):
+        return f"{denied.side}: {denied.whose} denies it, whatever allows it. What to do: ask {denied.owner}"
     if stranger := _stranger(use, accounts, who, groups):
         return stranger
-    found = judged(use.grant.conditions, request, who)
-    if found.unmet:
-        return f"the role's side refuses: trust condition not met: {'; '.join(found.unmet)}"
-    because = message.rpartition(" because ")[2]
-    unknown = f"; from here nobody can see whether you meet {'; '.join(found.unknown)}" if found.unknown else ""
-    if any(kind in because for kind in _ROLES):
-        return f"the role's side refuses: its trust policy does not allow you{unknown}; {_applied(use)}"
     caller = _no_caller_policy(use, accounts, who, groups)
-    if any(kind in because for kind in _CALLERS):
-        return f"the caller's side refuses: {caller}; {_applied(use)}"
+    missing = _kind(_IMPLICIT, message)
+    if missing == _KINDS[_IDENTITY]:
+        return f"{_CALLERS}: {caller}; {_applied(use)}"
+    found = judged(use.grant.conditions, request, who)
+    # The role's side is judged by AWS only where no other policy stands in the way.
+    if found.unmet and (missing is None or missing.side == _ROLES):
+        return f"{_ROLES}: trust condition not met: {'; '.join(found.unmet)}{_way(found)}"
+    unknown = f"; from here nobody can see whether you meet {'; '.join(found.unknown)}" if found.unknown else ""
+    if missing == _KINDS[_RESOURCE]:
+        return f"{_ROLES}: its trust policy does not allow you{unknown}; {_applied(use)}"
+    if missing is not None:
+        return f"{missing.side}: {missing.whose} does not allow it. What to do: ask {missing.owner}"
     return (
         f"either the caller's side refuses: {caller}; or the role's side: the role is not there, or does not trust "
         f"you{unknown}; {_applied(use)}. A policy of the organization (SCP, RCP) may refuse, too"
     )
+
+
+def _kind(pattern: re.Pattern[str], message: str) -> _Policy | None:
+    """Return the kind of policy that AWS names in a sentence of this pattern; None where it names none."""
+    found = pattern.search(message)
+    return None if found is None else _KINDS.get(found.group(1).strip())
+
+
+def _way(found: Judged) -> str:
+    return f". What to do: give what the condition wants with {' and '.join(found.ways)}" if found.ways else ""
+
+
+def _others(who: Identity) -> str:
+    """Say how to come by other credentials than those that are in use."""
+    if who.from_variables:
+        return f"unset {' '.join(SESSION_VARIABLES)}, or name other credentials with --as PROFILE"
+    return "name other credentials with --as PROFILE"
 
 
 def _applied(use: Use) -> str:
@@ -82,7 +134,7 @@ def _stranger(use: Use, accounts: Mapping[str, Account], who: Identity, groups: 
     if who.role():
         return (
             f"the caller's side refuses: session already chained: these credentials are one of the role {who.role()} "
-            f"of account {who.account}, and the grant lets in {names}. What to do: {_FORGET}"
+            f"of account {who.account}, and the grant lets in {names}. What to do: {_others(who)}"
         )
     if not mine:
         return f"the caller's side refuses: you are {who.arn}, and the grant lets in {names}; name others with --as"

@@ -16,9 +16,13 @@ SHORTEST = 900
 CHAINED = 3600
 """The longest session, in seconds, that a role's session gets of another role (facts sheet 1.4)."""
 
+OF_PROFILE = "mfa_serial of the profile"
+"""What messages call the place where a profile states a device."""
+
 _NAME = re.compile(r"[A-Za-z0-9_+=,.@-]{2,64}")
 _SERIAL = re.compile(r"[A-Za-z0-9_+=/:,.@-]{9,256}")
 _CODE = re.compile(r"[0-9]{6}")
+_EXTERNAL_ID = re.compile(r"[A-Za-z0-9_+=,.@:/-]{2,1224}")
 
 
 def request_for(use: Use, who: Identity, wish: Wish) -> SessionRequest:
@@ -39,7 +43,7 @@ def request_for(use: Use, who: Identity, wish: Wish) -> SessionRequest:
         use.role_arn,
         _session_name(wish.session_name or "", conditions, who),
         _duration(use, who, wish),
-        external_id=value_for(conditions, "sts:externalid", who),
+        external_id=_external_id(wish.external_id, conditions, who),
         source_identity=_source_identity(conditions, who),
         tags=tags_for(conditions, who),
         mfa_serial=serial,
@@ -53,11 +57,14 @@ def check_code(code: str) -> None:
         raise UsageError("an MFA code has six digits; wait for the device's next one and give that")
 
 
-def check_serial(serial: str) -> None:
-    """Raise UsageError for what names no MFA device (STS API reference, AssumeRole, SerialNumber)."""
+def check_serial(serial: str, where: str = "--mfa-serial") -> None:
+    """Raise UsageError for what names no MFA device (STS API reference, AssumeRole, SerialNumber).
+
+    `where` is what has stated it.
+    """
     if _SERIAL.fullmatch(serial) is None:
         raise UsageError(
-            f"--mfa-serial: {serial} is no MFA device; it is like arn:aws:iam::123456789012:mfa/alice, or the number "
+            f"{where}: {serial} is no MFA device; it is like arn:aws:iam::123456789012:mfa/alice, or the number "
             "of a hardware device"
         )
 
@@ -95,7 +102,7 @@ def _mfa_serial(use: Use, who: Identity, wish: Wish) -> str:
             "carries any. What to do: ask with the credentials of an IAM user, with --as PROFILE"
         )
     if who.mfa_serial:
-        check_serial(who.mfa_serial)
+        check_serial(who.mfa_serial, OF_PROFILE)
         return who.mfa_serial
     if who.temporary or not demanded:
         return ""  # The session may be one with MFA, from GetSessionToken; AWS knows.
@@ -113,17 +120,24 @@ def _session_name(stated: str, conditions: Conditions, who: Identity) -> str:
                 f"--session-name: a session's name has 2 to 64 letters, digits and _+=,.@-; this is {stated}"
             )
         return stated
-    return value_for(conditions, "sts:rolesessionname", who) or _own_name(who)
+    return value_for(conditions, "sts:rolesessionname", who) or own_name(who)
+
+
+def _external_id(stated: str | None, conditions: Conditions, who: Identity) -> str:
+    if stated is not None and _EXTERNAL_ID.fullmatch(stated) is None:
+        raise UsageError("--external-id: an external id has 2 to 1224 letters, digits and _+=,.@:/-")
+    return stated or value_for(conditions, "sts:externalid", who)
 
 
 def _source_identity(conditions: Conditions, who: Identity) -> str:
     """Return what the trust policy wants to know of who is behind the session; empty where it asks for nothing."""
     if not demands(conditions, "sts:sourceidentity"):
         return ""
-    return value_for(conditions, "sts:sourceidentity", who) or _own_name(who)
+    return value_for(conditions, "sts:sourceidentity", who) or own_name(who)
 
 
-def _own_name(who: Identity) -> str:
+def own_name(who: Identity) -> str:
+    """Return what a session is called by who asks, so that audits show it."""
     name = who.name()
     return name if _NAME.fullmatch(name) else f"xgrant-{name}"  # A user's name may be one letter.
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,95 +17,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from reconciler.cli import main
-from reconciler.sandbox.scenario import CLEARED, REGION, SOURCE, TARGET, Credentials, Scenario, root_client, seed
-from reconciler.sandbox.server import Sandbox
+from reconciler.sandbox.scenario import TARGET, Scenario
 from tests.aws.strict_support import policy, refused
+from tests.aws.using import BIN, DEVICE, LIST, LISTED, become, shell
 from tests.conftest import EXAMPLE, Run
 
-BIN = Path(sys.executable).parent
-LISTED = "report.csv"
-LIST = "aws s3 ls s3://my-shared-bucket"
-DEVICE = f"arn:aws:iam::{SOURCE}:mfa/alice"
-
-GRANTS = """\
-version: 1
-stack: platform
-grants:
-  with-mfa:
-    from: {account: dev, users: [alice]}
-    to: {account: storage}
-    permissions: [{actions: "s3:*", resources: "*"}]
-    require: {mfa: true, external_id: agreed}
-  with-condition:
-    from: {account: dev, users: [alice]}
-    to: {account: storage}
-    permissions: [{actions: "s3:*", resources: "*"}]
-    trust_conditions: {StringLike: {"sts:RoleSessionName": "audit-*"}}
-  with-identity:
-    from: {account: dev, users: [alice]}
-    to: {account: storage}
-    permissions: [{actions: "s3:*", resources: "*"}]
-    trust_conditions: {StringLike: {"sts:SourceIdentity": "*"}, StringEquals: {"aws:RequestTag/Team": data}}
-"""
-
-
-@pytest.fixture(scope="module")
-def manifests(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example, and grants that demand more."""
-    folder = tmp_path_factory.mktemp("manifests")
-    (folder / "example.yaml").write_text(EXAMPLE.read_text())
-    (folder / "more.yaml").write_text(GRANTS)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def applied(_server: Sandbox, manifests: Path) -> Iterator[Scenario]:
-    """All of it, applied once for the tests of this file; alice has an MFA device, and carol may see groups. Permissions are checked."""
-    _server.reset()
-    scenario = seed(_server)
-    iam = root_client(_server, "iam", SOURCE)
-    iam.create_user(UserName="carol")
-    key = iam.create_access_key(UserName="carol")["AccessKey"]
-    carol = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
-    iam.put_user_policy(UserName="carol", PolicyName="look", PolicyDocument=policy(Action="iam:List*"))
-    iam.create_virtual_mfa_device(VirtualMFADeviceName="alice")
-    iam.enable_mfa_device(
-        UserName="alice", SerialNumber=DEVICE, AuthenticationCode1="111111", AuthenticationCode2="222222"
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in scenario.environment().items():
-            patch.setenv(name, value)
-        patch.setenv("NO_PROXY", "127.0.0.1")
-        patch.setenv("XGRANT_FOLDER", str(manifests / ".xgrant"))
-        assert main(["apply", str(manifests), "--auto-approve", "--no-verify"]) == 0
-    _server.enforce(on=True)
-    yield replace(scenario, users={**scenario.users, "carol": carol})
-    _server.reset()
-
-
-@pytest.fixture(autouse=True)
-def alice(applied: Scenario, manifests: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """This process and its shells are alice's, who has a profile and no variables; the manifests are where she is."""
-    for name in CLEARED:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", applied.url)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.setenv("HOME", str(tmp_path))  # The CLI keeps sessions there.
-    monkeypatch.setenv("PATH", f"{BIN}:{os.environ['PATH']}")
-    become(applied, "alice")
-    (tmp_path / "manifests").symlink_to(manifests)
-
-
-def become(scenario: Scenario, who: str) -> None:
-    keys = scenario.users[who]
-    Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"]).write_text(
-        f"[default]\naws_access_key_id = {keys.access_key}\naws_secret_access_key = {keys.secret_key}\n"
-    )
-
-
-def shell(command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+pytestmark = pytest.mark.usefixtures("alice")
 
 
 def test_without_a_grant_in_use_the_cli_is_denied() -> None:
@@ -159,7 +75,6 @@ def test_exec_is_the_command_with_its_exit_code_and_nothing_on_disk(
 ) -> None:
     Path(os.environ["AWS_CONFIG_FILE"]).write_text("[default]\nregion = eu-west-1\n")
     monkeypatch.setenv("AWS_PROFILE", "default")
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     words = ["xgrant", "exec", "shared-bucket-read", "--", *shlex.split(program)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -208,7 +123,7 @@ class TestRefusals:
     def test_who_is_in_no_group_has_no_caller_policy(self, applied: Scenario, xgrant: Run) -> None:
         become(applied, "bob")
         unseen = xgrant("assume", "shared-bucket-read")
-        assert (unseen.code, unseen.out) == (1, "")
+        assert (unseen.code, unseen.out) == (1, "false\n")
         assert (
             "either the caller's side refuses: no caller policy reaches you unless you are of the group" in unseen.err
         )
@@ -250,6 +165,7 @@ class TestRefusals:
         unknown = xgrant("assume", "shared-bucket-read", "--as", "nobody")
         assert (missing.code, unknown.code) == (1, 1)
         assert "name a profile that the AWS configuration files have" in unknown.err
+        Path(os.environ["AWS_CONFIG_FILE"]).unlink()
         config = xgrant("config")
         assert (config.code, "have no profile default; name the one" in config.err) == (64, True)
 
@@ -258,7 +174,7 @@ class TestRefusals:
     ) -> None:
         monkeypatch.setattr("moto.sts.models.random_session_token", lambda: "x\ntouch y")
         result = xgrant("assume", "shared-bucket-read")
-        assert (result.code, result.out) == (1, "")
+        assert (result.code, result.out) == (1, "false\n")
         assert "the answer holds no credentials as AWS gives them" in result.err
 
 
@@ -315,9 +231,11 @@ class TestMfa:
                 asked += os.read(leader, 100)
             os.write(leader, b"333333\n")
             out, err = process.communicate(timeout=30)
+            echoed = os.read(leader, 100)
         finally:
             process.kill()
             os.close(leader)
+        assert b"333333" not in echoed
         assert asked.decode().strip() == f"MFA code of {DEVICE}:"
         assert (process.returncode, "export AWS_SESSION_TOKEN=" in out) == (0, True), err
 
@@ -326,7 +244,7 @@ class TestMfa:
             [BIN / "xgrant", "assume", "with-mfa", "--mfa-serial", DEVICE],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True, check=False,
         )  # fmt: skip
-        assert (done.returncode, done.stdout) == (64, "")
+        assert (done.returncode, done.stdout) == (64, "false\n")
         assert f"there is no terminal to ask on for the code of {DEVICE}; give it with --mfa-code" in done.stderr
 
     def test_the_profile_has_the_device_and_the_external_id(self, xgrant: Run) -> None:
@@ -334,9 +252,10 @@ class TestMfa:
         assert "no profile for with-mfa: it demands MFA: name your device with --mfa-serial" in without.err
         lines = xgrant("config", "--mfa-serial", DEVICE).out.splitlines()
         start = lines.index("[profile with-mfa]")
-        assert lines[start + 1 : start + 6] == [
+        assert lines[start + 1 : start + 7] == [
             f"role_arn = arn:aws:iam::{TARGET}:role/xgrant/with-mfa", "source_profile = default",
-            f"mfa_serial = {DEVICE}", "external_id = agreed", "duration_seconds = 3600",
+            f"mfa_serial = {DEVICE}", "external_id = agreed", "role_session_name = alice",
+            "duration_seconds = 3600",
         ]  # fmt: skip
 
 
@@ -354,8 +273,12 @@ def test_config_writes_once_and_says_what_is_not_known(xgrant: Run) -> None:
     second = xgrant("config", "--write")
     assert (first.code, second.code, file.read_bytes()) == (0, 0, written)
     assert written.startswith(b"[default]\r\nregion = eu-west-1\r\n# >>> xgrant platform")
-    assert "2 profiles, written" in first.err
-    assert "2 profiles, as before" in second.err
+    assert "1 profile, written" in first.err
+    assert "1 profile, as before" in second.err
+    assert (
+        "no profile for with-condition: its trust condition would not be met: StringLike sts:RoleSessionName: audit-*; "
+        "use `xgrant exec` with --session-name"
+    ) in second.err
     assert "whether you are in a group of shared-bucket-read cannot be seen" in second.err
 
 
@@ -397,6 +320,12 @@ class TestConsole:
             "Action": ["login"], "Issuer": ["xgrant"], "Destination": ["https://console.aws.amazon.com/"],
             "SigninToken": ["to/ken&"],
         }  # fmt: skip
+
+    @pytest.mark.usefixtures("endpoint")
+    def test_the_link_is_escaped_as_any_text(self, xgrant: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SIGNIN", os.environ["AWS_ENDPOINT_URL_SIGNIN"] + "/\u202e")
+        result = xgrant("console", "shared-bucket-read")
+        assert (result.code, "/\\u202e/federation?" in result.out) == (0, True), result.err
 
     def test_an_endpoint_that_gives_no_token_is_an_error_with_a_way_out(self, xgrant: Run) -> None:
         result = xgrant("console", "shared-bucket-read")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,10 @@ class TestRequest:
         assert request_for(use, ALICE, Wish("reader")).source_identity == sent
         assert request_for(only(tmp_path), ALICE, Wish("reader")).source_identity == ""
 
+    def test_an_external_id_that_is_given_is_sent_in_place_of_the_manifests(self, tmp_path: Path) -> None:
+        use = only(tmp_path, require='{external_id: ["agreed", "before"]}')
+        assert request_for(use, ALICE, Wish("reader", external_id="before")).external_id == "before"
+
     def test_tags_are_sent_whose_values_the_trust_conditions_name_outright(self, tmp_path: Path) -> None:
         wanted = "StringEquals: {'aws:RequestTag/Team': [a, b]}, StringLike: {'aws:RequestTag/Cost': '4*'}"
         use = only(tmp_path, trust_conditions=f"{{{wanted}}}")
@@ -121,6 +126,7 @@ class TestRequest:
             (Wish("reader", duration=60), "the shortest session that AWS gives is 15m"),
             (Wish("reader", session_name="a/b"), "--session-name: a session's name has 2 to 64 letters"),
             (Wish("reader", session_name="x"), "--session-name"),
+            (Wish("reader", external_id="a b"), "--external-id: an external id has 2 to 1224 letters"),
             (Wish("reader", mfa_serial="x y"), "--mfa-serial: x y is no MFA device"),
             (Wish("reader", mfa_serial=DEVICE, mfa_code="12345"), "an MFA code has six digits"),
             (Wish("reader", mfa_code="123456"), "--mfa-code: the code is of a device; name that with --mfa-serial"),
@@ -132,7 +138,7 @@ class TestRequest:
 
     @pytest.mark.parametrize(
         "conditions",
-        ["{Bool: {'aws:MultiFactorAuthPresent': 'true'}}", "{Null: {'aws:multifactorauthage': 'false'}}",
+        ["{Bool: {'aws:MultiFactorAuthPresent': 'true'}}", "{Bool: {'aws:MultiFactorAuthPresent': 'True'}}", "{Null: {'aws:multifactorauthage': 'false'}}",
          "{NumericLessThan: {'aws:MultiFactorAuthAge': '3600'}}"],
     )  # fmt: skip
     def test_mfa_that_is_demanded_needs_a_device(self, tmp_path: Path, conditions: str) -> None:
@@ -142,10 +148,13 @@ class TestRequest:
         assert request_for(use, ALICE, Wish("reader", mfa_serial=DEVICE)).mfa_serial == DEVICE
         of_profile = Identity(ALICE.account, ALICE.arn, mfa_serial=DEVICE)
         assert request_for(use, of_profile, Wish("reader", mfa_code="123456")).mfa_code == "123456"
+        with pytest.raises(UsageError, match="mfa_serial of the profile: my phone is no MFA device"):
+            request_for(use, replace(ALICE, mfa_serial="my phone"), Wish("reader"))
 
     @pytest.mark.parametrize(
         "conditions",
         ["{BoolIfExists: {'aws:MultiFactorAuthPresent': 'true'}}", "{Bool: {'aws:MultiFactorAuthPresent': 'false'}}",
+         "{Bool: {'aws:MultiFactorAuthPresent': 'False'}}",
          "{Null: {'aws:MultiFactorAuthAge': 'true'}}"],
     )  # fmt: skip
     def test_mfa_that_is_not_demanded_is_not_asked_for(self, tmp_path: Path, conditions: str) -> None:
@@ -205,25 +214,100 @@ class TestRefused:
         (use,) = uses(manifest)
         assert says in why(use, manifest, who, groups=groups)
 
+    PLAN = "`xgrant plan --only reader` shows whether both sides are applied; what is new takes some seconds"
+    NOT, ASK = "the caller's side refuses: ", "What to do: ask"
+    ADMIN = "the administrator of its organization"
+
     @pytest.mark.parametrize(
-        ("because", "says"),
+        ("kind", "says", "owner"),
         [
-            ("no identity-based policy allows the sts:AssumeRole action", "the caller's side refuses: no caller policy is there"),
-            ("no resource-based policy allows the sts:AssumeRole action", "the role's side refuses: its trust policy"),
-            ("an explicit deny in a service control policy", "the caller's side refuses"),
+            ("a service control policy", "caller's side refuses: a service control policy (SCP) on your account",
+             "the administrator of its organization"),
+            ("an identity-based policy: arn:aws:iam::123456789012:policy/no",
+             "caller's side refuses: an identity-based policy of yours", "whoever administers your account"),
+            ("a permissions boundary", "caller's side refuses: your permissions boundary",
+             "whoever administers your account"),
+            ("a session policy", "caller's side refuses: the session policy of your credentials",
+             "whoever made that session"),
+            ("a VPC endpoint policy", "caller's side refuses: the policy of the VPC endpoint on the way to AWS",
+             "the owner of that endpoint"),
+            ("a resource-based policy", "role's side refuses: its trust policy", "the owner of the role's account"),
+            ("a resource control policy", "role's side refuses: a resource control policy (RCP) on its account",
+             "the administrator of its organization"),
         ],
     )  # fmt: skip
-    def test_what_aws_says_of_the_reason_decides(self, tmp_path: Path, because: str, says: str) -> None:
+    def test_an_explicit_deny_is_told_with_the_kind_of_policy_and_who_can_change_it(
+        self, tmp_path: Path, kind: str, says: str, owner: str
+    ) -> None:
         manifest = manifest_of(tmp_path, grant_yaml(**{"from": "{account: dev, users: [alice]}"}))
         (use,) = uses(manifest)
-        assert why(use, manifest, message=f"{DENIED} because {because}").startswith(says)
+        denied = f"the {says} denies it, whatever allows it. What to do: ask {owner}"
+        assert why(use, manifest, message=f"{DENIED} with an explicit deny in {kind}") == denied
+        assert why(use, manifest, message=f"{DENIED} because an explicit deny in {kind}") == denied
+
+    @pytest.mark.parametrize(
+        ("kind", "says"),
+        [
+            ("identity-based policy", f"the caller's side refuses: no caller policy is there; {PLAN}"),
+            ("resource-based policy", f"the role's side refuses: its trust policy does not allow you; {PLAN}"),
+            ("permissions boundary", f"{NOT}your permissions boundary does not allow it. {ASK} whoever administers your account"),
+            ("service control policy", f"{NOT}a service control policy (SCP) on your account does not allow it. {ASK} {ADMIN}"),
+        ],
+    )  # fmt: skip
+    def test_what_no_policy_of_a_kind_allows_is_told_with_the_kind(self, tmp_path: Path, kind: str, says: str) -> None:
+        manifest = manifest_of(tmp_path, grant_yaml(**{"from": "{account: dev, users: [alice]}"}))
+        (use,) = uses(manifest)
+        assert why(use, manifest, message=f"{DENIED} because no {kind} allows the sts:AssumeRole action") == says
+
+    def test_a_condition_that_is_not_met_is_not_blamed_for_what_the_callers_side_refuses(self, tmp_path: Path) -> None:
+        grant = grant_yaml(**{"from": "{account: dev, users: [alice]}"}, require='{external_id: "agreed"}')
+        manifest = manifest_of(tmp_path, grant)
+        (use,) = uses(manifest)
+        said = why(use, manifest, message=f"{DENIED} because no identity-based policy allows the sts:AssumeRole action")
+        assert said.startswith("the caller's side refuses: no caller policy is there")
+
+    @pytest.mark.parametrize(
+        ("conditions", "way"),
+        [
+            ("{StringLike: {'sts:RoleSessionName': 'audit-*'}}", "--session-name"),
+            ("{StringLike: {'sts:ExternalId': 'team-*'}}", "--external-id"),
+            ("{StringEquals: {'aws:PrincipalAccount': '555555555555'}}", ""),
+        ],
+    )
+    def test_a_condition_that_an_option_can_meet_is_told_with_it(
+        self, tmp_path: Path, conditions: str, way: str
+    ) -> None:
+        grant = grant_yaml(**{"from": "{account: dev, users: [alice]}"}, trust_conditions=conditions)
+        manifest = manifest_of(tmp_path, grant)
+        (use,) = uses(manifest)
+        told = why(use, manifest).partition(". What to do: give what the condition wants with ")[2]
+        assert told == way
+
+    @pytest.mark.parametrize("from_variables", [True, False])
+    def test_other_credentials_are_had_as_these_were_come_by(self, tmp_path: Path, from_variables: bool) -> None:
+        manifest = manifest_of(tmp_path, grant_yaml(**{"from": "{account: dev, users: [alice]}"}))
+        (use,) = uses(manifest)
+        who = replace(SESSION, from_variables=from_variables)
+        unset = (
+            "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_SECURITY_TOKEN "
+            "AWS_CREDENTIAL_EXPIRATION, or "
+        )
+        way = f"What to do: {unset if from_variables else ''}name other credentials with --as PROFILE"
+        assert why(use, manifest, who).endswith(way)
+        chained = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+        assert why(use, manifest, who, code="ValidationError", message=chained).endswith(
+            f"What to do: --duration 1h; or {way.removeprefix('What to do: ')}"
+        )
 
     def test_a_trust_condition_that_is_not_met_is_named_and_no_external_id_with_it(self, tmp_path: Path) -> None:
         require = '{external_id: "agreed", mfa: true, source_ip: [203.0.113.0/24]}'
         manifest = manifest_of(tmp_path, grant_yaml(**{"from": "{account: dev, users: [alice]}"}, require=require))
         (use,) = uses(manifest)
         said = why(use, manifest, external_id="another", mfa_serial=DEVICE)
-        assert said == "the role's side refuses: trust condition not met: StringEquals sts:ExternalId: (hidden)"
+        assert (
+            said
+            == "the role's side refuses: trust condition not met: StringEquals sts:ExternalId: (hidden). What to do: give what the condition wants with --external-id"
+        )
         assert "Bool aws:MultiFactorAuthPresent: true" in why(use, manifest, external_id="agreed")
         met = why(use, manifest, external_id="agreed", mfa_serial=DEVICE)
         assert "from here nobody can see whether you meet IpAddress aws:SourceIp: 203.0.113.0/24" in met
@@ -261,6 +345,8 @@ class TestRefused:
             ({"StringEqualsIfExists": {"sts:SourceIdentity": ("x",)}}, True),
             ({"Null": {"sts:SourceIdentity": ("true",)}}, True),
             ({"Null": {"sts:SourceIdentity": ("false",)}}, False),
+            ({"Null": {"sts:SourceIdentity": ("True",)}}, True),
+            ({"Bool": {"aws:MultiFactorAuthPresent": ("True",)}}, False),
             ({"StringEquals": {"aws:RequestTag/Team": ("data",)}}, True),
             ({"StringEquals": {"aws:RequestTag/Cost": ("42",)}}, False),
             ({"StringNotEquals": {"aws:username": ("alice",)}}, None),
@@ -300,9 +386,38 @@ class TestProfiles:
                 "source_profile": "work",
                 "mfa_serial": DEVICE,
                 "external_id": "agreed",
+                "role_session_name": "alice",
                 "duration_seconds": "7200",
             }
         }
+
+    def test_a_pattern_that_the_own_name_meets_leaves_nothing_out(self, tmp_path: Path) -> None:
+        use = only(tmp_path, trust_conditions="{StringLike: {'sts:RoleSessionName': 'al*'}}")
+        found = profiles((use,), ALICE, source="work", mfa_serial="")
+        assert found.sections["reader"]["role_session_name"] == "alice"
+
+    def test_a_session_that_may_be_one_with_mfa_needs_no_device(self, tmp_path: Path) -> None:
+        use = only(tmp_path, require="{mfa: true}")
+        found = profiles((use,), replace(ALICE, temporary=True), source="work", mfa_serial="")
+        assert (found.left, "mfa_serial" in found.sections["reader"]) == ({}, False)
+
+    def test_a_profile_has_what_awss_tools_do_not_take_from_its_source(self, tmp_path: Path) -> None:
+        who = replace(ALICE, settings={"region": "eu-west-1", "ca_bundle": "/my certificates/a.pem"})
+        found = profiles((only(tmp_path),), who, source="work", mfa_serial="")
+        assert found.sections["reader"].items() >= who.settings.items()
+        broken = profiles((only(tmp_path),), replace(who, settings={"ca_bundle": "a\nb"}), source="work", mfa_serial="")
+        assert broken.left == {"reader": "its ca_bundle has characters that no profile can hold"}
+
+    def test_credentials_of_an_instance_are_named_as_such_and_not_as_a_profile(self, tmp_path: Path) -> None:
+        who = replace(SESSION, credential_source="Ec2InstanceMetadata")
+        section = profiles((only(tmp_path),), who, source="work", mfa_serial="").sections["reader"]
+        assert (section["credential_source"], "source_profile" in section) == ("Ec2InstanceMetadata", False)
+
+    def test_none_is_called_default_unless_a_prefix_stands_before_it(self, tmp_path: Path) -> None:
+        (use,) = uses(manifest_of(tmp_path, grant_yaml("default")))
+        found = profiles((use,), ALICE, source="work", mfa_serial="")
+        assert (found.sections, "give the profiles a --prefix" in found.left["default"]) == ({}, True)
+        assert list(profiles((use,), ALICE, source="work", mfa_serial="", prefix="x-").sections) == ["x-default"]
 
     @pytest.mark.parametrize(
         ("part", "who", "says"),
@@ -310,6 +425,16 @@ class TestProfiles:
             ("require: {mfa: true}", ALICE, "it demands MFA: name your device"),
             ("require: {mfa: true}", SESSION, "the session of the role ci never carries"),
             ("trust_conditions: {StringLike: {'sts:SourceIdentity': '*'}}", ALICE, "no profile can send"),
+            (
+                "trust_conditions: {StringLike: {'sts:RoleSessionName': 'audit-*'}}",
+                ALICE,
+                "its trust condition would not be met: StringLike sts:RoleSessionName: audit-*; use",
+            ),
+            (
+                "trust_conditions: {StringLike: {'sts:ExternalId': 'team-*'}}",
+                ALICE,
+                "would not be met: StringLike sts:ExternalId: (hidden); use `xgrant exec` with --external-id",
+            ),
             ("trust_conditions: {StringEquals: {'aws:RequestTag/a': b}}", ALICE, "tags of the session, which no"),
             (
                 "trust_conditions: {StringEquals: {'sts:ExternalId': \"x\\ncredential_process = touch y\"}}",

@@ -15,7 +15,7 @@ from reconciler.commands.aws_config import rewrite
 from reconciler.errors import XgrantError
 from reconciler.model import Session
 from reconciler.render.sessions import SHELLS, bash, credential_process, environment, fish, lines, powershell
-from reconciler.use.marked import block, with_block
+from reconciler.use.marked import block, names_within, with_block
 
 HOSTILE = ["", "a b", "'", "''", '"', "$(touch x)", "`touch x`", "$HOME", "\\", "\\'", "a\nb", ";rm -rf /", "!!", "-n",
            "\u2018\u2019\u201a\u201b", "%PATH%", "'; touch x; '", "\\'; touch x; '", "é\u202e", "&|<>(){}[]*?~#"]  # fmt: skip
@@ -55,7 +55,7 @@ def test_hostile_text_is_one_word_of_fish_and_of_powershell(text: str) -> None:
     ],
 )
 def test_each_shell_gets_lines_of_its_own(shell: str, line: str) -> None:
-    text = lines(environment(SESSION, "eu-west-1"), shell).replace(
+    text = lines(environment(SESSION, {"AWS_REGION": "eu-west-1"}), shell).replace(
         "'se/cr+et='" if shell == "bash" else "\0", "se/cr+et="
     )
     assert line in text.splitlines()
@@ -64,8 +64,23 @@ def test_each_shell_gets_lines_of_its_own(shell: str, line: str) -> None:
     assert shell in SHELLS
 
 
-def test_without_a_region_of_the_profile_none_is_set() -> None:
-    assert "AWS_REGION" not in environment(SESSION, "")
+def test_the_variables_are_the_session_and_what_says_where_requests_go() -> None:
+    assert environment(SESSION, {"AWS_REGION": "eu-west-1"}) == {
+        "AWS_ACCESS_KEY_ID": "ASIA1",
+        "AWS_SECRET_ACCESS_KEY": "se/cr+et=",
+        "AWS_SESSION_TOKEN": "to/ken==",
+        "AWS_CREDENTIAL_EXPIRATION": "2026-01-31T12:00:00Z",
+        "AWS_REGION": "eu-west-1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("shell", "line"),
+    [("bash", "unset {}"), ("fish", "set --erase {}"), ("powershell", "Remove-Item -ErrorAction Ignore Env:{}")],
+)
+def test_what_would_win_over_the_session_is_taken_out(shell: str, line: str) -> None:
+    taken = lines({}, shell).splitlines()
+    assert taken == [line.format(name) for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SECURITY_TOKEN")]
 
 
 def test_the_credential_process_speaks_version_1_and_no_repr_has_a_secret() -> None:
@@ -105,8 +120,10 @@ def test_what_is_not_xgrants_keeps_every_byte_and_a_second_run_changes_nothing(s
     more = with_block(once + b"[profile later]\nregion = y\n", "platform", TWO)
     assert more.startswith(before)
     assert more.endswith(b"[profile later]\nregion = y\n")
-    none = with_block(more, "platform", {})
-    assert none.replace(before, b"", 1).lstrip() == b"[profile later]\nregion = y\n"
+    # Only a last line without an end gets one, and keeps it.
+    gap = b"" if not before or before.endswith((b"\n", b"\r")) else b"\n"
+    assert with_block(more, "platform", {}) == before + gap + b"[profile later]\nregion = y\n"
+    assert names_within(more, "platform") == {"reader", "writer"}
 
 
 @given(
@@ -124,6 +141,12 @@ def test_bytes_before_and_after_survive_whatever_they_are(parts: list[bytes]) ->
     [
         (b"[profile reader]\n", "the file has a profile reader already"),
         (b"[ profile   'reader' ]\n", "the file has a profile reader already"),
+        (b"[profile re\\ader]\n", "the file has a profile reader already"),
+        (b"[profile 're'ader]\n", "the file has a profile reader already"),
+        (b"['profile' reader]\n", "the file has a profile reader already"),
+        (b'[profile "reader"] # mine\n', "another name, or those of the stack a --prefix"),
+        (block("other", ONE).encode(), "the file has a profile reader already"),
+        (block("platform", ONE).encode() + b"  [x\n", "line 6 follows the part of xgrant and belongs to"),
         (block("platform", ONE).encode() * 2, r"twice or the wrong way round \(line 1, 5, 6, 10\)"),
         (block("platform", ONE).encode().rsplit(b"#", 1)[0], r"stand alone"),
         (b"# <<< xgrant platform <<<\n# >>> xgrant platform", "stand alone"),
@@ -133,6 +156,31 @@ def test_bytes_before_and_after_survive_whatever_they_are(parts: list[bytes]) ->
 def test_a_file_that_cannot_be_changed_safely_is_refused(content: bytes, says: str) -> None:
     with pytest.raises(XgrantError, match=says):
         with_block(content, "platform", ONE)
+
+
+def test_the_default_profile_is_none_of_a_grants() -> None:
+    with pytest.raises(XgrantError, match="the file has a profile default already"):
+        with_block(b"[default]\n", "platform", {"default": {"role_arn": "x"}})
+
+
+@pytest.mark.parametrize(
+    "header", [b"[profile 'reader]", b"[sso-session reader]", b"[profile reader x]", b"# [profile reader]"]
+)
+def test_what_is_no_profile_of_the_name_is_let_be(header: bytes) -> None:
+    assert with_block(header + b"\n", "platform", ONE).startswith(header)
+
+
+@pytest.mark.parametrize(("kind", "says"), [("mode", "chmod u[+]w it, if you may"), ("link", "a second name")])
+def test_a_file_that_should_not_be_replaced_is_not(tmp_path: Path, kind: str, says: str) -> None:
+    file = tmp_path / "config"
+    file.write_bytes(b"mine")
+    if kind == "mode":
+        file.chmod(0o444)
+    else:
+        (tmp_path / "second").hardlink_to(file)
+    with pytest.raises(XgrantError, match=says):
+        rewrite(file, lambda content: content + b"x")
+    assert file.read_bytes() == b"mine"
 
 
 def test_the_mode_is_kept_a_link_stays_one_and_nothing_is_left_beside(tmp_path: Path) -> None:
