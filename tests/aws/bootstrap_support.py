@@ -16,14 +16,19 @@ from botocore.config import Config
 from reconciler.bootstrap import cloudformation, templates
 from reconciler.bootstrap.model import Template
 from reconciler.bootstrap.options import Jobs, Options, github
-from reconciler.sandbox.scenario import SOURCE, TARGET, Credentials, root_client
+from reconciler.sandbox.scenario import SOURCE, TARGET, Credentials, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import organization_of
+from tests.aws.strict_support import policy
+from tests.conftest import seeded
+from tests.snapshots import once
 
 OPS = "555555555555"
 BUCKET = "acme-xgrant"
 SUBJECT = "repo:acme/iam:environment:production"
 PULL_REQUEST = "repo:acme/iam:pull_request"
+HOST = "token.actions.githubusercontent.com"
+ALLOW_ALL = policy(Action="*")
 MOTO_MAKES = ("AWS::IAM::Role", "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::S3::Bucket")
 """The types that moto's CloudFormation knows, of those in the templates. The rest is made by calls, see `_by_calls`."""
 
@@ -122,9 +127,7 @@ def _lifecycle(rules: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield found
 
 
-def token(
-    subject: str, *, audience: str = "sts.amazonaws.com", host: str = "token.actions.githubusercontent.com"
-) -> str:
+def token(subject: str, *, audience: str = "sts.amazonaws.com", host: str = HOST) -> str:
     """Return a token of a job, which nobody has signed."""
     claims = {"iss": f"https://{host}", "sub": subject, "aud": audience}
     return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.e30"
@@ -148,3 +151,47 @@ def environment(sandbox: Sandbox, keys: Credentials) -> dict[str, str]:
         "AWS_SESSION_TOKEN": keys.token or "",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
+
+
+def _deployed(sandbox: Sandbox) -> tuple[Scenario, Options]:
+    scenario = seeded(sandbox)
+    found = bootstrap(sandbox)
+    source = root_client(sandbox, "iam", SOURCE)
+    for name, path in (("deployer", "/ci/"), ("tester", "/ci/")):
+        source.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=trusting(f"arn:aws:iam::{SOURCE}:root"))
+    target = root_client(sandbox, "iam", TARGET)
+    target.create_policy(PolicyName="audit", PolicyDocument=policy())
+    target.create_open_id_connect_provider(
+        Url=f"https://{HOST}", ClientIDList=["sts.amazonaws.com"], ThumbprintList=["0" * 40]
+    )
+    return scenario, found
+
+
+deployed = once(_deployed)
+
+
+def trusting(arn: str) -> str:
+    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def member_session(sandbox: Sandbox, role: str, account: str = TARGET) -> Credentials:
+    """Return a session of the writing or the reading role of an account, by way of the hub."""
+    writes = role == "xgrant-writer"
+    keys = session(
+        sandbox, *(("xgrant-ci-apply", token(SUBJECT)) if writes else ("xgrant-ci-plan", token(PULL_REQUEST)))
+    )
+    for where, name in ((OPS, "xgrant-hub-apply" if writes else "xgrant-hub-plan"), (account, role)):
+        keys = assumed(sandbox, keys, f"arn:aws:iam::{where}:role/{name}", "of-the-hub")
+    return keys
+
+
+def assumed(sandbox: Sandbox, keys: Credentials, arn: str, external_id: str = "") -> Credentials:
+    external = {"ExternalId": external_id} if external_id else {}
+    sts = client(sandbox, keys, "sts")
+    found = sts.assume_role(RoleArn=arn, RoleSessionName="xgrant", **external)["Credentials"]
+    return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+
+
+def client(sandbox: Sandbox, keys: Credentials, service: str = "iam") -> Any:
+    return Scenario(sandbox.url, {}).client(service, keys)

@@ -19,49 +19,26 @@ import yaml
 from reconciler.bootstrap.explain import access
 from reconciler.bootstrap.options import Options
 from reconciler.policy.document import listed
-from reconciler.sandbox.scenario import SOURCE, TARGET, Credentials, Scenario, root_client
+from reconciler.sandbox.scenario import SOURCE, TARGET, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import backend, holders
 from reconciler.sandbox.strict.authorize import Judged, identity_policies
 from reconciler.sandbox.strict.evaluate import Asked, decide
 from reconciler.sandbox.strict.wire import Request
 from tests.aws.bootstrap_support import (
+    ALLOW_ALL,
+    HOST,
     OPS,
     PULL_REQUEST,
     SUBJECT,
-    bootstrap,
+    deployed,
     environment,
     session,
     token,
+    trusting,
 )
 from tests.aws.strict_support import policy
-from tests.conftest import Run, seeded
-from tests.snapshots import once
-
-ALLOW_ALL = policy(Action="*")
-HOST = "token.actions.githubusercontent.com"
-
-
-def _deployed(sandbox: Sandbox) -> tuple[Scenario, Options]:
-    scenario = seeded(sandbox)
-    found = bootstrap(sandbox)
-    source = root_client(sandbox, "iam", SOURCE)
-    for name, path in (("deployer", "/ci/"), ("tester", "/ci/")):
-        source.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=trusting(f"arn:aws:iam::{SOURCE}:root"))
-    target = root_client(sandbox, "iam", TARGET)
-    target.create_policy(PolicyName="audit", PolicyDocument=policy())
-    target.create_open_id_connect_provider(
-        Url=f"https://{HOST}", ClientIDList=["sts.amazonaws.com"], ThumbprintList=["0" * 40]
-    )
-    return scenario, found
-
-
-deployed = once(_deployed)
-
-
-def trusting(arn: str) -> str:
-    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+from tests.conftest import Run
 
 
 @dataclass
@@ -275,24 +252,3 @@ def test_a_permission_that_is_taken_away_makes_a_run_fail_as_the_judgement_of_it
             iam.put_role_policy(RoleName="xgrant-writer", PolicyName="write", PolicyDocument=json.dumps(without))
     out = work.run("apply", "--auto-approve", expect=6)
     assert "not authorized to perform: iam:AttachRolePolicy" in out
-
-
-def _member_session(sandbox: Sandbox, role: str) -> Credentials:
-    """Return a session of the writing or the reading role of the target account, by way of the hub."""
-    job, subject = ("xgrant-ci-apply", SUBJECT) if role == "xgrant-writer" else ("xgrant-ci-plan", PULL_REQUEST)
-    hub = "xgrant-hub-apply" if role == "xgrant-writer" else "xgrant-hub-plan"
-    keys = session(sandbox, job, token(subject))
-    for account, name in ((OPS, hub), (TARGET, role)):
-        keys = _assumed(sandbox, keys, f"arn:aws:iam::{account}:role/{name}", "of-the-hub")
-    return keys
-
-
-def _assumed(sandbox: Sandbox, keys: Credentials, arn: str, external_id: str = "") -> Credentials:
-    external = {"ExternalId": external_id} if external_id else {}
-    sts = _client(sandbox, keys, "sts")
-    found = sts.assume_role(RoleArn=arn, RoleSessionName="xgrant", **external)["Credentials"]
-    return Credentials(found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
-
-
-def _client(sandbox: Sandbox, keys: Credentials, service: str = "iam") -> Any:
-    return Scenario(sandbox.url, {}).client(service, keys)
