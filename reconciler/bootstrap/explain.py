@@ -74,8 +74,8 @@ def _held(options: Options) -> Iterator[str]:
         "from a role, or change or delete it."
     )
     yield (
-        f"Touch a role at another path or of another stack, by its tag or otherwise; or {READER}, {WRITER}, the hubs, "
-        "the roles of jobs, and their policies and trust policies."
+        f"Touch a role at another path or of another stack that is no caller, or mark it as its own; or {READER}, "
+        f"{WRITER}, the hubs, the roles of jobs, and their policies and trust policies."
     )
     yield "Make users, access keys, groups or providers, pass a role to a service, or attach a policy to itself."
     if options.callers:

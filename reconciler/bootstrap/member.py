@@ -77,7 +77,7 @@ def _parameters(options: Options) -> Iterator[Parameter]:
             "OrganizationId", "The organization of the hub account", options.organization, "o-[a-z0-9]{10,32}"
         )
     if options.external_id:
-        yield Parameter("ExternalId", "What the hub has to say", options.external_id, "[A-Za-z0-9_+=,.@:/-]{2,1224}")
+        yield Parameter("ExternalId", "What the hub has to say", options.external_id, "[A-Za-z0-9_+=,.@:/-]{2,}")
 
 
 def _trust(options: Options, hub: str) -> Document:

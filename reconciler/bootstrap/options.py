@@ -21,6 +21,8 @@ _OPERATOR = re.compile(r"arn:(?:aws|aws-[a-z-]+):iam::(\d{12}):(?:user|role)/[A-
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"(?:[A-Za-z0-9._-]+/)*")
 _ACTION = re.compile(r"([a-z0-9-]+):[A-Za-z0-9*?]+")
+_ACCOUNT = re.compile(r"\d{12}")
+_ORGANIZATION = re.compile(r"o-[a-z0-9]{10,32}")
 _STACK = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _PROJECT = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
 _UNIT = re.compile(r"ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}|r-[0-9a-z]{4,32}")
@@ -116,33 +118,38 @@ def check(options: Options, what: tuple[str, ...]) -> None:
 
 
 def _wrong(options: Options) -> Iterator[str]:
-    for option, text, form, like in (
-        ("--stack", options.stack, _STACK, "a-z, 0-9 and -, at most 32, like platform"),
-        ("--hub-account", options.hub_account, re.compile(r"\d{12}"), "12 digits"),
-        ("--organization", options.organization, re.compile(r"o-[a-z0-9]{10,32}"), "like o-abcdefghij"),
-        ("--bucket", options.bucket, _BUCKET, "the name of a bucket, 3 to 63 of a-z, 0-9, . and -"),
-        ("--prefix", options.prefix, _PREFIX, "names with a / behind each, like xgrant/"),
-    ):
-        if text and not form.fullmatch(text):
-            yield f"{option}: {text} is not {like}"
-    if error := path_error(options.path):
-        yield f"--path: {options.path}: {error}"
-    elif options.path == "/":
-        yield "--path: / has all roles of the account below it; name a path of xgrant's own, like /xgrant/"
-    if options.external_id and (error := external_id_error(options.external_id)):
-        yield f"--external-id: {error}"
-    for option, values, form, like in (
+    forms = (
+        ("--stack", (options.stack,), _STACK, "a-z, 0-9 and -, at most 32, like platform"),
+        ("--hub-account", (options.hub_account,), _ACCOUNT, "12 digits"),
+        ("--organization", (options.organization,), _ORGANIZATION, "like o-abcdefghij"),
+        ("--bucket", (options.bucket,), _BUCKET, "the name of a bucket, 3 to 63 of a-z, 0-9, . and -"),
+        ("--prefix", (options.prefix,), _PREFIX, "names with a / behind each, like xgrant/"),
         ("--caller", options.callers, _CALLER, "like group/developers, user/ci/* or role/app"),
         ("--operator", options.operators, _OPERATOR, "the ARN of a user or role"),
         ("--boundary-action", options.boundary_actions, _ACTION, "like s3:* or dynamodb:GetItem"),
         ("--unit", options.units, _UNIT, "like ou-ab12-cdef3456, or r-ab12"),
-    ):  # fmt: skip
-        yield from (f"{option}: {value} is not {like}" for value in values if not form.fullmatch(value))
+    )
+    for option, values, form, like in forms:
+        yield from (f"{option}: {value} is not {like}" for value in values if value and not form.fullmatch(value))
+    yield from _unsafe(options)
+    if options.external_id and (error := external_id_error(options.external_id)):
+        yield f"--external-id: {error}"
+    if not 1 <= options.history_days <= 36500:
+        yield f"--history-days: {options.history_days} is not from 1 to 36500"
+
+
+def _unsafe(options: Options) -> Iterator[str]:
+    """Yield what would make an administrator of the writing role, or of the roles that it makes."""
+    if error := path_error(options.path):
+        yield f"--path: {options.path}: {error}"
+    elif options.path == "/":
+        yield "--path: / has all roles of the account below it; name a path of xgrant's own, like /xgrant/"
+    for caller in options.callers:
+        if caller.endswith("/*") and caller.count("/") == 1:
+            yield f"--caller: {caller}: who writes the policies of all is an administrator; name each, or a path"
     for action in options.boundary_actions:
         if action.split(":")[0] in IDENTITY:
             yield f"--boundary-action: {action}: with it a granted role could make itself more than it is; leave it out"
-    if not 1 <= options.history_days <= 36500:
-        yield f"--history-days: {options.history_days} is not from 1 to 36500"
 
 
 def _missing(options: Options, what: tuple[str, ...]) -> Iterator[str]:
