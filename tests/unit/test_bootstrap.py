@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -325,3 +327,13 @@ def test_what_cannot_be_is_an_error_that_says_what_to_do(xgrant: Run, arguments:
     assert result.code in (1, 64)
     assert message in result.err
     assert result.out == ""
+
+
+def test_the_commands_of_the_readme_run(xgrant: Run, tmp_path: Path) -> None:
+    shutil.copytree(README.parent / "manifests", tmp_path / "manifests")
+    section = README.read_text(encoding="utf-8").split("## Bootstrap\n")[1].split("\n## ")[0]
+    block = section.split("```sh\n")[1].split("```")[0].replace("\\\n", "")
+    commands = [shlex.split(line) for line in block.splitlines()]
+    assert [command[:2] for command in commands] == [["xgrant", "bootstrap"]] * 2
+    assert [xgrant(*command[1:]).code for command in commands] == [0, 0]
+    assert (tmp_path / "bootstrap" / "xgrant-stackset.yaml").is_file()
