@@ -165,7 +165,7 @@ def _denials(options: Options) -> Iterator[Document]:
     yield deny("Boundaries", "*", Action=[UNBOUND, "iam:DeleteUserPermissionsBoundary"])
     # Whatever else is attached to it, by whomever.
     own = [f"{_IAM}role/xgrant-*", _BOUNDARY]
-    yield deny("Itself", own, NotAction=qualified("Get*", "List*"))
+    yield deny("Itself", own, NotAction=[*qualified("Get*", "List*"), SIMULATE])
 
 
 def boundary(options: Options) -> Document:

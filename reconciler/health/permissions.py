@@ -107,7 +107,9 @@ def beyond(account: Account, allowed: Allowed, wanted: State, *, applying: bool)
             "let `plan` be a role that has the part `Read` and `Look` of the permissions, and no more",
         )  # fmt: skip
         return
-    outside = sorted({on for one, on in may if one in _OWN and on not in roles})
+    # A role that is a caller is named by its grant.
+    asked = {allowed.who, iam_arn(account.partition, account.id, "role", "/", _NOBODY)} - roles
+    outside = sorted({on for one, on in may if one in _OWN and on in asked})
     if outside:
         which = "itself and any other role" if allowed.who in outside else "roles that no grant names"
         yield Ailment(

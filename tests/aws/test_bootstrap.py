@@ -22,8 +22,9 @@ from reconciler.policy.document import listed
 from reconciler.sandbox.scenario import SOURCE, TARGET, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import backend, holders
-from reconciler.sandbox.strict.authorize import Judged, identity_policies
+from reconciler.sandbox.strict.authorize import Judged
 from reconciler.sandbox.strict.evaluate import Asked, decide
+from reconciler.sandbox.strict.identity import policies_of
 from reconciler.sandbox.strict.wire import Request
 from tests.aws.bootstrap_support import (
     ALLOW_ALL,
@@ -54,13 +55,13 @@ class Work:
 
     def run(self, *arguments: str, expect: int = 0, says: str = "") -> str:
         """Run a command as the job that may: who applies or destroys is that of the protected environment."""
-        applies = arguments[0] in ("apply", "destroy")
+        applies = arguments[0] in ("apply", "destroy", "doctor")
         role, subject = ("xgrant-ci-apply", SUBJECT) if applies else ("xgrant-ci-plan", PULL_REQUEST)
         self.sandbox.enforce(on=True)
         for name, value in environment(self.sandbox, session(self.sandbox, role, token(subject))).items():
             self.monkeypatch.setenv(name, value)
         self.sandbox.strict.judged = self.judged.append
-        result = self.xgrant(*arguments[:1], self.folder, *arguments[1:])
+        result = self.xgrant(*arguments)
         self.sandbox.strict.judged = lambda _: None
         self.sandbox.enforce(on=False)
         assert result.code == expect, f"{arguments}\n{result.out}\n{result.err}"
@@ -157,12 +158,24 @@ def _goes_between_the_reads(work: Work, role: str) -> None:
     work.sandbox.strict.faults.observer = observe
 
 
+def _look(work: Work) -> None:
+    """Let xgrant look at what it does not write: what is wrong with the set-up, which doors are open, who came in."""
+    trails = root_client(work.sandbox, "cloudtrail", TARGET)
+    root_client(work.sandbox, "s3", TARGET).create_bucket(Bucket="trail")
+    trails.create_trail(Name="all", S3BucketName="trail", IsMultiRegionTrail=True)
+    trails.start_logging(Name="all")
+    assert "XG33" not in work.run("doctor", expect=2)
+    work.run("verify", "by-user", "by-group")
+    work.run("audit")
+
+
 def _everything(work: Work) -> None:
     """Do all that xgrant does: plan, apply, drift, adopt, import, history, destroy."""
     work.manifest(INLINE | MANAGED)
     work.run("plan", "--detailed-exitcode", expect=2)
     work.run("apply", "--auto-approve")
     work.run("plan", "--detailed-exitcode")
+    _look(work)
 
     _drift(work)
     work.run("drift", expect=2)
@@ -223,7 +236,7 @@ def _unneeded(judged: list[Judged]) -> Iterator[str]:
         if not name.startswith("xgrant-") or name == "xgrant-reconciler":
             continue
         role = holders(account, "Role")[name]
-        (document,) = identity_policies(account, role)
+        (document,) = policies_of(account, role)
         for sid, action, without in _without_each(document):
             granted[name].add((sid, action))
             if any(decide([without], calls[key]) is not True for key in asked[role.arn]):
