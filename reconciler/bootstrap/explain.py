@@ -24,7 +24,10 @@ def explain(options: Options) -> str:
 
 
 def _roles(options: Options) -> Iterator[str]:
-    yield f"{READER}, in each account, reads IAM and nothing else. {HUB_PLAN} may assume it."
+    yield (
+        f"{READER}, in each account, reads IAM and the event history of CloudTrail, and nothing else. {HUB_PLAN} may "
+        "assume it."
+    )
     yield (
         f"{WRITER}, in each account, reads IAM, and writes roles below {options.path} and policies below "
         f"/xgrant/{options.stack}/. {HUB_APPLY} may assume it."

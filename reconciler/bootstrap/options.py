@@ -147,6 +147,9 @@ def _unsafe(options: Options) -> Iterator[str]:
     for caller in options.callers:
         if caller.endswith("/*") and caller.count("/") == 1:
             yield f"--caller: {caller}: who writes the policies of all is an administrator; name each, or a path"
+    for operator in options.operators:
+        if operator.endswith((":role/*", ":user/*")):
+            yield f"--operator: {operator}: everybody of the account could write everywhere; name a path or a name"
     for action in options.boundary_actions:
         if action.split(":")[0] in IDENTITY:
             yield f"--boundary-action: {action}: with it a granted role could make itself more than it is; leave it out"

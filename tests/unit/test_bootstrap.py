@@ -177,6 +177,7 @@ def test_a_boundary_of_named_actions_allows_those_and_to_look_and_to_chain() -> 
         ("member", {"boundary_actions": ("*",)}, "--boundary-action: * is not like s3:*"),
         ("hub", {"jobs": None, "operators": ()}, "--github, --gitlab or --operator is missing"),
         ("hub", {"operators": ("alice",)}, "--operator: alice is not the ARN"),
+        ("hub", {"operators": (f"arn:aws:iam::{HUB}:role/*",)}, "everybody of the account could write everywhere"),
         ("oidc", {"jobs": None}, "--github or --gitlab is missing"),
         ("store", {"bucket": ""}, "--bucket is missing"),
         ("store", {"bucket": "Acme"}, "--bucket: Acme is not the name of a bucket"),
