@@ -43,7 +43,8 @@ def _door(door: Door) -> Iterator[str]:
     yield f"{door.grant}: {door.who}{by}: {door.verdict()}{ways}"
     for name, side in (("caller's side", door.caller), ("role's side", door.trust)):
         if side.why and side.allowed is not True:
-            yield f"  {name}: {side.why}"
+            whole = side.way is Way.SESSION and not door.meant
+            yield f"  {side.why if whole else f'{name}: {side.why}'}"
     if not door.meant and door.verdict() is Verdict.WIDER:
         yield "  no grant names it, and it gets in"
     tried = [check for check in door.checks if check.allowed is not None]
