@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler.desired import desired_state, role_address
@@ -57,8 +58,9 @@ class _Refusal:
 
 
 def verify(
-    paths: Sequence[str], named: Sequence[str], profiles: Sequence[str], *, ask_code: AskCode, notify: Notify
-) -> Verification:
+    paths: Sequence[str], named: Sequence[str], profiles: Sequence[str], *, ask_code: AskCode, notify: Notify,
+    now: datetime,
+) -> Verification:  # fmt: skip
     """Return what is found of the grants that are named, `GRANT` or `GRANT@account`; of all if none is.
 
     The credentials of `profiles` are tried on each of them, whether it names who they are or not; `ask_code` asks for
@@ -79,7 +81,7 @@ def verify(
     connections = Connections(manifest.stack, notify)
     live = with_arns(AwsReader(connections).read(_scope(manifest, found)))
     wanted = desired_state(manifest.grants, manifest.accounts, stack=manifest.stack)
-    evidence = Evidence(manifest, live, wanted, Simulator(connections), notify)
+    evidence = Evidence(manifest, live, wanted, Simulator(connections), notify, int(now.timestamp()))
     partition = found[0].target.partition  # A stack is of one, as a grant is.
     ask = checked(ask_code)
     testers = [_tester(profile, Caller(profile, partition, notify, ask), found, evidence) for profile in profiles]
@@ -148,6 +150,8 @@ def _tried(use: Use, tester: _Tester, principals: Sequence[Principal], evidence:
             found = _looked_at(use, principals[0], evidence)
         else:
             caller, trust = evidence.stranger(use, tester.who)
+            if meant is None:
+                caller = Side(None, Way.DOCUMENTS, "whether it is of a group of the grant nobody can see from here")
             found = evidence.door(use, tester.who.arn, caller, trust, meant=meant is not False)
         return replace(found, profile=tester.profile, notes=(f"no session was tried: {result}", *found.notes))
     who = label_of(principals[0]) if principals else tester.who.arn

@@ -46,7 +46,7 @@ def _door(door: Door) -> Iterator[str]:
             whole = side.way is Way.SESSION and not door.meant
             yield f"  {side.why if whole else f'{name}: {side.why}'}"
     if not door.meant and door.verdict() is Verdict.WIDER:
-        yield "  no grant names it, and it gets in"
+        yield "  it gets in, and is not meant to"
     tried = [check for check in door.checks if check.allowed is not None]
     fine = Counter(check.probe.meant for check in tried if check.allowed == check.probe.meant)
     if tried:

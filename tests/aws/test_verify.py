@@ -240,7 +240,7 @@ def test_somebody_whom_no_grant_names_and_who_gets_in_is_wider_than_meant(world:
     )
     bob, rest = world.doors("--as", "bob", code=2)
     assert (bob["verdict"], bob["ways"], rest["verdict"]) == ("wider than meant", ["session"], "open")
-    assert "no grant names it, and it gets in" in world.run("verify", "--manifest", EXAMPLE, "--as", "bob").out
+    assert "it gets in, and is not meant to" in world.run("verify", "--manifest", EXAMPLE, "--as", "bob").out
 
 
 def test_an_account_that_cannot_be_read_leaves_its_side_unknown(world: World) -> None:
@@ -250,6 +250,35 @@ def test_an_account_that_cannot_be_read_leaves_its_side_unknown(world: World) ->
     assert (door["verdict"], door["caller"]["allowed"], door["trust"]["allowed"]) == ("unknown", True, None)
     (alice,) = world.doors("--as", "alice", code=6)
     assert (alice["verdict"], alice["ways"]) == ("open", ["session"])
+
+
+@pytest.mark.parametrize(
+    ("key", "says", "profiles"),
+    [("expires", "the grant has expired at 2020-01-01T00:00:00Z", ["--as", "alice"]),
+     ("starts", "the grant begins at 2099-01-01T00:00:00Z", [])],
+)  # fmt: skip
+def test_of_a_grant_that_is_not_in_force_nobody_is_meant_to_get_in(
+    world: World, tmp_path: Path, key: str, says: str, profiles: list[str]
+) -> None:
+    day = says.rsplit(" ", 1)[-1][:10]
+    timed = tmp_path / "timed.yaml"
+    timed.write_text(EXAMPLE.read_text().replace("    description:", f'    {key}: "{day}"\n    description:', 1))
+    result = world.run("verify", "--manifest", timed, *profiles)
+    assert (result.code, says in result.out) == (2, True)
+    assert "wider than meant" in result.out
+    world.break_(BROKEN["the role is gone"].how)
+    assert "refused as meant" in world.run("verify", "--manifest", timed, *profiles).out
+
+
+def test_a_grant_with_an_end_is_verified_as_others_are(world: World, tmp_path: Path) -> None:
+    timed = tmp_path / "timed.yaml"
+    timed.write_text(EXAMPLE.read_text().replace("    description:", '    expires: "2099-01-01"\n    description:', 1))
+    world.sandbox.enforce(on=False)
+    assert world.run("apply", timed, "--auto-approve", "--no-verify").code == 0
+    world.sandbox.enforce(on=True)
+    for profiles in ([], ["--as", "alice"]):
+        result = world.run("verify", "--manifest", timed, *profiles)
+        assert (result.code, "2 granted requests are allowed, 2 others are refused" in result.out) == (0, True)
 
 
 def test_a_grant_that_demands_mfa_is_looked_at_without_a_session(world: World) -> None:
