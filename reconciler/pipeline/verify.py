@@ -16,6 +16,7 @@ from reconciler.model import (
     Identity,
     Manifest,
     Principal,
+    PrincipalKind,
     Scope,
     Session,
     Side,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 Notify = Callable[[Notice], None]
 
+_NOT_CHOSEN = "the grant is for the whole account, whose own policies do not let it in"
 _MFA = "it demands MFA, and no code is asked for here: tried without credentials"
 
 
@@ -128,11 +130,14 @@ def _doors(use: Use, testers: Sequence[_Tester], evidence: Evidence) -> Iterator
 
 
 def _who_it_is(use: Use, tester: _Tester, evidence: Evidence) -> tuple[Principal, ...]:
+    """Return which principals of a grant a profile is; a whole account stays to be looked at by itself."""
     accounts = evidence.manifest.accounts
     return tuple(
         one
         for one in use.grant.principals
-        if accounts[one.account].id == tester.who.account and is_principal(one, tester.who, tester.groups)
+        if accounts[one.account].id == tester.who.account
+        and one.kind is not PrincipalKind.ACCOUNT
+        and is_principal(one, tester.who, tester.groups)
     )
 
 
@@ -164,13 +169,24 @@ def _tried(use: Use, tester: _Tester, principals: Sequence[Principal], evidence:
         unknown = Side(None, Way.SESSION, f"{result.why}; whether it should be let in nobody can see from here")
         found = evidence.door(use, who, unknown, unknown)
     elif meant and principals:
-        looked = _looked_at(use, principals[0], evidence)
-        # What is seen without a session says which side it is.
-        known = looked.caller.allowed is False or looked.trust.allowed is False
-        found = looked if known else replace(looked, trust=refused)
+        found = _with_side(_looked_at(use, principals[0], evidence), refused)
+    elif meant:
+        caller, _ = evidence.stranger(use, tester.who)
+        let_in = caller.allowed is not False  # Of a whole account its own policies choose.
+        found = evidence.door(use, who, caller, refused, meant=let_in, notes=() if let_in else (_NOT_CHOSEN,))
     else:
         found = evidence.door(use, who, refused, Side(None, Way.SESSION, ""), meant=False)
     return replace(found, profile=tester.profile)
+
+
+def _with_side(looked: Door, refused: Side) -> Door:
+    """Return the door that a session was refused at, with the side that refuses as far as it is seen without one."""
+    if looked.caller.allowed is False or looked.trust.allowed is False:
+        return looked
+    if looked.caller.allowed:
+        why = "AWS refuses a session, and the caller's policies allow it: this side does, or the organization"
+        return replace(looked, trust=Side(False, Way.SESSION, why))
+    return replace(looked, trust=refused)
 
 
 def _session(use: Use, tester: _Tester, evidence: Evidence, *, meant: bool) -> Session | _Refusal | str:

@@ -39,7 +39,7 @@ def verification_json(found: Verification) -> str:
 
 def _door(door: Door) -> Iterator[str]:
     by = f" (profile {door.profile})" if door.profile else ""
-    ways = f", by {' and '.join(door.ways())}" if door.ways() else ""
+    ways = f", by {', '.join(door.ways())}" if door.ways() else ""
     yield f"{door.grant}: {door.who}{by}: {door.verdict()}{ways}"
     for name, side in (("caller's side", door.caller), ("role's side", door.trust)):
         if side.why and side.allowed is not True:
@@ -50,7 +50,7 @@ def _door(door: Door) -> Iterator[str]:
     tried = [check for check in door.checks if check.allowed is not None]
     fine = Counter(check.probe.meant for check in tried if check.allowed == check.probe.meant)
     if tried:
-        yield f"  {fine[True]} granted requests are allowed, {fine[False]} others are refused"
+        yield f"  granted and allowed: {fine[True]}; not granted and refused: {fine[False]}"
     yield from (f"  {_check(check)}" for check in door.checks if check.allowed != check.probe.meant)
     yield from (f"  wider: {one}" for one in door.wider)
     yield from (f"  narrower: {one}" for one in door.narrower)

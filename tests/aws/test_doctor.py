@@ -281,7 +281,7 @@ def test_the_permissions_that_are_asked_about_are_those_of_the_readme() -> None:
         "Read": read,
         "Look": set(permissions.LOOK),
         "Audit": set(permissions.AUDIT),
-        "TargetAccount": {*permissions.ROLE, permissions.INSTANCE_PROFILE},
+        "TargetAccount": {*permissions.ROLE, "iam:RemoveRoleFromInstanceProfile"},
         "SourceAccount": caller,
         "ManagedPolicies": {*permissions.MANAGED_POLICY, *attach},
     }
