@@ -310,7 +310,7 @@ def _part(text: str) -> object:
     found = re.fullmatch("([0-9]{1,5})/([0-9]{1,5})", text)
     number, of = (int(part) for part in found.groups()) if found else (0, 0)
     if not 1 <= number <= of <= MAX_SHARDS:
-        raise argparse.ArgumentTypeError(f"a shard is like 2/4, of at most {MAX_SHARDS}; this is {text}")
+        raise argparse.ArgumentTypeError(f"a shard is like 2/4: I/N with 1 <= I <= N <= {MAX_SHARDS}; this is {text}")
     from reconciler.shards import Shard
 
     return Shard(number, of)
