@@ -184,6 +184,7 @@ def _execute(
             interrupted=bool(stopped()),
             unread=ready.current.unread(),
             ids={} if arguments.expand else ready.current.account_ids(),
+            way_out=ready.current.out_of_reach(),
         ),
         end="",
     )

@@ -33,7 +33,7 @@ class AccountFacts:
     stack's; `marked` those that are named as a stack's caller policies are.
     `oidc_providers` are the ARNs of the OpenID Connect providers; None where the scope does not ask for them.
     An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
-    be read; `error` then says why. One that is `elsewhere` is planned by another shard: it may be read or not, and none
+    be read; `error` then says why, and `way_out` what to do where that is not to run the command again. One that is `elsewhere` is planned by another shard: it may be read or not, and none
     of its resources are in the state.
     """
 
@@ -49,6 +49,7 @@ class AccountFacts:
     marked: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     oidc_providers: frozenset[str] | None = None
     error: str = ""
+    way_out: str = ""
     elsewhere: bool = False
 
     def planned(self) -> bool:

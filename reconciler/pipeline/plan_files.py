@@ -89,9 +89,12 @@ def _take_what_cannot_be_made_again(expected: dict[str, Any], data: Any) -> None
 
 
 def plan_again(
-    reviewed: PlanFile, path: str, manifest: Manifest, reader: Reader, *, now: datetime, accepted: frozenset[str]
-) -> tuple[Plan, Binding]:
+    reviewed: PlanFile, path: str, manifest: Manifest, reader: Reader, *, now: datetime, accepted: frozenset[str],
+    anew: str,
+) -> tuple[Plan, Binding]:  # fmt: skip
     """Make the plan of a file anew from the manifests; return it, and how it relates to the reviewed one.
+
+    `anew` is the command that makes such a file anew, for what this one leaves out.
 
     Raises:
         PlanFileError: the file is out of date, refused, or of another stack or other accounts.
@@ -104,7 +107,7 @@ def plan_again(
     places = (place for change in reviewed.plan.changes for place in (change.address, change.removed_address()))
     roles = frozenset(place.slot() for place in places if place.kind is Kind.ROLE)
     left_out = frozenset(reviewed.plan.unread())
-    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, True, roles, left_out)
+    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, True, roles, left_out, anew)
     try:
         current = make_plan(request, reader, now=now)
     except UsageError as error:

@@ -92,7 +92,7 @@ def drift_text(plan: Plan, painter: Painter) -> str:
     if found:
         lines.append("Drift: " + ", ".join(f"{found.count(word)} {seen}" for word, seen in _SEEN.items()) + ".")
     elif obstacles(plan) or not plan.complete():
-        lines.append("No drift in what could be compared; see the errors above.")
+        lines.append("No drift in what could be compared; see above for the rest.")
     else:
         lines.append("No drift. AWS is as the manifests say.")
     return "\n".join(lines) + "\n"

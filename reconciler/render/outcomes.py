@@ -54,12 +54,13 @@ def event_line(event: Event, painter: Painter, ended: int | None = None) -> str:
 
 def summary(
     outcomes: Iterable[Outcome], verb: str = "apply", *, interrupted: bool = False, unread: Sequence[str] = (),
-    ids: Mapping[str, str] | None = None,
+    ids: Mapping[str, str] | None = None, way_out: str = "",
 ) -> str:  # fmt: skip
     """Return the closing lines: what failed, was skipped or not read back, by address, then the counts.
 
     `verb` is `apply` or `destroy`; `interrupted` says that the run was told to stop. `unread` are the accounts that
     could not be read. `ids` are those of the accounts by their names; with them, what went alike in several is one.
+    `way_out` is what to do where the same command would never do the rest.
     """
     listed = tuple(outcomes)
     lines = [*_not_done(listed, ids or {})]
@@ -75,7 +76,8 @@ def summary(
             counts.append(f"{number} {status}")
     if lines:
         cause = "" if interrupted else "mend the cause and "
-        lines.append(f"What was not done stays in the plan: {cause}run the same command again.")
+        again = escape(way_out) or f"{cause}run the same command again"
+        lines.append(f"What was not done stays in the plan: {again}.")
     left_out = f" Left out: {unread_text(unread)}." if unread else ""
     return "\n".join([*lines, f"{verb.capitalize()}: {', '.join(counts)}.{left_out}"]) + "\n"
 

@@ -137,6 +137,23 @@ def test_nothing_is_begun_where_the_canary_could_not_be_read(sandbox: Sandbox, x
     )
 
 
+def test_a_plan_file_that_leaves_out_the_canary_says_that_it_is_good_for_nothing_and_what_to_do(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    path, file = rolling(tmp_path), tmp_path / "plan.json"
+    shut(sandbox, ACCOUNTS["w3"])
+    planned = xgrant("plan", path, "-o", file)
+    assert "so nothing of it can be applied: mend them and plan again." in planned.err
+    assert "so nothing of it can be applied: mend them and plan again." in xgrant("show", file).err
+    sandbox.enforce(on=False)
+    result = xgrant("apply", file, path)
+    assert (result.code, roles()) == (6, set())
+    anew = f"once it can be read, plan it and review that: xgrant plan -o {file} {path}"
+    assert f"w3 of the canary could not be read (stop_on: 1); {anew}\n" in result.out
+    assert f"What was not done stays in the plan: {anew}.\n" in result.out
+    assert "again" not in result.out
+
+
 def test_a_reviewed_plan_goes_in_the_waves_that_were_reviewed_or_is_stale(
     sandbox: Sandbox, xgrant: Run, tmp_path: Path
 ) -> None:
