@@ -27,7 +27,7 @@ exit codes:
   3   the manifests or the plan file are invalid, or the plan is refused
   4   stale: the plan is no longer the one that was approved
   5   locked: another run has the account, or the store cannot be reached
-  6   in part: a change failed, was skipped, or was interrupted; an account could not be read
+  6   in part: a change failed, was skipped, or was interrupted; an account could not be read (if none could: 1)
   64  wrong usage
   130 interrupted before anything was changed, or left at once"""
 

@@ -85,7 +85,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Departed:
-    """An account that has left: its id, its name and state if the organization still lists it, and what is left there.
+    """An account that has left: its id, what it was called, its state if the organization lists it, what is left there.
 
     `resources` are the addresses of what the stack owns there; None where that cannot be read, and `error` says why.
     """

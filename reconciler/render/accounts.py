@@ -30,7 +30,8 @@ def departed_text(found: Sequence[Departed]) -> str:
     """Return what is left in the accounts that have left; ends with a line break."""
     lines: list[str] = []
     for one in found:
-        name = f" ({escape(one.name)}, {escape(one.state)})" if one.state else ""
+        known = ", ".join(escape(word) for word in (one.name, one.state) if word)
+        name = f" ({known})" if known else ""
         if one.resources is None:
             lines.append(f"{one.id}{name}: it is not known what is left there: {escape(one.error)}")
         elif one.resources:
