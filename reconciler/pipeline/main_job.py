@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 
 from reconciler import applier
 from reconciler.desired import desired_state
@@ -127,7 +128,11 @@ def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
         # Of an account that could not be read nobody knows what the stack owns there.
         surely = not request.reviewed and all(facts.planned() for facts in live.facts.values())
         if surely and (unknown := sorted(request.only - known)):
-            raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
+            near = [*filter(None, (get_close_matches(name, known, n=1) for name in unknown))]
+            hint = f"; did you mean {', '.join(name for names in near for name in names)}?" if near else ""
+            raise UsageError(
+                f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it{hint}"
+            )
     return plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
         limits=manifest.limits, accepted=request.accepted, whole=whole, rollout=manifest.rollout,
