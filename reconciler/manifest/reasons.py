@@ -24,7 +24,8 @@ def unknown(
     of it that are newer than its list.
     """
     if name in excluded:
-        return f"unknown account {name!r}; the organization has it, and accounts.organization.exclude leaves it out; take it out there"
+        where = "accounts.organization.exclude"
+        return f"unknown account {name!r}; the organization has it, and {where} leaves it out; take it out there"
     known = sorted({*accounts, *groups})
     meant = _called_otherwise(name, accounts) or difflib.get_close_matches(name, known, n=1)
     declared = ", ".join(known[:_NAMED]) or "none"

@@ -33,8 +33,8 @@ class AccountFacts:
     stack's; `marked` those that are named as a stack's caller policies are.
     `oidc_providers` are the ARNs of the OpenID Connect providers; None where the scope does not ask for them.
     An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
-    be read; `error` then says why, and `way_out` what to do where that is not to run the command again. One that is `elsewhere` is planned by another shard: it may be read or not, and none
-    of its resources are in the state.
+    be read; `error` then says why, and `way_out` what to do where that is not to run the command again. One that is
+    `elsewhere` is planned by another shard: it may be read or not, and none of its resources are in the state.
     """
 
     account: Account

@@ -47,7 +47,8 @@ class Request:
     `accepted` are rules whose findings shall not stop the plan. `reviewed` says that the grants of `only` were there
     when the plan was reviewed; they may be gone by now. `roles` are slots to read whosever roles stand there.
     `left_out` are accounts that are not read, since they could not be when the plan was reviewed, and `anew` is the
-    command that plans them. With a `shard` only its accounts are planned. `rotate` are the slots of roles that are made anew although nothing differs.
+    command that plans them. With a `shard` only its accounts are planned. `rotate` are the slots of roles that are made
+    anew although nothing differs.
     """
 
     manifest: Manifest

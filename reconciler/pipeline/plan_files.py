@@ -181,7 +181,7 @@ def _which(account: Account) -> tuple[str, bool, str]:
 
 
 def other_accounts(ours: Mapping[str, object], theirs: Mapping[str, object], here: str, there: str) -> str:
-    """Say which accounts, by their names, only one of two lists has, or has otherwise; the lists are `here`, `there`."""
+    """Say by name which accounts only one of two lists has, or has otherwise; `here` and `there` are the lists."""
     names = (
         (f"only in {here}:", sorted({*ours} - {*theirs})),
         (f"only in {there}:", sorted({*theirs} - {*ours})),

@@ -151,10 +151,10 @@ def test_a_suspended_account_is_said_and_left_out_and_its_resources_are_never_pl
     told = f"account {ids[1]} (b, SUSPENDED) was applied to and is not ACTIVE in the organization; what is left there"
     assert told in planned.err
     orphans = xgrant("accounts", path, "--orphans")
-    assert (orphans.code, orphans.out) == (
-        6,
+    assert orphans.code == 6
+    assert orphans.out == (
         f"{ids[1]} (b, SUSPENDED): it is not known what is left there: it is SUSPENDED: nothing can be done there "
-        "until the organization has it as ACTIVE again\n",
+        "until the organization has it as ACTIVE again\n"
     )
     assert xgrant("apply", path, "--auto-approve").code == 0
     assert with_role(ids) == ids
