@@ -81,8 +81,8 @@ def drift_text(plan: Plan, painter: Painter) -> str:
     ids = plan.account_ids()
     told = ((name, tuple(_told(changes))) for name, _, changes in _by_account(plan) if changes)
     for texts, accounts in folded_texts(told, ids):
-        one = f"account {accounts[0]} ({ids[accounts[0]]})"
-        lines.append(escape(one if len(accounts) == 1 else f"{len(accounts)} accounts: {named(accounts, _EACH)}"))
+        one, several = f"account {accounts[0]} ({ids[accounts[0]]})", named(accounts, _EACH, texts)
+        lines.append(escape(one if len(accounts) == 1 else f"{len(accounts)} accounts: {several}"))
         for mark, painted, rest in zip(texts[::3], texts[1::3], texts[2::3], strict=True):
             lines.append(f"  {painter.paint(mark, painted)}{rest}")
         lines.append("")

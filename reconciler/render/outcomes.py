@@ -100,7 +100,8 @@ def _not_done(outcomes: Sequence[Outcome], ids: Mapping[str, str]) -> Iterator[s
     for message, accounts in folded_messages(messages, ids):
         yield escape(message)
         if len(accounts) > 1:
-            yield f"    in {len(accounts)} accounts: {escape(named(accounts, '`xgrant history` has each'))}"
+            which = named(accounts, "`xgrant history` has each", [message])
+            yield f"    in {len(accounts)} accounts: {escape(which)}"
 
 
 def _count(changes: list[Change], action: Action) -> int:
