@@ -164,7 +164,9 @@ def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _progress(doctor)
 
     history = _manifest_command(commands, "history", "show what was applied, by whom and when")
-    history.epilog = "With the id of one, as the first PATH, it shows that one with all its steps."
+    history.epilog = (
+        "With the id of one, or its beginning from the day on, as the first PATH, it shows that one with all its steps."
+    )
     history.add_argument("--limit", type=_limit, default=20, metavar="N", help="show the newest N; default: 20")
     _format(history)
 

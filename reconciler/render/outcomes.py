@@ -31,6 +31,9 @@ _DOING = {
     (Action.DELETE, Verb.REMOVE): ("deleting", "deleted"),
     (Action.ADOPT, Verb.WRITE): ("adopting", "adopted"),
 }
+SAME_REASON = "for the same reason"
+"""Stands for why a step was skipped, where the step before was skipped for the same."""
+
 _MARKS = {Status.DONE: "+", Status.FAILED: "error"}
 
 
@@ -92,10 +95,12 @@ def _not_done(outcomes: Sequence[Outcome], ids: Mapping[str, str]) -> Iterator[s
     for outcome in outcomes:
         account, what = outcome.change.address.account, str(outcome.change.address)
         together = skipped.get(outcome.error, []) if outcome.status is Status.SKIPPED else []
-        if outcome.status is Status.DONE or (len(together) > FEW and outcome.change is not together[0]):
+        if outcome.status is Status.DONE or (together and outcome.change is not together[0]):
             continue
         if len(together) > FEW:
             account, what = "", f"{len(together)} changes of {few(sorted({one.address.account for one in together}))}"
+        elif len(together) > 1:
+            account, what = "", ", ".join(str(one.address) for one in together)
         messages.append((account, f"{outcome.status}: {what}: {outcome.error}"))
     for message, accounts in folded_messages(messages, ids):
         yield escape(message)

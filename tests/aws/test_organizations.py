@@ -252,7 +252,7 @@ def test_an_account_that_lists_none_is_an_error_that_says_whose_it_is(
 ) -> None:
     result = xgrant("plan", manifest({"ou": "r-ab12"}))
     assert result.code == 1
-    assert "account the organization: ListRoots: AWSOrganizationsNotInUseException" in result.err
+    assert "xgrant: the organization: ListRoots: AWSOrganizationsNotInUseException" in result.err
 
 
 def test_the_accounts_of_another_organization_are_not_taken(org: Org, manifest: Write, xgrant: Run) -> None:
