@@ -87,8 +87,8 @@ def folded_texts(
 ) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Fold what is told of accounts, each time in several texts, in the order of the first ones.
 
-    Each comes with its accounts; of several the texts have `<id>` and `<name>` for an account's own, and of each text what
-    is `telling`.
+    Each comes with its accounts; of several the texts have `<id>` and `<name>` for an account's own, and of each text
+    what is `telling`.
     """
     groups: dict[object, list[tuple[str, tuple[str, ...], tuple[str, ...]]]] = {}
     for account, texts in told:

@@ -13,8 +13,8 @@ from reconciler.model import ApiCall, Caller, Live, Status, StepEnded, StepStart
 from reconciler.planner import plan
 from reconciler.render.history import record_text
 from reconciler.rules import RULES
-from tests.stores import FakeClock, MemoryStore
 from tests.conftest import Run
+from tests.stores import FakeClock, MemoryStore
 from tests.support import desired_of, facts_for, grant_yaml, load_text, manifest_yaml
 
 BOB = Caller("bob", "host-1", 7, "xgrant apply", commit="c" * 40, identity="arn:aws:iam::123456789012:user/bob")
