@@ -28,7 +28,7 @@ exit codes:
   3   the manifests or the plan file are invalid, or the plan is refused
   4   stale: the plan is no longer the one that was approved
   5   locked: another run has the account, or the store cannot be reached
-  6   in part: a change failed, was skipped, or was interrupted; an account or a log could not be read (if no account could: 1)
+  6   in part: a change failed, was skipped, or was interrupted; an account or log could not be read (if no account: 1)
   64  wrong usage
   130 interrupted before anything was changed, or left at once"""
 
