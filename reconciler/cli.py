@@ -29,7 +29,7 @@ exit codes:
   3   the manifests or the plan file are invalid, or the plan is refused
   4   stale: the plan is no longer the one that was approved
   5   locked: another run has the account, or the store cannot be reached
-  6   in part: a change failed, was skipped, or was interrupted; an account or a log could not be read
+  6   in part: a change failed, was skipped, or was interrupted; an account or log could not be read (if no account: 1)
   64  wrong usage
   130 interrupted before anything was changed, or left at once"""
 
@@ -174,7 +174,9 @@ def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _progress(audit)
 
     history = _manifest_command(commands, "history", "show what was applied, by whom and when")
-    history.epilog = "With the id of one, as the first PATH, it shows that one with all its steps."
+    history.epilog = (
+        "With the id of one, or its beginning from the day on, as the first PATH, it shows that one with all its steps."
+    )
     history.add_argument("--limit", type=_limit, default=20, metavar="N", help="show the newest N; default: 20")
     _format(history)
 
@@ -320,7 +322,7 @@ def _part(text: str) -> object:
     found = re.fullmatch("([0-9]{1,5})/([0-9]{1,5})", text)
     number, of = (int(part) for part in found.groups()) if found else (0, 0)
     if not 1 <= number <= of <= MAX_SHARDS:
-        raise argparse.ArgumentTypeError(f"a shard is like 2/4, of at most {MAX_SHARDS}; this is {text}")
+        raise argparse.ArgumentTypeError(f"a shard is like 2/4: I/N with 1 <= I <= N <= {MAX_SHARDS}; this is {text}")
     from reconciler.shards import Shard
 
     return Shard(number, of)

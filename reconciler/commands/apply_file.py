@@ -45,11 +45,11 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, wo
     reader, writer = aws_ports(manifest, shown.notice, workers)
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
     tell_of_departed(manifest, shown)
-    current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)
+    anew = _plan_command(reviewed, file, paths, accepted)
+    current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted, anew=anew)
     brush = painter(arguments.color)
     if not binding.holds():
         _explain(binding, reviewed, same_manifests=manifest.digest == reviewed.digest)
-        anew = _plan_command(reviewed, file, paths, accepted)
         raise StaleError(f"{file}: the plan is stale; nothing was changed. Review a new one: {anew}")
     for entry in binding.done:
         say(f"done already: {entry['change']['action']} {escape(entry['address'])}")

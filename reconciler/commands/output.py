@@ -87,7 +87,9 @@ def conclude(plan: Plan) -> int:
 
     Why an account could not be read is said on stderr too, for those whose stdout goes to a program.
     """
-    for line in _error_lines(((name, plan.live.facts[name].error) for name in plan.unread()), plan.account_ids()):
+    unread = [plan.live.facts[name] for name in plan.unread()]
+    told = ((one.account.name, f"{one.error}; {one.way_out}" if one.way_out else one.error) for one in unread)
+    for line in _error_lines(told, plan.account_ids()):
         warn(escape(line))
     return 3 if plan.refused() else 0 if plan.complete() else 6
 

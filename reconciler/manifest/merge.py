@@ -66,8 +66,13 @@ def merge(
     notice = expiry_notice_of(usable, problems)
     organization = organization_of(usable, problems)
     unasked = organization is not None and listed is None
-    accounts, inactive = all_accounts(usable, defaults, listed or (), problems, unasked=unasked)
-    found = selection_of(usable, accounts, problems, unasked=unasked, inactive=inactive) if complete else None
+    accounts, inactive, excluded = all_accounts(usable, defaults, listed or (), problems, unasked=unasked)
+    found = None
+    if complete:
+        found = selection_of(
+            usable, accounts, problems, unasked=unasked, inactive=inactive, excluded=excluded,
+            kept=organization is not None and organization.refresh > 0,
+        )  # fmt: skip
     rollout = rollout_of(usable, found[0] if found else None, problems)
     grants, unresolved = _grants(usable, defaults, found[0] if found else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))

@@ -191,6 +191,20 @@ class Plan:
         """Return the names of the accounts of the rollout's canary that could not be read, in order."""
         return tuple(name for name in self.unread() if self.rollout is not None and name in self.rollout.canary)
 
+    def held_back(self) -> tuple[Wave, ...]:
+        """Return the waves that will not begin, since too much of the canary could not be read."""
+        if self.rollout is None or len(self.untried()) < self.rollout.stop_on:
+            return ()
+        return tuple(wave for wave in self.waves if wave.name != CANARY)
+
+    def out_of_reach(self) -> str:
+        """Return what to do where this plan will never go beyond the canary, however often it is applied; else nothing.
+
+        So it is where what was reviewed leaves out accounts of the canary.
+        """
+        ways = [self.live.facts[name].way_out for name in self.untried()]
+        return next(filter(None, ways), "") if self.held_back() else ""
+
     def partial(self) -> bool:
         """Return whether this is the plan of a shard, which has to be merged with the others."""
         return any(facts.elsewhere for facts in self.live.facts.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 
 from reconciler import applier
 from reconciler.desired import desired_state
@@ -39,17 +40,15 @@ PARALLELISM = 8
 """Steps of one account under way at a time."""
 
 
-_LEFT_OUT = "it could not be read when the plan was reviewed"
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a plan is asked for: these manifests; only these grants, if any are named; or that nothing be left.
 
     `accepted` are rules whose findings shall not stop the plan. `reviewed` says that the grants of `only` were there
     when the plan was reviewed; they may be gone by now. `roles` are slots to read whosever roles stand there.
-    `left_out` are accounts that are not read, since they could not be when the plan was reviewed. With a `shard` only
-    its accounts are planned. `rotate` are the slots of roles that are made anew although nothing differs.
+    `left_out` are accounts that are not read, since they could not be when the plan was reviewed, and `anew` is the
+    command that plans them. With a `shard` only its accounts are planned. `rotate` are the slots of roles that are made
+    anew although nothing differs.
     """
 
     manifest: Manifest
@@ -59,6 +58,7 @@ class Request:
     reviewed: bool = False
     roles: frozenset[tuple[str, ...]] = frozenset()
     left_out: frozenset[str] = frozenset()
+    anew: str = ""
     shard: Shard | None = None
     rotate: frozenset[tuple[str, ...]] = frozenset()
 
@@ -117,7 +117,7 @@ def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
         part=request.shard is not None,
     )  # fmt: skip
     live = reader.read(scope)
-    left_out = {name: AccountFacts(manifest.accounts[name], error=_LEFT_OUT) for name in sorted(request.left_out)}
+    left_out = {name: _left_out(manifest.accounts[name], request.anew) for name in sorted(request.left_out)}
     live = with_arns(Live(live.state, {**live.facts, **left_out}))
     whole = Whole(desired, live.state)
     if request.shard is not None:
@@ -129,12 +129,22 @@ def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
         # Of an account that could not be read nobody knows what the stack owns there.
         surely = not request.reviewed and all(facts.planned() for facts in live.facts.values())
         if surely and (unknown := sorted(request.only - known)):
-            raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
+            near = [*filter(None, (get_close_matches(name, known, n=1) for name in unknown))]
+            hint = f"; did you mean {', '.join(name for names in near for name in names)}?" if near else ""
+            raise UsageError(
+                f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it{hint}"
+            )
     return plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
         limits=manifest.limits, accepted=request.accepted, whole=whole, rollout=manifest.rollout,
         timing=timing,
     )  # fmt: skip
+
+
+def _left_out(account: Account, anew: str) -> AccountFacts:
+    """Return the facts of an account that is not read, since what was reviewed has nothing of it."""
+    error = f"account {account.name} could not be read when the plan was reviewed, so the plan file leaves it out"
+    return AccountFacts(account, error=error, way_out=f"once it can be read, plan it and review that: {anew}")
 
 
 def _under_all_names(request: Request) -> frozenset[str]:

@@ -16,6 +16,7 @@ from reconciler.planner import without_unread
 from reconciler.policy.arn import iam_arn
 from reconciler.ports import Reader
 from reconciler.render.data import plan_data
+from reconciler.wording import few
 
 
 def write_plan_file(
@@ -49,7 +50,12 @@ def shard_data(request: Request) -> dict[str, Any] | None:
     """Return as data which part of the accounts a request is for; None for all of them."""
     if request.shard is None:
         return None
-    return {"number": request.shard.number, "of": request.shard.of, "limits": asdict(request.manifest.limits)}
+    return {
+        "number": request.shard.number,
+        "of": request.shard.of,
+        "limits": asdict(request.manifest.limits),
+        "accounts": {name: account.id for name, account in sorted(request.manifest.accounts.items())},
+    }
 
 
 def read_plan_file(path: str) -> PlanFile:
@@ -83,9 +89,12 @@ def _take_what_cannot_be_made_again(expected: dict[str, Any], data: Any) -> None
 
 
 def plan_again(
-    reviewed: PlanFile, path: str, manifest: Manifest, reader: Reader, *, now: datetime, accepted: frozenset[str]
-) -> tuple[Plan, Binding]:
+    reviewed: PlanFile, path: str, manifest: Manifest, reader: Reader, *, now: datetime, accepted: frozenset[str],
+    anew: str,
+) -> tuple[Plan, Binding]:  # fmt: skip
     """Make the plan of a file anew from the manifests; return it, and how it relates to the reviewed one.
+
+    `anew` is the command that makes such a file anew, for what this one leaves out.
 
     Raises:
         PlanFileError: the file is out of date, refused, or of another stack or other accounts.
@@ -98,7 +107,7 @@ def plan_again(
     places = (place for change in reviewed.plan.changes for place in (change.address, change.removed_address()))
     roles = frozenset(place.slot() for place in places if place.kind is Kind.ROLE)
     left_out = frozenset(reviewed.plan.unread())
-    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, True, roles, left_out)
+    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, True, roles, left_out, anew)
     try:
         current = make_plan(request, reader, now=now)
     except UsageError as error:
@@ -160,12 +169,22 @@ def _check_fits(reviewed: PlanFile, path: str, manifest: Manifest, now: datetime
         raise PlanFileError(
             f"{path}: this is a plan of the stack {plan.stack}, and the manifests are of {manifest.stack}; name those"
         )
-    known = {name: facts.account for name, facts in plan.live.facts.items()}
-    if {name: _which(account) for name, account in known.items()} != {
-        name: _which(account) for name, account in manifest.accounts.items()
-    }:
-        raise PlanFileError(f"{path}: the manifests have other accounts than the plan; plan again")
+    planned = {name: _which(facts.account) for name, facts in plan.live.facts.items()}
+    current = {name: _which(account) for name, account in manifest.accounts.items()}
+    if planned != current:
+        others = other_accounts(planned, current, "the plan", "the manifests")
+        raise PlanFileError(f"{path}: the manifests have other accounts than the plan: {others}; plan again")
 
 
 def _which(account: Account) -> tuple[str, bool, str]:
     return account.id, account.managed, account.partition
+
+
+def other_accounts(ours: Mapping[str, object], theirs: Mapping[str, object], here: str, there: str) -> str:
+    """Say by name which accounts only one of two lists has, or has otherwise; `here` and `there` are the lists."""
+    names = (
+        (f"only in {here}:", sorted({*ours} - {*theirs})),
+        (f"only in {there}:", sorted({*theirs} - {*ours})),
+        ("in both, and not the same:", sorted(name for name in {*ours} & {*theirs} if ours[name] != theirs[name])),
+    )
+    return "; ".join(f"{what} {few(found)}" for what, found in names if found)

@@ -24,8 +24,17 @@ def outlook(plan: Plan, *, expires_at: datetime, now: datetime, shard: Shard | N
         return f"it has expired at {moment(expires_at)}, so apply will refuse it; plan again"
     # A file carries no acceptance, whatever was accepted when it was made.
     accepting = "".join(f" --accept {rule}" for rule in sorted(acceptable))
-    without = "" if plan.complete() else f"; it leaves out {unread_text(plan.unread())}"
-    return f"apply{accepting} takes it until {moment(expires_at)}{without}"
+    without = "" if plan.complete() else f"; it leaves out {unread_text(plan.unread())}, also once they can be read"
+    return f"apply{accepting} takes it until {moment(expires_at)}{without}{_held_back(plan)}"
+
+
+def _held_back(plan: Plan) -> str:
+    """Say that a file of a rollout is good for its canary at most, where that is so."""
+    held = plan.held_back()
+    if not held:
+        return ""
+    what = "nothing" if len(held) == len(plan.waves) else "nothing beyond the canary"
+    return f", and they are of the canary, so {what} of it can be applied: mend them and plan again"
 
 
 def moment(time: datetime) -> str:

@@ -77,7 +77,7 @@ def test_drift_says_that_it_could_not_be_compared(half_read: Scenario, xgrant: R
     result = xgrant("drift", EXAMPLE)
     assert result.code == 6
     assert "XG209" in result.out
-    assert result.out.endswith("No drift in what could be compared; see the errors above.\n")
+    assert result.out.endswith("No drift in what could be compared; see above for the rest.\n")
 
 
 ACCOUNTS = {f"w{index}": f"70000000000{index}" for index in range(1, 4)}
@@ -183,6 +183,15 @@ def test_a_reviewed_plan_that_left_it_out_leaves_it_out_when_it_is_applied(
     result = xgrant("apply", file, path)
     assert (result.code, "(w2)" in result.out) == (6, True), result.err
     assert has_role() == opened() == {"w1", "w3"}
+    # Whether something is left to do or not, it says whose fault that is, and which command reads the account again.
+    assert "it leaves out 1 account that could not be read (w2), also once they can be read." in planned.err
+    anew = f"once it can be read, plan it and review that: xgrant plan -o {file} {path}\n"
+    assert f"    what to do: {anew}" in result.out
+    again = xgrant("apply", file, path)
+    assert (again.code, again.err.splitlines(keepends=True)[-1]) == (
+        6,
+        f"xgrant: account w2 could not be read when the plan was reviewed, so the plan file leaves it out; {anew}",
+    )
 
 
 @pytest.mark.usefixtures("three")
@@ -361,7 +370,7 @@ def test_a_plan_that_is_another_by_the_time_of_the_yes_is_stale_although_an_acco
         return True
 
     monkeypatch.setattr("reconciler.commands.apply.interactive", lambda: True)
-    monkeypatch.setattr("reconciler.commands.apply._approved", approved)
+    monkeypatch.setattr("reconciler.commands.apply._asked", approved)
     path = manifest(tmp_path)
     sandbox.recorder.take()
     assert xgrant("apply", path).code == 4

@@ -159,12 +159,20 @@ def test_a_role_of_another_account_may_have_the_name_of_the_hub(tmp_path: Path) 
     assert load_text(tmp_path, manifest_yaml(grant, head=head("", f"{BEYOND}, {SPLIT}"))).grants
 
 
+def test_of_several_hubs_each_account_says_its_own(tmp_path: Path) -> None:
+    other = HUB.replace("ops/Hub", "ops/Other")
+    own = f", hub: {{arn: '{other}'}}, assume_role: {{name: mine}}"
+    shown = accounts_text(load_text(tmp_path, manifest_yaml(head=head(own, f"{BEYOND}, {SPLIT}"))))
+    assert f"role reader by the hub {HUB} of profile start; to apply" in shown
+    assert f"role mine by the hub {other}\n" in shown
+
+
 def test_the_accounts_are_shown_with_both_ways_and_the_hub(tmp_path: Path) -> None:
     manifest = load_text(tmp_path, manifest_yaml(head=head(", profile: mine", f"{BEYOND}, {SPLIT}")))
-    dev, storage = accounts_text(manifest).splitlines()[1:]
-    hub = f"by the hub {HUB} of profile start"
-    assert dev.endswith(f"role reader {hub}; to apply, role ops/writer {hub}")
+    dev, storage, hub = accounts_text(manifest).splitlines()[1:]
+    assert dev.endswith("role reader by the hub; to apply, role ops/writer by the hub")
     assert storage.endswith("  profile mine")
+    assert hub == f"The hub is {HUB} of profile start."
     shown = {one["name"]: one for one in json.loads(accounts_json(manifest))["accounts"]}
     reads, applies = (
         {"profile": None, "role": role, "hub": HUB, "hub_profile": "start"} for role in ("reader", "ops/writer")

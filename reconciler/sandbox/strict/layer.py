@@ -15,7 +15,6 @@ from moto.iam.models import get_account_id_from
 
 from reconciler.sandbox.strict import accounts, assume, documents, limits, names, simulator, tags, writes
 from reconciler.sandbox.strict.authorize import Judged, check_allowed, judging
-from reconciler.sandbox.strict.callers import caller_of
 from reconciler.sandbox.strict.faults import Faults, Kind, error_after, error_of
 from reconciler.sandbox.strict.leniency import lenient
 from reconciler.sandbox.strict.principals import Trusts
@@ -133,9 +132,7 @@ class Strict:
         self.faults.check_named(request)
         self._check(request)
         if request.operation == simulator.OPERATION:
-            if self.enforcing and caller_of(request) is None:
-                raise RefusedError("InvalidClientTokenId", "The security token included in the request is invalid.")
-            return simulator.simulate(request)
+            return simulator.answer(request, enforcing=self.enforcing)
         held: str | None = None
         if (where := _trust_parameter(request)) is not None:
             held = self.trusts.stored(request.parameters[where], self.faults.visible_as_principal)

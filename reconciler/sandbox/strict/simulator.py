@@ -10,25 +10,37 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from reconciler.policy.case import fold
+from reconciler.sandbox import moment
 from reconciler.sandbox.strict import accounts, identity
+from reconciler.sandbox.strict.authorize import check_allowed
+from reconciler.sandbox.strict.callers import caller_of
 from reconciler.sandbox.strict.evaluate import Asked
 from reconciler.sandbox.strict.wire import NAMESPACE, RefusedError, Reply, Request
 
 OPERATION = "SimulatePrincipalPolicy"
 
 
-def simulate(request: Request) -> Reply:
-    """Answer a request.
+def answer(request: Request, *, enforcing: bool) -> Reply:
+    """Answer a request; while permissions are enforced, of whoever may simulate.
 
     Raises:
-        RefusedError: NoSuchEntity, 404; InvalidInput, 400.
+        RefusedError: AccessDenied or InvalidClientTokenId, 403; NoSuchEntity, 404; InvalidInput, 400.
 
     """
+    if enforcing:
+        # moto, which checks the keys of all other calls, does not know this one.
+        if caller_of(request) is None:
+            raise RefusedError("InvalidClientTokenId", "The security token included in the request is invalid.")
+        check_allowed(request, lambda _: None)
+    return _simulated(request)
+
+
+def _simulated(request: Request) -> Reply:
     arn = request.get("PolicySourceArn") or ""
     entity = _entity(arn)
     if entity is None or arn.split(":")[4] != request.account:
         raise RefusedError("NoSuchEntity", f"The entity {arn} cannot be found.")
-    given = dict(_context(request))
+    given = {"aws:currenttime": (str(moment.now()),), **dict(_context(request))}
     missing = sorted(identity.context_keys(request.account, entity) - set(given))
     lines: list[str] = []
     for action in request.members("ActionNames"):
@@ -37,7 +49,7 @@ def simulate(request: Request) -> Reply:
         for resource in request.members("ResourceArns") or ["*"]:
             decision = identity.decided(request.account, entity, Asked(action, resource, given))
             lines += _member(action, resource, decision, missing)
-    return Reply("200 OK", [("Content-Type", "text/xml")], _answer(lines).encode())
+    return Reply("200 OK", [("Content-Type", "text/xml")], _body(lines).encode())
 
 
 def _entity(arn: str) -> Any | None:
@@ -63,7 +75,7 @@ def _member(action: str, resource: str, decision: str, missing: Iterable[str]) -
     yield "</MissingContextValues></member>"
 
 
-def _answer(lines: Iterable[str]) -> str:
+def _body(lines: Iterable[str]) -> str:
     return (
         f'<{OPERATION}Response xmlns="{NAMESPACE}"><{OPERATION}Result><IsTruncated>false</IsTruncated>'
         f"<EvaluationResults>{''.join(lines)}</EvaluationResults></{OPERATION}Result>"
