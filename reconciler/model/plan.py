@@ -29,7 +29,8 @@ class Change:
     `attributes` names the attributes that differ. `replaces` is the address that a replacement takes away, where
     it is not the same one. `reason` says in words why, where the attributes do not. `interim` is what an update has to
     bring about first, where a part of it must be gone before another change and a part must come after it; of a role
-    that is made, what has to be there first for other roles to trust it.
+    that is made, what has to be there first for other roles to trust it. `withdrawn` are the ARNs of roles that are
+    wanted, and that a caller policy of several grants opens no more: none of them has another name now.
     """
 
     address: Address
@@ -41,6 +42,7 @@ class Change:
     replaces: Address | None = None
     reason: str = ""
     interim: Resource | None = None
+    withdrawn: tuple[str, ...] = ()
 
     def removed_address(self) -> Address:
         """Return the address at which `before` stands."""

@@ -361,7 +361,7 @@ def test_a_plan_that_is_another_by_the_time_of_the_yes_is_stale_although_an_acco
         return True
 
     monkeypatch.setattr("reconciler.commands.apply.interactive", lambda: True)
-    monkeypatch.setattr("reconciler.commands.apply._approved", approved)
+    monkeypatch.setattr("reconciler.commands.apply._asked", approved)
     path = manifest(tmp_path)
     sandbox.recorder.take()
     assert xgrant("apply", path).code == 4
