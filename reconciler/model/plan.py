@@ -149,7 +149,8 @@ class Plan:
     The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
     `owned` is how many resources the stack owns, those included that are out of sight. Without a `rollout`, and for the
     plan of a shard, there are no `waves`. `waiting` are changes that are left out until the accounts that it names can
-    be read.
+    be read. A `part` is the plan of a shard, whose changes stand as they are found in each account: it has to be merged
+    with the others.
     """
 
     stack: str
@@ -166,6 +167,7 @@ class Plan:
     waves: tuple[Wave, ...] = ()
     waiting: Mapping[Address, str] = field(default_factory=dict)
     timing: Timing = Timing()
+    part: bool = False
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""
@@ -173,7 +175,7 @@ class Plan:
 
     def wanted(self) -> State:
         """Return what is desired in the accounts that are planned here."""
-        if not self.partial():
+        if not self.part:
             return self.desired
         return {a: resource for a, resource in self.desired.items() if not self.live.facts[a.account].elsewhere}
 
@@ -192,10 +194,6 @@ class Plan:
     def untried(self) -> tuple[str, ...]:
         """Return the names of the accounts of the rollout's canary that could not be read, in order."""
         return tuple(name for name in self.unread() if self.rollout is not None and name in self.rollout.canary)
-
-    def partial(self) -> bool:
-        """Return whether this is the plan of a shard, which has to be merged with the others."""
-        return any(facts.elsewhere for facts in self.live.facts.values())
 
     def complete(self) -> bool:
         """Return whether every managed account could be read."""

@@ -60,6 +60,7 @@ def plan(
     whole: Whole | None = None,
     rollout: Rollout | None = None,
     timing: Timing = Timing(),  # noqa: B008 - frozen
+    part: bool = False,
 ) -> Plan:
     """Return the complete plan that brings `live` to `desired`, for what the stack owns and nothing else.
 
@@ -68,7 +69,7 @@ def plan(
     account of `desired` must be in `live.facts`. Of findings that may be accepted, those of the rules in `accepted`
     only warn. `whole` is what `desired` and `live` are a part of, if they were narrowed or nothing is to be left. The
     waves of a `rollout` are of all accounts, so the plan of a shard has none. `timing` says when it is made: what an
-    expired grant had is not in `desired`, and the plan says why it goes.
+    expired grant had is not in `desired`, and the plan says why it goes. The plan of a shard is a `part`.
     """
     whole = whole or Whole(desired, live.state)
     live = with_arns(live)
@@ -83,9 +84,9 @@ def plan(
     changes = across(possible.changes)
     draft = Plan(
         stack, desired, live, changes, order(changes), limits=limits, whole=whole, owned=_owned(whole, live, stack),
-        rollout=rollout, timing=timing,
+        rollout=rollout, timing=timing, part=part,
     )  # fmt: skip
-    if draft.partial():
+    if part:
         # What changes mean for other accounts, and which wait, shows when all shards are there. But it is judged by
         # what is known here.
         final = replace(draft, changes=in_order(found))
