@@ -137,7 +137,7 @@ def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
     return plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
         limits=manifest.limits, accepted=request.accepted, whole=whole, rollout=manifest.rollout,
-        timing=timing,
+        timing=timing, part=request.shard is not None,
     )  # fmt: skip
 
 

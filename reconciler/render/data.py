@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.model import AccountFacts, Action, Change, Finding, Plan, Resource, resource_fingerprint
+from reconciler.model import AccountFacts, Action, Change, Finding, Plan, Resource, Role, resource_fingerprint
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.rollout import rollout_data
 from reconciler.render.statements import Masks, document_data, masked
 
-FORMAT_VERSION = "1.2"
+FORMAT_VERSION = "1.3"
 
 # Terraform's words for what a change does, so that policy checks written for its plans need little change.
 _ACTIONS = {
@@ -84,8 +84,16 @@ def _change(change: Change, *, again: bool) -> dict[str, Any]:
             "after_fingerprint": resource_fingerprint(change.after) if change.after else None,
             "replaces": str(change.replaces) if change.replaces else None,
             "reason": change.reason,
+            **_for_merging(change),
         },
     }
+
+
+def _for_merging(change: Change) -> dict[str, Any]:
+    """Return what shows in no attribute, and what merge has to know."""
+    moved = list(change.after.moved_from) if isinstance(change.after, Role) else []
+    found = {"moved_from": moved, "withdrawn": list(change.withdrawn)}
+    return {key: value for key, value in found.items() if value}
 
 
 def _resource(resource: Resource | None, masks: Masks) -> Any:
