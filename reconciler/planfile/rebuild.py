@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.errors import PolicyError
+from reconciler.errors import Place, PolicyError
 from reconciler.model import (
     Action,
     Address,
@@ -56,6 +56,7 @@ def finding(raw: Mapping[str, Any]) -> Finding:
         documents=tuple((entry["title"], _document(entry["document"])) for entry in raw["documents"]),
         acceptable=raw["acceptable"],
         accepted=raw["accepted"],
+        place=Place(**raw["place"]) if "place" in raw else None,
     )
 
 
