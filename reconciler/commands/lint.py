@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--format markdown is for --list")
     manifest = load(arguments.paths)
     unresolved(manifest)
-    found = guardrails(manifest, arguments.paths, str(clock.now().date())).of_manifest()
+    found = guardrails(manifest, arguments.paths, clock.now()).of_manifest()
     least = _LEVELS.index(arguments.level)
     shown = [one for one in found if _LEVELS.index(_level(one)) >= least]
     match arguments.format:

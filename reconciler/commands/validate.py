@@ -16,7 +16,7 @@ from reconciler.render.lint import as_text
 def run(arguments: argparse.Namespace) -> int:
     """Return 0 if the manifests are valid, 3 if a guardrail denies something; ManifestError (exit 3) if not valid."""
     manifest = load(arguments.paths)
-    found = [*denied(guardrails(manifest, arguments.paths, str(clock.now().date())).of_manifest())]
+    found = [*denied(guardrails(manifest, arguments.paths, clock.now()).of_manifest())]
     if found:
         sys.stderr.write(as_text(found))
         return 3

@@ -92,6 +92,8 @@ def _breaches(rule: Rule, seen: Seen) -> Iterator[Breach]:
     """Yield each breach of a rule of grants, once: a grant over many accounts is many of one name."""
     said: set[Breach] = set()
     for grant in seen.manifest.grants:
+        if grant.expired(seen.now):
+            continue  # Nothing of it is wanted any more.
         found: Iterable[Breach] = ()
         if rule.of_grant is not None:
             found = rule.of_grant(grant, seen)

@@ -42,7 +42,12 @@ def _why(operator: str, key: str, values: tuple[str, ...], grant: Grant, seen: S
         return "StringEquals takes a star for a star; write StringLike, or ArnLike for an ARN"
     if kind == "ipaddress" and key == "aws:sourceip" and all(map(_private, values)):
         return "AWS sees public addresses; through a VPC endpoint the key is aws:VpcSourceIp"
-    if kind in ("datelessthan", "datelessthanequals") and key == "aws:currenttime" and max(values)[:10] < seen.today:
+    if (
+        grant.expires is None
+        and kind in ("datelessthan", "datelessthanequals")
+        and key == "aws:currenttime"
+        and max(values)[:10] < seen.today
+    ):
         return f"that time is over; today is {seen.today}"
     return _of_other_accounts(kind, key, values, seen.sources(grant))
 

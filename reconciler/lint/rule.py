@@ -30,10 +30,14 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the rules of grants see: the manifest, today like `2026-12-31`, and the catalogue if there is one."""
+    """What the rules of grants see: the manifest, and the catalogue if there is one.
+
+    `today` is like `2026-12-31`, `now` a moment (see `policy/instants.py`).
+    """
 
     manifest: Manifest
     today: str
+    now: int
     catalogue: Catalogue | None = None
 
     def sources(self, grant: Grant) -> tuple[Account, ...]:

@@ -73,6 +73,12 @@ def _external_id(grant: Grant, seen: Seen) -> Iterator[Breach]:
         )
 
 
+def _no_end(grant: Grant, seen: Seen) -> Iterator[Breach]:
+    if grant.expires is None and (parties := third_parties(grant, seen)):
+        names = ", ".join(account.name for account in parties)
+        yield Breach(f"{names} is somebody else's, and the grant has no end", Spot(("from", "account")))
+
+
 def _wildcard_principal(grant: Grant, seen: Seen) -> Iterator[Breach]:
     for operator, key, values in _keys(grant):
         if canonical_key(key) != "aws:principalarn" or base(operator) not in _POSITIVE:
@@ -161,6 +167,14 @@ RULES = (
         "IAM user guide, Revoke IAM role temporary security credentials; facts sheet 3.3",
         "A job that runs longer needs it.",
         of_grant=_long_session,
+    ),
+    Rule(
+        "XG113", Level.ADVICE, "a third party without an end",
+        "Contracts end, and what was opened for them stays until somebody remembers.",
+        "write the day on which it is to be looked at again: expires: 2027-06-30T00:00:00Z",
+        "AWS Well-Architected, Security Pillar: reduce permissions continuously; README, expires",
+        "There may be no end that is known.",
+        of_grant=_no_end,
     ),
     Rule(
         "XG114", Level.ADVICE, "no description",

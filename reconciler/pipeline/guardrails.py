@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from reconciler.catalogue import installed_catalogue
 from reconciler.lint import Seen, by_id, lint, lint_plan, unused
@@ -14,11 +15,11 @@ from reconciler.model import Finding, Manifest, Plan, Policies, Severity
 
 @dataclass(frozen=True, slots=True)
 class Guardrails:
-    """What a manifest and its plans are held to, on a day like `2026-12-31`."""
+    """What a manifest and its plans are held to, at a moment."""
 
     manifest: Manifest
     policies: Policies
-    today: str
+    now: datetime
     places: Places
 
     def of_manifest(self) -> tuple[Finding, ...]:
@@ -38,13 +39,14 @@ class Guardrails:
         found = [
             finding
             for finding in (*declared, *lint_plan(plan, self.policies, self.places.place))
-            if not finding.grant or (finding.grant in known and rules[finding.rule].in_plan)
+            if (not finding.grant or (finding.grant in known and rules[finding.rule].in_plan))
+            and (finding.address is None or not plan.live.facts[finding.address.account].elsewhere)
         ]
         shown = (one for one in found if _speaks(one, changed))
         return replace(plan, findings=(*plan.findings, *shown))
 
     def _seen(self) -> Seen:
-        return Seen(self.manifest, self.today, installed_catalogue())
+        return Seen(self.manifest, _day(self.now), int(self.now.timestamp()), installed_catalogue())
 
 
 def _speaks(finding: Finding, changed: set[str]) -> bool:
@@ -57,7 +59,7 @@ def _speaks(finding: Finding, changed: set[str]) -> bool:
             return not finding.grant
 
 
-def guardrails(manifest: Manifest, paths: Iterable[str], today: str) -> Guardrails:
+def guardrails(manifest: Manifest, paths: Iterable[str], now: datetime) -> Guardrails:
     """Return the guardrails of a manifest that was read from paths.
 
     Raises:
@@ -65,8 +67,12 @@ def guardrails(manifest: Manifest, paths: Iterable[str], today: str) -> Guardrai
 
     """
     named = list(paths)
-    policies = load_policies(named, rules=by_id(), today=today)
-    return Guardrails(manifest, policies, today, Places(manifest, named))
+    policies = load_policies(named, rules=by_id(), today=_day(now))
+    return Guardrails(manifest, policies, now, Places(manifest, named))
+
+
+def _day(now: datetime) -> str:
+    return now.strftime("%Y-%m-%d")
 
 
 def denied(findings: Iterable[Finding]) -> Iterator[Finding]:
