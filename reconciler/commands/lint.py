@@ -31,11 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
     found = guardrails(manifest, arguments.paths, clock.now()).of_manifest()
     least = _LEVELS.index(arguments.level)
     shown = [one for one in found if _LEVELS.index(_level(one)) >= least]
+    anywhere = next((grant.place.file for grant in manifest.grants), "")
     match arguments.format:
         case "json":
             sys.stdout.write(as_json(shown))
         case "sarif":
-            sys.stdout.write(sarif(shown, RULES, version=__version__))
+            sys.stdout.write(sarif(shown, RULES, version=__version__, anywhere=anywhere))
         case _:
             sys.stdout.write(as_text(shown))
     return 3 if any(denied(found)) else 0

@@ -60,11 +60,16 @@ def _must_be_absent(key: str, conditions: Conditions) -> bool:
     )
 
 
+_PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")))
+"""RFC 1918, and the machine itself: what reaches AWS over the internet comes from none of them."""
+
+
 def _private(network: str) -> bool:
     try:
-        return ipaddress.ip_network(network, strict=False).is_private
+        found = ipaddress.ip_network(network, strict=False)
     except ValueError:
         return False
+    return isinstance(found, ipaddress.IPv4Network) and any(found.subnet_of(one) for one in _PRIVATE)
 
 
 def _of_other_accounts(kind: str, key: str, values: tuple[str, ...], sources: tuple[Account, ...]) -> str | None:

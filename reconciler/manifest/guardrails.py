@@ -22,22 +22,30 @@ _TIMEOUT = 60
 def policies_folder(path: str) -> Path | None:
     """Return the folder `policies` for manifests at a path; None if there is none.
 
-    It is the nearest one that has a file *.yaml: of a directory of manifests beside it, of a file in its folder, and
-    from there on upwards to the top of the git repository. Outside of one, nothing above is looked at.
+    It is the nearest one that has a file *.yaml: for a manifest file in its folder, else beside the directory, and from
+    there on upwards to the top of the git repository. Outside of a repository nothing above is looked at.
     """
     named = Path(path).resolve()
-    for folder in named.parents:
+    top = next((above for above in (named, *named.parents) if (above / ".git").exists()), None)
+    for folder in _around(named, top):
         found = folder / FOLDER
         # A directory of manifests may have a folder of policy documents of that name in it, which is not ours.
         if found != named and found.is_dir() and any(_files(found)):
             return found
-        if (folder / ".git").exists() or not _inside_git(folder):
-            break
     return None
 
 
-def _inside_git(folder: Path) -> bool:
-    return any((above / ".git").exists() for above in folder.parents)
+def _around(named: Path, top: Path | None) -> Iterator[Path]:
+    directory = named
+    if not named.is_dir():
+        directory = named.parent
+        yield directory
+    if top is None:
+        yield directory.parent
+        return
+    for folder in directory.parents:
+        if folder.is_relative_to(top):
+            yield folder
 
 
 def _files(folder: Path) -> Iterator[Path]:
