@@ -60,7 +60,7 @@ def _must_be_absent(key: str, conditions: Conditions) -> bool:
     )
 
 
-_PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")))
+_PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")))
 """RFC 1918, and the machine itself: what reaches AWS over the internet comes from none of them."""
 
 

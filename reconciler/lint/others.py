@@ -7,6 +7,9 @@ from reconciler.model import Level
 
 NOT_RUN, UNUSED = "XG122", "XG131"
 OBJECTION, NO_ANSWER = "XG140", "XG141"
+OF_CHECKS = (OBJECTION, NO_ANSWER)
+"""What is found by a team's own checks, each with a level of its own."""
+
 ANALYZER, NEW_ACCESS = "XG150", "XG151"
 
 RULES = (

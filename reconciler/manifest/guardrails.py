@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import ManifestError, Place, Problem
+from reconciler.lint.others import OF_CHECKS
 from reconciler.manifest.files import SUFFIXES, manifest_files
 from reconciler.manifest.schema import POLICIES, problems_of
 from reconciler.manifest.source import Source, read_source
@@ -99,6 +100,8 @@ def _joined(
         for rule, stated in source.data.get("rules", {}).items():
             place = source.key_place(("rules", rule))
             _known(rule, place, rules, problems)
+            if rule in OF_CHECKS:
+                problems.append(Problem("XG061", f"each check states its level itself; leave {rule} out", place))
             if rule in places:
                 problems.append(Problem("XG061", f"{rule} stands already at {places[rule]}; keep one", place))
             levels[rule], places[rule] = Level(stated["level"]), place

@@ -53,7 +53,7 @@ class OwnCheck:
     name: str
     run: tuple[str, ...]
     level: Level
-    timeout: int
+    timeout: float
     place: Place
 
 

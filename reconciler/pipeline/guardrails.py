@@ -11,6 +11,7 @@ from reconciler.lint import Seen, by_id, lint, lint_plan, unused
 from reconciler.manifest.guardrails import load_policies
 from reconciler.manifest.places import Places
 from reconciler.model import Finding, Manifest, Plan, Policies, Severity
+from reconciler.pipeline.checks import run_checks
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Guardrails:
             and (finding.address is None or not plan.live.facts[finding.address.account].elsewhere)
         ]
         shown = (one for one in found if _speaks(one, changed))
-        return replace(plan, findings=(*plan.findings, *shown))
+        held = replace(plan, findings=(*plan.findings, *shown))
+        return replace(held, findings=(*held.findings, *run_checks(held, self.policies, self.places.place)))
 
     def _seen(self) -> Seen:
         return Seen(self.manifest, _day(self.now), int(self.now.timestamp()), installed_catalogue())
