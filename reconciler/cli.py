@@ -101,6 +101,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
         "--format", choices=("text", "json", "sarif", "markdown"), default="text",
         help="default: text; markdown is for --list",
     )  # fmt: skip
+    _analyzer(lint)
 
     plan = _manifest_command(commands, "plan", "show what apply would change; changes nothing")
     _only(plan)
@@ -110,6 +111,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _format(plan)
     _executor(plan)
     _progress(plan)
+    _analyzer(plan)
     plan.add_argument("--destroy", action="store_true", help="plan to remove all that the stack owns")
     plan.add_argument("-o", "--out", metavar="FILE", help="also write the plan to a file, *.json, for show and apply")
     plan.add_argument(
@@ -267,6 +269,12 @@ def _use_command(commands: argparse._SubParsersAction[_Subcommand], name: str, s
     command = _command(commands, name, summary)
     _progress(command)
     return command
+
+
+def _analyzer(command: _Parser) -> None:
+    command.add_argument(
+        "--access-analyzer", action="store_true", help="also ask AWS's Access Analyzer, which may cost something"
+    )
 
 
 def _only(command: _Parser) -> None:

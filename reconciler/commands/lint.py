@@ -28,7 +28,13 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--format markdown is for --list")
     manifest = load(arguments.paths)
     unresolved(manifest)
-    found = guardrails(manifest, arguments.paths, clock.now()).of_manifest()
+    held = guardrails(manifest, arguments.paths, clock.now())
+    found = held.of_manifest()
+    if arguments.access_analyzer:
+        # Only this goes to AWS, and takes its time to import.
+        from reconciler.pipeline.analyzer import analyzed_manifest, aws_analyzer
+
+        found = (*found, *analyzed_manifest(held, aws_analyzer(manifest, lambda _: None)))
     least = _LEVELS.index(arguments.level)
     shown = [one for one in found if _LEVELS.index(_level(one)) >= least]
     anywhere = next((grant.place.file for grant in manifest.grants), "")

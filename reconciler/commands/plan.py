@@ -11,6 +11,7 @@ from reconciler.commands.output import check_folder, conclude, painter, warn
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
 from reconciler.errors import UsageError, XgrantError
+from reconciler.pipeline.analyzer import analyzed, aws_analyzer
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.executors import elsewhere
 from reconciler.pipeline.guardrails import guardrails
@@ -44,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
         reader, _ = aws_ports(manifest, shown.notice, workers)
         tell_of_locks(manifest, shown)
         plan = make_plan(request, reader, now=clock.now())
+    if arguments.access_analyzer:
+        plan = analyzed(plan, held, aws_analyzer(manifest, shown.notice))
     brush = painter(arguments.color)
     sys.stdout.write(
         to_json(plan, shard_data(request)) if arguments.format == "json" else text(plan, brush, expand=arguments.expand)
