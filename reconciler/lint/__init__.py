@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.errors import Place
 from reconciler.lint import actions, conditions, escalation, live, others, permissions, trust
 from reconciler.lint.catalogue import Catalogue
 from reconciler.lint.rule import Breach, Rule, Seen
-from reconciler.model import Exemption, Finding, Level, Plan, Policies, Severity, Spot
+from reconciler.model import Exemption, Finding, Grant, Level, Plan, Policies, Severity, Spot
 
 __all__ = [
     "RULES",
@@ -50,10 +50,9 @@ def by_id() -> Mapping[str, Rule]:
 
 def lint(seen: Seen, policies: Policies, locate: Locate) -> tuple[Finding, ...]:
     """Return what is found in manifests, without AWS: levels and exemptions are looked at, places are found."""
-    found: list[Finding] = []
-    for rule in RULES:
-        if _level(rule, policies) is not Level.OFF and rule.reads() is not None:
-            found += _judged(rule, _breaches(rule, seen), policies, locate)
+    rules = [rule for rule in RULES if rule.reads() is not None and _level(rule, policies) is not Level.OFF]
+    breaches = _breaches(rules, seen)
+    found = [one for rule in rules for one in _judged(rule, breaches[rule.id], policies, locate)]
     if seen.catalogue is None:
         found += _not_run(policies)
     return tuple(found)
@@ -76,7 +75,7 @@ def unused(exemptions: Iterable[Exemption], seen: Seen) -> Iterator[Finding]:
         unknown = one.grant in seen.manifest.unresolved or (one.grant == "*" and seen.manifest.unresolved)
         if unknown or (reads.of_grant is None and (reads.of_catalogue is None or seen.catalogue is None)):
             continue
-        grants = {breach.grant for breach in _breaches(reads, seen)}
+        grants = {breach.grant for breach in _breaches([reads], seen)[reads.id]}
         if not grants or one.grant not in (*grants, "*"):
             whom = "any grant" if one.grant == "*" else f"the grant {one.grant}"
             yield Finding(
@@ -88,22 +87,24 @@ def unused(exemptions: Iterable[Exemption], seen: Seen) -> Iterator[Finding]:
 _OF_WHAT_AWS_HAS = replace(by_id()["XG103"], of_grant=None, of_plan=live.TRUSTS_EVERYBODY)
 
 
-def _breaches(rule: Rule, seen: Seen) -> Iterator[Breach]:
-    """Yield each breach of a rule of grants, once: a grant over many accounts is many of one name."""
-    said: set[Breach] = set()
+def _breaches(rules: Sequence[Rule], seen: Seen) -> dict[str, list[Breach]]:
+    """Return the breaches of rules of grants by the rule's id, each once: a grant over many accounts is many."""
+    found: dict[str, dict[Breach, None]] = {rule.id: {} for rule in rules}
     for grant in seen.manifest.grants:
         if grant.expired(seen.now):
             continue  # Nothing of it is wanted any more.
-        found: Iterable[Breach] = ()
-        if rule.of_grant is not None:
-            found = rule.of_grant(grant, seen)
-        elif rule.of_catalogue is not None and seen.catalogue is not None:
-            found = rule.of_catalogue(grant, seen.catalogue)
-        for breach in found:
-            named = replace(breach, grant=grant.name)
-            if named not in said:
-                said.add(named)
-                yield named
+        for rule in rules:
+            for breach in _of_grant(rule, grant, seen):
+                found[rule.id][replace(breach, grant=grant.name)] = None
+    return {rule: [*several] for rule, several in found.items()}
+
+
+def _of_grant(rule: Rule, grant: Grant, seen: Seen) -> Iterable[Breach]:
+    if rule.of_grant is not None:
+        return rule.of_grant(grant, seen)
+    if rule.of_catalogue is not None and seen.catalogue is not None:
+        return rule.of_catalogue(grant, seen.catalogue)
+    return ()
 
 
 def _judged(rule: Rule, breaches: Iterable[Breach], policies: Policies, locate: Locate) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from reconciler.lint.catalogue import Action, Catalogue
 from reconciler.lint.rule import Breach, Rule
@@ -26,6 +27,7 @@ def _unknown_action(grant: Grant, catalogue: Catalogue) -> Iterator[Breach]:
                     yield Breach(problem, statement.spot(element, action))
 
 
+@lru_cache(maxsize=8192)
 def _problem(action: str, catalogue: Catalogue) -> str | None:
     prefix, _, name = action.partition(":")
     if has_wildcard(prefix):
@@ -86,6 +88,7 @@ def _narrows(key: str) -> bool:
     return folded.startswith(_NARROWING) or ":resourcetag/" in folded or folded.endswith(":resourceaccount")
 
 
+@lru_cache(maxsize=8192)
 def _meant(action: str, catalogue: Catalogue) -> list[Action]:
     """Return the actions that an action of a policy stands for."""
     prefix, _, name = action.partition(":")

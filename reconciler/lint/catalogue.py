@@ -31,6 +31,10 @@ class Service:
 class Catalogue(Protocol):
     """The services of AWS."""
 
+    def __hash__(self) -> int:
+        """Return a hash: what is found in it is kept."""
+        ...
+
     def prefixes(self) -> frozenset[str]:
         """Return the prefixes of all services, in lower case."""
         ...

