@@ -50,7 +50,7 @@ def by_id() -> Mapping[str, Rule]:
 
 def lint(seen: Seen, policies: Policies, locate: Locate) -> tuple[Finding, ...]:
     """Return what is found in manifests, without AWS: levels and exemptions are looked at, places are found."""
-    rules = [rule for rule in RULES if rule.reads() is not None and _level(rule, policies) is not Level.OFF]
+    rules = [rule for rule in RULES if _level(rule, policies) is not Level.OFF]
     breaches = _breaches(rules, seen)
     found = [one for rule in rules for one in _judged(rule, breaches[rule.id], policies, locate)]
     if seen.catalogue is None:
@@ -61,7 +61,7 @@ def lint(seen: Seen, policies: Policies, locate: Locate) -> tuple[Finding, ...]:
 def lint_plan(plan: Plan, policies: Policies, locate: Locate) -> tuple[Finding, ...]:
     """Return what is found in a plan by the rules that need to see what AWS has."""
     found: list[Finding] = []
-    for rule in (*RULES, _OF_WHAT_AWS_HAS):
+    for rule in RULES:
         if rule.of_plan is not None and _level(rule, policies) is not Level.OFF:
             found += _judged(rule, rule.of_plan(plan), policies, locate)
     return tuple(found)
@@ -82,9 +82,6 @@ def unused(exemptions: Iterable[Exemption], seen: Seen) -> Iterator[Finding]:
                 others.UNUSED, Severity.WARNING, f"{one.rule} is not broken by {whom}, so the exception is for nothing",
                 rules[others.UNUSED].mend, place=one.place,
             )  # fmt: skip
-
-
-_OF_WHAT_AWS_HAS = replace(by_id()["XG103"], of_grant=None, of_plan=live.TRUSTS_EVERYBODY)
 
 
 def _breaches(rules: Sequence[Rule], seen: Seen) -> dict[str, list[Breach]]:

@@ -129,7 +129,7 @@ RULES = (
         "XG111", Level.WARN, "people may write without MFA",
         "Access keys of a user that leak are then enough to change or delete things in the other account.",
         "write require: {mfa: true}; roles and permission sets, which carry no MFA, get a grant of their own",
-        "IAM user guide, Security best practices: require MFA; Configure MFA-protected API access; facts sheet 6",
+        "IAM user guide, Security best practices: require MFA; Configure MFA-protected API access",
         "Users that are programs cannot give a code.",
         of_catalogue=_write_without_mfa,
     ),

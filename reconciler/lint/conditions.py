@@ -91,7 +91,7 @@ RULES = (
         "XG117", Level.DENY, "a trust condition that can never be met",
         "The role is there and nobody can use it; whoever then loosens it in a hurry opens too much.",
         "mend the condition as the message says, or take it out",
-        "IAM user guide, AWS global condition context keys; Condition operators; facts sheet 6",
+        "IAM user guide, AWS global condition context keys; Condition operators",
         "Nobody means it.",
         of_grant=_never_met,
     ),

@@ -16,7 +16,8 @@ _ASSUME = "sts:AssumeRole"
 _FROM = Spot(("from",))
 
 
-def _trusts_everybody(plan: Plan) -> Iterator[Breach]:
+def trusts_everybody(plan: Plan) -> Iterator[Breach]:
+    """Yield each role that trusts everybody in AWS as it is now: XG103, like a condition that everybody meets."""
     for address, found in sorted(plan.live.state.items(), key=lambda item: str(item[0])):
         if isinstance(found, Role) and any(_is_open(one) for one in found.trust_policy.statements()):
             message = "the trust policy that the role has in AWS names `*` without a condition: anybody may assume it"
@@ -114,9 +115,6 @@ def _trusts(role: Role, other: Role) -> bool:
     return False
 
 
-TRUSTS_EVERYBODY = _trusts_everybody
-"""XG103 of what AWS has: it is the same rule, and its other half."""
-
 RULES = (
     Rule(
         "XG120", Level.WARN, "a caller may assume more than the role",
@@ -130,7 +128,7 @@ RULES = (
         "XG121", Level.WARN, "reached in two steps from an account that is not managed",
         "Somebody else's account gets in by a role that may assume this one, so this grant is theirs, too.",
         "take sts:AssumeRole on this role from the first one, or do not let it be a caller",
-        "AWS STS API Reference, AssumeRole: role chaining; facts sheet 1.4 and 6",
+        "AWS STS API Reference, AssumeRole: role chaining",
         "It may be what was agreed; only roles of the stack are seen.",
         of_plan=_two_hops,
     ),

@@ -45,14 +45,14 @@ RULES = (
         ANALYZER, Level.WARN, "a finding of Access Analyzer",
         "AWS checks the documents themselves, by rules that only it knows all of.",
         "as Access Analyzer says; each finding has a link",
-        "IAM Access Analyzer API Reference, ValidatePolicy; facts sheet 9",
+        "IAM Access Analyzer API Reference, ValidatePolicy",
         "Errors of it are denies, suggestions are advice.",
     ),
     Rule(
         NEW_ACCESS, Level.WARN, "access that was not there before",
         "AWS finds that the new document may allow what the one in AWS does not.",
         "nothing, if that is what the change is for",
-        "IAM Access Analyzer API Reference, CheckNoNewAccess; facts sheet 9",
+        "IAM Access Analyzer API Reference, CheckNoNewAccess",
         "Most grants are changed to open something; the words say what to look at.",
     ),
 )  # fmt: skip

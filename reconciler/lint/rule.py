@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from reconciler.lint.catalogue import Catalogue
 from reconciler.model import Account, Address, Grant, Level, Manifest, Plan, Spot
-
-
-class Reads(StrEnum):
-    """What a rule has to see: one grant of the manifests; that and the catalogue of AWS's actions; or a whole plan."""
-
-    GRANT = "grant"
-    CATALOGUE = "catalogue"
-    PLAN = "plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +44,7 @@ PlanCheck = Callable[[Plan], Iterator[Breach]]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A guardrail. Exactly one of the three checks is there, and says what it reads.
+    """A guardrail. It has a check for each thing that it is looked for in; none if others find it.
 
     `title` is what is wrong where it is broken; `why` why that matters, `mend` what to do, `source` who says so,
     `level_because` why it has its level. One that is not `in_plan` is left to a finding of plans that says the same.
@@ -70,11 +61,3 @@ class Rule:
     of_catalogue: CatalogueCheck | None = field(default=None, repr=False)
     of_plan: PlanCheck | None = field(default=None, repr=False)
     in_plan: bool = True
-
-    def reads(self) -> Reads | None:
-        """Return what the rule reads; None of one that is not looked for, since others find it."""
-        if self.of_plan is not None:
-            return Reads.PLAN
-        if self.of_catalogue is not None:
-            return Reads.CATALOGUE
-        return Reads.GRANT if self.of_grant is not None else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from reconciler.lint.live import trusts_everybody
 from reconciler.lint.rule import Breach, Rule, Seen
 from reconciler.model import Account, Grant, Level, PrincipalKind, Spot
 from reconciler.policy.arn import covers
@@ -138,7 +139,7 @@ RULES = (
         "The other account alone decides who gets in, and nothing here shows whom it let in.",
         "name users, groups, roles or permission_sets in `from`, or narrow it: trust_conditions on aws:PrincipalArn, "
         "aws:PrincipalTag or sts:ExternalId",
-        "IAM user guide, IAM JSON policy elements: Principal (AWS account principals); facts sheet 6",
+        "IAM user guide, IAM JSON policy elements: Principal (AWS account principals)",
         "It is how AWS's own guide delegates to an account, and right where that account manages its people itself.",
         of_grant=_whole_account,
     ),
@@ -156,15 +157,15 @@ RULES = (
         "A condition that everybody meets looks like a restriction and is none. Of a role in AWS that trusts `*`, "
         "whoever has an AWS account may assume it.",
         "write whom you mean: an ARN with the name, or a pattern that holds fast to a path",
-        "IAM user guide, IAM JSON policy elements: Principal (all principals); facts sheet 6",
+        "IAM user guide, IAM JSON policy elements: Principal (all principals)",
         "It never says what its author meant.",
-        of_grant=_wildcard_principal,
+        of_grant=_wildcard_principal, of_plan=trusts_everybody,
     ),
     Rule(
         "XG112", Level.WARN, "sessions of more than four hours",
         "Who has lost a grant keeps the session that they have; the longer it lasts, the longer stolen keys work.",
         "write session: {max_duration: 4h} or less; tools renew sessions by themselves",
-        "IAM user guide, Revoke IAM role temporary security credentials; facts sheet 3.3",
+        "IAM user guide, Revoke IAM role temporary security credentials",
         "A job that runs longer needs it.",
         of_grant=_long_session,
     ),
@@ -196,7 +197,7 @@ RULES = (
         "XG116", Level.WARN, "a subject that lets in more than one branch or environment",
         "Whoever may push a branch, or open a pull request, to the repository has a job with such a subject.",
         "name the branch or the environment: repo:acme/site:environment:production",
-        "GitHub docs, Security hardening with OpenID Connect; facts sheet 7",
+        "GitHub docs, Security hardening with OpenID Connect",
         "Jobs that only read may be of any branch. What lets in any repository is an error of the manifest (XG050); of "
         "what a plan changes, XG233 says the same.",
         of_grant=_subject, in_plan=False,

@@ -5,14 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from reconciler.lint.rule import Reads, Rule
-
-_READS = {
-    Reads.GRANT: "the manifests",
-    Reads.CATALOGUE: "the manifests, and the catalogue of `xgrant[lint]`",
-    Reads.PLAN: "a plan",
-    None: "nothing itself: it says what others find",
-}
+from reconciler.lint.rule import Rule
 
 _HEAD = """\
 # Guardrails
@@ -34,14 +27,23 @@ def explained(rule: Rule) -> str:
     """Return all that there is to say of a rule."""
     rows = (
         ("why", rule.why), ("what to do", rule.mend), ("source", rule.source),
-        (f"why {rule.level}", rule.level_because), ("looked for in", _READS[rule.reads()].replace("`", "")),
+        (f"why {rule.level}", rule.level_because), ("looked for in", _reads(rule)),
     )  # fmt: skip
     return f"{rule.id}: {rule.title} ({rule.level})\n" + "".join(f"  {label}: {text}\n" for label, text in rows)
 
 
+def _reads(rule: Rule) -> str:
+    """Return in what a rule is looked for, in words."""
+    parts = (
+        ("the manifests", rule.of_grant), ("the manifests, with the extra `lint`", rule.of_catalogue),
+        ("what AWS has", rule.of_plan),
+    )  # fmt: skip
+    return ", and ".join(text for text, check in parts if check is not None) or "what others find"
+
+
 def markdown(rules: Sequence[Rule]) -> str:
     """Return the page of all rules."""
-    table = "".join(f"| [{r.id}](#{r.id.lower()}) | {r.level} | {r.title} | {_READS[r.reads()]} |\n" for r in rules)
+    table = "".join(f"| [{r.id}](#{r.id.lower()}) | {r.level} | {r.title} | {_reads(r)} |\n" for r in rules)
     return _HEAD + table + "".join(_section(rule) for rule in rules)
 
 

@@ -103,7 +103,7 @@ def test_permissions_that_may_assume_the_role_are_a_second_step_too(tmp_path: Pa
 
 
 def test_every_rule_that_reads_plans_is_tested_here() -> None:
-    assert {rule.id for rule in RULES if rule.of_plan} == {"XG120", "XG121"}
+    assert {rule.id for rule in RULES if rule.of_plan} == {"XG103", "XG120", "XG121"}
 
 
 def judged(folder: Path, *grants: str, applied: bool = False) -> tuple[Finding, ...]:
