@@ -75,7 +75,7 @@ def _wide_resource(grant: Grant, catalogue: Catalogue) -> Iterator[Breach]:
             continue
         for action in statement.values("Action"):
             on = [known.name for known in _meant(action, catalogue) if known.on_resources]
-            if on and not set(action.partition(":")[2]) <= {"*"}:
+            if on:
                 what = action if len(on) == 1 and not has_wildcard(action) else f"{action} (as {on[0]})"
                 yield Breach(
                     f"{what} is allowed on every resource, and could be on some", statement.spot("Resource", stars[0])

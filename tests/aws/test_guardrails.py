@@ -86,3 +86,11 @@ def test_what_is_denied_can_still_be_destroyed(manifests: Path, xgrant: Run) -> 
     say(manifests, "rules: {XG112: {level: deny}}")
     assert xgrant("plan", "--destroy").code == 0
     assert xgrant("destroy", "--auto-approve").code == 0
+
+
+def test_the_plans_of_all_shards_say_once_what_each_found(manifests: Path, xgrant: Run) -> None:
+    for number in (1, 2):
+        assert xgrant("plan", "--shard", f"{number}/2", "-o", f"plan-{number}.json").code == 0
+    merged = xgrant("merge", "plan-1.json", "plan-2.json", "-o", "plan.json")
+    assert (merged.code, merged.out.count("XG112")) == (0, 1)
+    assert xgrant("apply", "plan.json").code == 0

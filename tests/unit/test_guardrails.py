@@ -60,6 +60,7 @@ BROKEN = [
     pytest.param("XG108", {"permissions": allow('["iam:PassRole", "ec2:RunInstances"]')}, "+3:30", "starts a machine", id="escalation in two"),
     pytest.param("XG109", {"permissions": '[{actions: "s3:GetObject", not_resources: ["arn:aws:s3:::b"]}]'}, "+3:45", "on all but what is named", id="NotResource"),
     pytest.param("XG110", {"permissions": allow('[s3:ListAllMyBuckets, s3:GetObject]')}, "+3:77", "s3:GetObject is allowed on every", id="any resource"),
+    pytest.param("XG110", {"permissions": allow('"s3:*"')}, "+3:48", "s3:* (as ", id="all of a service on any resource"),
     pytest.param("XG111", {"permissions": allow("[s3:GetObject, s3:PutObject]", BUCKET)}, "+3:44", "the group developers may do s3:PutObject", id="write without MFA"),
     pytest.param("XG112", {"session": "{max_duration: 5h}"}, "+6:15", "up to 5h", id="long session"),
     pytest.param("XG113", {"from": OF_VENDOR}, "+1:12", "no end", id="third party for ever"),

