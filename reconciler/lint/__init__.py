@@ -9,7 +9,7 @@ from reconciler.errors import Place
 from reconciler.lint import actions, conditions, escalation, live, others, permissions, trust
 from reconciler.lint.catalogue import Catalogue
 from reconciler.lint.rule import Breach, Rule, Seen
-from reconciler.model import Exemption, Finding, Grant, Level, Plan, Policies, Severity, Spot
+from reconciler.model import Finding, Grant, Level, Plan, Policies, Severity, Spot
 
 __all__ = [
     "RULES",
@@ -67,21 +67,29 @@ def lint_plan(plan: Plan, policies: Policies, locate: Locate) -> tuple[Finding, 
     return tuple(found)
 
 
-def unused(exemptions: Iterable[Exemption], seen: Seen) -> Iterator[Finding]:
+def unused(policies: Policies, seen: Seen) -> Iterator[Finding]:
     """Yield a finding for each exemption that is for nothing in these manifests, as far as can be told offline."""
     rules = by_id()
-    for one in exemptions:
-        reads = rules[one.rule]
-        unknown = one.grant in seen.manifest.unresolved or (one.grant == "*" and seen.manifest.unresolved)
-        if unknown or (reads.of_grant is None and (reads.of_catalogue is None or seen.catalogue is None)):
+    level = _level(rules[others.UNUSED], policies)
+    if level is Level.OFF:
+        return
+    named = {one.rule: rules[one.rule] for one in policies.exemptions}
+    told = _breaches([rule for rule in named.values() if _is_offline(rule, seen)], seen)
+    for one in policies.exemptions:
+        unresolved = seen.manifest.unresolved
+        if one.rule not in told or one.grant in unresolved or (one.grant == "*" and unresolved):
             continue
-        grants = {breach.grant for breach in _breaches([reads], seen)[reads.id]}
+        grants = {breach.grant for breach in told[one.rule]}
         if not grants or one.grant not in (*grants, "*"):
             whom = "any grant" if one.grant == "*" else f"the grant {one.grant}"
-            yield Finding(
-                others.UNUSED, Severity.WARNING, f"{one.rule} is not broken by {whom}, so the exception is for nothing",
-                rules[others.UNUSED].mend, place=one.place,
-            )  # fmt: skip
+            message = f"{one.rule} is not broken by {whom}, so the exception is for nothing"
+            yield Finding(others.UNUSED, SEVERITIES[level], message, rules[others.UNUSED].mend, place=one.place)
+
+
+def _is_offline(rule: Rule, seen: Seen) -> bool:
+    """Return whether manifests alone show all that breaks a rule, with what is installed here."""
+    by_manifest = rule.of_grant is not None or (rule.of_catalogue is not None and seen.catalogue is not None)
+    return by_manifest and rule.of_plan is None
 
 
 def _breaches(rules: Sequence[Rule], seen: Seen) -> dict[str, list[Breach]]:

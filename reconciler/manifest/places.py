@@ -21,6 +21,10 @@ _LONG = {element: key for key, element in ELEMENTS.items()}
 """The key of the short form of permissions, by IAM's own word."""
 
 
+_BY_REQUIRE = {"aws:sourceip": "source_ip", "sts:externalid": "external_id", "aws:principalorgid": "source_org"}
+"""What `require` calls the condition keys that it is made of."""
+
+
 class Places:
     """The places of a manifest that was read from these paths."""
 
@@ -58,6 +62,8 @@ class Places:
 
     def _of_path(self, source: Source, at: PathTo, path: tuple[str, ...]) -> Place:
         stated = _deepest(source, at, path)
+        if path[0] == "trust_conditions" and len(stated) < len(at) + len(path) and fold(path[-1]) in _BY_REQUIRE:
+            return self._of_path(source, at, ("require", _BY_REQUIRE[fold(path[-1])]))
         if len(stated) == len(at) and path[0] not in ("from", "to"):
             defaults = self._find_defaults()
             if defaults is not None and len(inherited := _deepest(defaults, ("defaults",), path)) > 1:

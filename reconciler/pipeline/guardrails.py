@@ -24,7 +24,8 @@ class Guardrails:
 
     def of_manifest(self) -> tuple[Finding, ...]:
         """Return what is found without AWS, whatever its level."""
-        return (*lint(self._seen(), self.policies, self.places.place), *unused(self.policies.exemptions, self._seen()))
+        seen = self._seen()
+        return (*lint(seen, self.policies, self.places.place), *unused(self.policies, seen))
 
     def of_plan(self, plan: Plan) -> Plan:
         """Return a plan with what is found in it and in its manifest.
@@ -60,7 +61,7 @@ def _speaks(finding: Finding, changed: set[str]) -> bool:
         case Severity.ERROR:
             return True
         case Severity.WARNING:
-            return finding.grant in changed
+            return not finding.grant or finding.grant in changed
         case Severity.NOTE:
             return not finding.grant
 

@@ -71,6 +71,7 @@ BROKEN = [
     pytest.param("XG116", {"from": OIDC % "repo:a/b:pull_request"}, "+1:66", "any pull request", id="any pull request"),
     pytest.param("XG117", {"trust_conditions": "{StringEquals: {'aws:PrincipalArn': 'arn:aws:iam::1:role/*'}}"}, "+6:39", "a star for a star", id="literal star"),
     pytest.param("XG117", {"trust_conditions": "{IpAddress: {'aws:SourceIp': [10.0.0.0/8]}}"}, "+6:36", "public addresses", id="private address"),
+    pytest.param("XG117", {"require": "{source_ip: [192.168.1.0/24]}"}, "+6:15", "public addresses", id="private address required"),
     pytest.param("XG117", {"trust_conditions": "{StringEquals: {'aws:PrincipalAccount': '111111111111'}}"}, "+6:39", "the callers are of dev", id="another account"),
     pytest.param("XG117", {"trust_conditions": "{ArnLike: {'aws:PrincipalArn': 'arn:aws:iam::111111111111:user/*'}}"}, "+6:34", "the callers are of dev", id="ARN of another account"),
     pytest.param("XG117", {"trust_conditions": "{NumericLessThan: {'sts:DurationSeconds': 3600}}"}, "+6:42", "in no request", id="absent key"),
