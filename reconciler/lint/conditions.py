@@ -18,7 +18,6 @@ _ABSENT = {
     "sts:durationseconds": "is in no request for AssumeRole",
     "aws:sourcearn": "is only in what a service asks for",
     "aws:sourceaccount": "is only in what a service asks for",
-    "sts:sourceidentity": "needs sts:SetSourceIdentity, which xgrant allows on neither side",
 }
 _WITHOUT_WILDCARDS = ("aws:principalarn", "aws:userid", "aws:principalorgid", "aws:principalaccount", "aws:username")
 

@@ -12,7 +12,7 @@ from reconciler.lint.others import OF_CHECKS
 from reconciler.manifest.files import SUFFIXES, manifest_files
 from reconciler.manifest.schema import POLICIES, problems_of
 from reconciler.manifest.source import Source, read_source
-from reconciler.model import OwnCheck, Exemption, Level, Policies
+from reconciler.model import Exemption, Level, OwnCheck, Policies
 
 FOLDER = "policies"
 """What the folder is called."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from reconciler.lint import SEVERITIES, Locate, by_id
 from reconciler.lint.others import NO_ANSWER, OBJECTION
-from reconciler.model import Check, Finding, Plan, Policies, Spot
+from reconciler.model import Finding, OwnCheck, Plan, Policies, Spot
 from reconciler.render.data import to_json
 
 MOST_OBJECTIONS, LONGEST = 100, 4_000
@@ -60,7 +60,7 @@ def run_checks(plan: Plan, policies: Policies, locate: Locate) -> Iterator[Findi
                 )  # fmt: skip
 
 
-def _objections(check: Check, text: str, folder: str) -> list[Mapping[str, str]]:
+def _objections(check: OwnCheck, text: str, folder: str) -> list[Mapping[str, str]]:
     code, out, err = _run(check, text, folder)
     if code == 0:
         return []
@@ -87,7 +87,7 @@ def _objection(line: str) -> Mapping[str, str]:
     return known
 
 
-def _run(check: Check, text: str, folder: str) -> tuple[int, bytes, bytes]:
+def _run(check: OwnCheck, text: str, folder: str) -> tuple[int, bytes, bytes]:
     # A program with a slash in its name is one of the repository, wherever the command is run.
     program = str(Path(folder, check.run[0]).resolve()) if "/" in check.run[0] else check.run[0]
     environment = {name: value for name, value in os.environ.items() if name not in _SECRET}

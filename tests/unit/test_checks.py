@@ -14,7 +14,7 @@ from reconciler.errors import Place
 from reconciler.lint import by_id
 from reconciler.manifest.guardrails import load_policies
 from reconciler.manifest.places import Places
-from reconciler.model import Check, Exemption, Finding, Level, Plan, Policies
+from reconciler.model import Exemption, Finding, Level, OwnCheck, Plan, Policies
 from reconciler.pipeline.checks import run_checks
 from tests.support import HEAD, grant_yaml, load_text, manifest_yaml, plan_for
 
@@ -31,7 +31,7 @@ def run(
     plan: Plan, folder: Path, code: str, *, level: Level = Level.DENY, timeout: float = 20, **more: object
 ) -> list[Finding]:
     """Run a check that is written in Python."""
-    check = Check("ours", (sys.executable, "-c", code), level, timeout, AT)
+    check = OwnCheck("ours", (sys.executable, "-c", code), level, timeout, AT)
     policies = Policies(checks=(check,), folder=str(folder), **more)  # type: ignore[arg-type]
     manifest = load_text(folder, manifest_yaml(grant_yaml()))
     return [*run_checks(plan, policies, Places(manifest, []).place)]
@@ -92,7 +92,7 @@ def test_what_is_no_answer_counts_as_its_check_does(plan: Plan, tmp_path: Path, 
 
 @pytest.mark.parametrize("program", ["no-such-program-anywhere", "./policies/no-such-file"])
 def test_a_program_that_is_not_there_is_no_answer(plan: Plan, tmp_path: Path, program: str) -> None:
-    check = Check("ours", (program,), Level.WARN, 5, AT)
+    check = OwnCheck("ours", (program,), Level.WARN, 5, AT)
     (finding,) = run_checks(plan, Policies(checks=(check,), folder=str(tmp_path)), lambda *_: None)
     assert (finding.rule, finding.severity) == ("XG141", "warning")
     assert f"{program} cannot be started: No such file" in finding.message
@@ -125,7 +125,7 @@ def test_a_check_gets_no_credentials_and_no_secret_of_the_plan(
 
 
 def test_arguments_are_read_by_no_shell(plan: Plan, tmp_path: Path) -> None:
-    check = Check(
+    check = OwnCheck(
         "ours", (sys.executable, "-c", "import sys; sys.exit(sys.argv[1])", "$(id); `id` | *"), Level.DENY, 20, AT
     )
     (finding,) = run_checks(plan, Policies(checks=(check,)), lambda *_: None)
@@ -152,6 +152,6 @@ def test_the_example_for_opa_runs(tmp_path: Path) -> None:
     manifest = load_text(tmp_path, manifest_yaml(grant_yaml(to="{account: prod-shop}"), head=PROD))
     run = ("opa", "eval", "--stdin-input", "--data", str(EXAMPLES / "rego"), "--fail-defined", "data.xgrant.deny[_]")
     (finding,) = run_checks(
-        plan_for(manifest, {}), Policies(checks=(Check("opa", run, Level.DENY, 30, AT),)), lambda *_: None
+        plan_for(manifest, {}), Policies(checks=(OwnCheck("opa", run, Level.DENY, 30, AT),)), lambda *_: None
     )
     assert "has no permissions boundary" in finding.message
