@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.errors import Place
 from reconciler.model.declared import Grant, Limits, Rollout
 from reconciler.model.live import Live
 from reconciler.model.resources import Address, Resource, State, digest, resource_fingerprint
@@ -98,7 +99,8 @@ class Severity(StrEnum):
 class Finding:
     """What a rule says of a plan. `documents` are policies that the reader needs to see, by title.
 
-    One that is `acceptable` no longer stops the plan once it is `accepted` by its rule's id.
+    One that is `acceptable` no longer stops the plan once it is `accepted` by its rule's id. `place` is where the
+    manifest says what it is about, if that is known.
     """
 
     rule: str
@@ -110,6 +112,7 @@ class Finding:
     documents: tuple[tuple[str, PolicyDocument], ...] = ()
     acceptable: bool = False
     accepted: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

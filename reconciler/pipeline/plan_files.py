@@ -10,6 +10,7 @@ from typing import Any
 from reconciler import planfile
 from reconciler.errors import PlanFileError, StaleError, UnreadablePlanError, UsageError
 from reconciler.model import Account, Change, Kind, ManagedPolicy, Manifest, Plan, Resource, Role, resource_fingerprint
+from reconciler.pipeline.guardrails import Guardrails
 from reconciler.pipeline.in_part import in_part
 from reconciler.pipeline.main_job import Request, make_plan
 from reconciler.planfile import Binding, PlanFile
@@ -90,7 +91,7 @@ def _take_what_cannot_be_made_again(expected: dict[str, Any], data: Any) -> None
 
 def plan_again(
     reviewed: PlanFile, path: str, manifest: Manifest, reader: Reader, *, now: datetime, accepted: frozenset[str],
-    anew: str,
+    anew: str, guardrails: Guardrails | None = None,
 ) -> tuple[Plan, Binding]:  # fmt: skip
     """Make the plan of a file anew from the manifests; return it, and how it relates to the reviewed one.
 
@@ -107,7 +108,9 @@ def plan_again(
     places = (place for change in reviewed.plan.changes for place in (change.address, change.removed_address()))
     roles = frozenset(place.slot() for place in places if place.kind is Kind.ROLE)
     left_out = frozenset(reviewed.plan.unread())
-    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, True, roles, left_out, anew)
+    request = Request(
+        manifest, reviewed.only, reviewed.destroy, accepted, True, roles, left_out, anew, guardrails=guardrails
+    )
     try:
         current = make_plan(request, reader, now=now)
     except UsageError as error:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reconciler.errors import PolicyError
+from reconciler.errors import Place, PolicyError
 from reconciler.model import (
     Action,
     Address,
@@ -63,6 +63,7 @@ def finding(raw: Mapping[str, Any]) -> Finding:
         documents=tuple((entry["title"], _document(entry["document"])) for entry in raw["documents"]),
         acceptable=raw["acceptable"],
         accepted=raw["accepted"],
+        place=Place(**raw["place"]) if "place" in raw else None,
     )
 
 

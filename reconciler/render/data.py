@@ -46,7 +46,7 @@ def plan_data(plan: Plan, *, again: bool = False) -> dict[str, Any]:
         "accounts": [_account(facts) for _, facts in sorted(plan.live.facts.items()) if not facts.elsewhere],
         "fingerprint": plan.fingerprint,
         "resource_changes": [_change(change, again=again) for change in plan.changes],
-        "findings": [_finding(finding, again=again) for finding in plan.findings],
+        "findings": [finding_data(finding, again=again) for finding in plan.findings],
         "summary": {action.value: plan.count(action) for action in Action}
         | {"wanted": len(plan.wanted()), "owned": plan.owned, "refused": plan.refused()},
         **rollout_data(plan),
@@ -106,7 +106,9 @@ def _value(value: Any, masks: Masks) -> Any:
     return {key: _value(item, masks) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _finding(finding: Finding, *, again: bool) -> dict[str, Any]:
+def finding_data(finding: Finding, *, again: bool = False) -> dict[str, Any]:
+    """Return a finding as JSON-ready data; `again` as for a plan."""
+    place = finding.place
     documents = [
         {"title": title, "document": masked(doc.data(), Masks(again=again))} for title, doc in finding.documents
     ]
@@ -120,4 +122,5 @@ def _finding(finding: Finding, *, again: bool) -> dict[str, Any]:
         "documents": documents,
         "acceptable": finding.acceptable,
         "accepted": finding.accepted,
+        **({} if place is None else {"place": {"file": place.file, "line": place.line, "column": place.column}}),
     }
