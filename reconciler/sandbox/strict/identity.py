@@ -11,6 +11,7 @@ from typing import Any
 
 from reconciler.policy.case import fold
 from reconciler.policy.document import listed
+from reconciler.sandbox.sessions import dates_hold, without_dates
 from reconciler.sandbox.strict import accounts
 from reconciler.sandbox.strict.conditions import like, met
 from reconciler.sandbox.strict.documents import readable
@@ -64,7 +65,8 @@ def _decide(documents: list[Any], action: str, resource: str, context: _Context)
         deny = statement.get("Effect") == "Deny"
         if not _has(statement, "Action", fold(action), folded=True) or not _has(statement, "Resource", resource):
             continue
-        if met(statement.get("Condition", {}), context, unknown=deny):
+        condition = statement.get("Condition", {})
+        if dates_hold(condition, None) and met(without_dates(condition), context, unknown=deny):
             if deny:
                 return EXPLICIT
             answer = ALLOWED
