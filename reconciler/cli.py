@@ -11,6 +11,7 @@ import sys
 
 from reconciler import __version__
 from reconciler.commands import DEFAULT_PATH
+from reconciler.commands.audit_arguments import add_audit
 from reconciler.commands.end_arguments import add_end
 from reconciler.commands.use_arguments import add_use, split_program
 
@@ -23,11 +24,11 @@ EXIT_CODES = """\
 exit codes:
   0   done; nothing to change, or changes and no --detailed-exitcode
   1   error, or the plan was not approved
-  2   there are changes (plan --detailed-exitcode, drift), or something is found (accounts --orphans, verify, doctor)
+  2   there are changes (plan --detailed-exitcode, drift) or findings (accounts --orphans, audit, verify, doctor)
   3   the manifests or the plan file are invalid, or the plan is refused
   4   stale: the plan is no longer the one that was approved
   5   locked: another run has the account, or the store cannot be reached
-  6   in part: a change failed, was skipped, or was interrupted; an account could not be read
+  6   in part: a change failed, was skipped, or was interrupted; an account or a log could not be read
   64  wrong usage
   130 interrupted before anything was changed, or left at once"""
 
@@ -165,6 +166,10 @@ def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     doctor = _manifest_command(commands, "doctor", "show what is wrong with credentials, trails, quotas and the like")
     _format(doctor)
     _progress(doctor)
+
+    audit = _manifest_command(commands, "audit", "show who used which grant, by CloudTrail")
+    add_audit(audit, _period)
+    _progress(audit)
 
     history = _manifest_command(commands, "history", "show what was applied, by whom and when")
     history.epilog = "With the id of one, as the first PATH, it shows that one with all its steps."

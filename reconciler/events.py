@@ -48,4 +48,13 @@ class Listed:
     unused: tuple[str, ...] = ()
 
 
-Notice = AccountRead | Called | Listed | Retried
+@dataclass(frozen=True, slots=True)
+class EventsRead:
+    """So many events of CloudTrail were read so far, and so many regions or files to their end: `places` says which."""
+
+    events: int
+    number: int
+    places: str
+
+
+Notice = AccountRead | Called | EventsRead | Listed | Retried

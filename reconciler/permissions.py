@@ -1,5 +1,6 @@
 """What xgrant needs to be allowed in an account; the README shows the same as a policy.
 
+Only `iam:RemoveRoleFromInstanceProfile` is not among it, which is needed where somebody hung a role into one.
 The actions are those of the calls that `aws/` makes (facts sheet 7).
 """
 
@@ -28,15 +29,15 @@ LOOK = (
 )  # fmt: skip
 """For verify and doctor, which do with less without it."""
 
+AUDIT = ("cloudtrail:LookupEvents", "ec2:DescribeRegions")
+"""For audit, where it reads no files."""
+
 ROLE = (
     "iam:CreateRole", "iam:DeleteRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy", "iam:TagRole",
     "iam:UntagRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy",
     "iam:DetachRolePolicy", "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary",
 )  # fmt: skip
 """On the roles of grants."""
-
-INSTANCE_PROFILE = "iam:RemoveRoleFromInstanceProfile"
-"""On the instance profiles that somebody hangs such a role into; seldom needed."""
 
 CALLER = {
     "user": ("iam:PutUserPolicy", "iam:DeleteUserPolicy"),

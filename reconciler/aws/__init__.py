@@ -11,6 +11,8 @@ from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections
 from reconciler.aws.simulate import Simulator
 from reconciler.aws.starting import has_profile
 from reconciler.aws.threads import threads
+from reconciler.aws.trail import AwsTrail, LookedAt, Page
+from reconciler.aws.usage import read_uses
 from reconciler.aws.writer import AwsWriter
 
 __all__ = [
@@ -18,16 +20,20 @@ __all__ = [
     "AwsDirectory",
     "AwsReader",
     "AwsRevoker",
+    "AwsTrail",
     "AwsWriter",
     "Caller",
     "Connections",
     "Examiner",
+    "LookedAt",
+    "Page",
     "Simulator",
     "Trier",
     "clock_ahead",
     "do_reading",
     "has_profile",
     "legacy_sts",
+    "read_uses",
     "sign_in_link",
     "slim",
     "threads",

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -35,13 +36,18 @@ from reconciler.model import ApiCall
 
 
 class Pace:
-    """How fast an account is asked: as fast as can be, until it throttles; then slower, and little by little faster."""
+    """How fast an account is asked: as fast as can be, until it throttles; then slower, and little by little faster.
+
+    It is never asked again within `least` seconds.
+    """
 
     _LEAST, _MOST = 0.05, 2.0
 
-    def __init__(self) -> None:
+    def __init__(self, least: float = 0.0) -> None:
         self._lock = threading.Lock()
-        self._interval = 0.0
+        self._floor = least
+        self._connected = False
+        self._interval = least
         self._next = 0.0
 
     def wait(self) -> None:
@@ -53,6 +59,15 @@ class Pace:
         if at > now:
             clock.sleep(at - now)
 
+    def sent(self) -> None:
+        """Note that a call is sent at this moment: whoever comes late must not be followed at once."""
+        if self._floor:
+            with self._lock:
+                # The first one has to connect, and comes in later than it is sent.
+                pause = self._floor if self._connected else 2 * self._floor
+                self._connected = True
+                self._next = max(self._next, clock.monotonic() + pause)
+
     def slower(self) -> None:
         """Ask less often from now on."""
         with self._lock:
@@ -61,7 +76,8 @@ class Pace:
     def faster(self) -> None:
         """Ask a little more often."""
         with self._lock:
-            self._interval = 0.0 if self._interval < self._LEAST else 0.7 * self._interval
+            slower = 0.0 if self._interval < self._LEAST else 0.7 * self._interval
+            self._interval = max(self._floor, slower)
 
 
 @dataclass(slots=True)
@@ -159,14 +175,21 @@ class Retries:
         finally:
             self._thread.account = before
 
-    def watch(self, client: Any, account: str, caller: str = "") -> None:
+    def watch(
+        self, client: Any, account: str, caller: str = "", least: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
         """Try the calls of a client again; it must not do so itself.
 
         A `caller` is who is throttled where that is not the account that the calls are about (facts sheet 5.1); which
-        one that is, is for `about` to say.
+        one that is, is for `about` to say. No two calls of an operation of `least`, to the account in the client's
+        region, are within so many seconds.
         """
         service = client.meta.service_model.service_id.hyphenize()
-        pace = self._paces.setdefault(f"{caller or account}/{service}", Pace())
+        region = f"/{client.meta.region_name}" if least else ""
+        pace = self._paces.setdefault(f"{caller or account}/{service}{region}", Pace())
+        for operation, seconds in least.items():
+            rare = self._paces.setdefault(f"{caller or account}/{service}{region}/{operation}", Pace(seconds))
+            keep(client, f"{service}.{operation}", rare)
 
         def before(**_: Any) -> None:
             pace.wait()
@@ -247,6 +270,13 @@ class Retries:
             return True
         clock.wait(seconds, self._stopped)
         return not self._stopped()
+
+
+def keep(client: Any, what: str, pace: Pace) -> None:
+    """Let the calls of a client keep a pace: those of a service, or of one operation of it."""
+    client.meta.events.register_first(f"request-created.{what}", lambda **_: pace.wait())
+    # After it was signed: for that, credentials may have had to be renewed, and that takes time.
+    client.meta.events.register_last(f"request-created.{what}", lambda **_: pace.sent())
 
 
 def _readable(response_dict: dict[str, Any], **_: Any) -> None:

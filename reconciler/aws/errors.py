@@ -34,6 +34,7 @@ _LOGIN = "log in again, then run the same command"
 
 _CODE_HINTS = {
     "InvalidClientTokenId": "the credentials are not valid; log in again or choose another profile",
+    "UnrecognizedClient": "the region is not enabled in the account, or the credentials are not valid",
     "SignatureDoesNotMatch": "the secret key does not fit the access key; check the credentials",
     "LimitExceeded": "a quota of the account is reached; remove something or ask AWS to raise it",
     "MalformedPolicyDocument": "AWS refuses the policy; check that each principal that it names exists",
@@ -115,7 +116,7 @@ def from_client_error(account: str, error: ClientError, *, denied: str = "") -> 
     """Return the AwsError that says what a service's error says."""
     code = error.response["Error"].get("Code", "Unknown")
     hint = _CODE_HINTS.get(code.removesuffix("Exception"), "")
-    if code.startswith("AccessDenied"):
+    if code.startswith("AccessDenied") or code == "UnauthorizedOperation":  # The latter is EC2's.
         hint = denied or f"allow iam:{error.operation_name} to the identity that xgrant uses in this account"
         if not denied and "explicit deny in an identity-based policy" in error.response["Error"].get("Message", ""):
             # By a policy of its own, or since somebody has revoked its sessions: then it shall not go on by itself.

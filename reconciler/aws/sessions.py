@@ -47,24 +47,26 @@ class Connections:
         """
         return self._client("iam", account)
 
-    def once_more(self, account: Account, work: Callable[[IAMClient], T]) -> T:
+    def once_more(self, account: Account, work: Callable[[Any], T], service: str = "iam", region: str = "") -> T:
         """Return what work does with a client; it is done once more where the session of a role has ended early.
+
+        The client is one for IAM, unless another service is named; in the region of IAM, unless one is named.
 
         Raises:
             AwsError: as `client`, and that of `work`.
 
         """
         try:
-            with self.client(account) as iam:
-                return work(iam)
+            with self._client(service, account, region) as client:
+                return work(client)
         except AwsError as error:
             if account.access.role is None or ended_early(error, account.access.role) is None:
                 raise
-        with self.client(account) as iam:
-            return work(iam)
+        with self._client(service, account, region) as client:
+            return work(client)
 
     def cloudtrail(self, account: Account, region: str) -> AbstractContextManager[Any]:
-        """Return what yields a client for CloudTrail in a region; as `client`, but whose it is is not asked."""
+        """Return what yields a client for CloudTrail in a region; as `client`."""
         return self._client("cloudtrail", account, region)
 
     def identity(self, account: Account) -> str:
@@ -82,7 +84,7 @@ class Connections:
         def fetch(old: Keys | None) -> Keys:
             found = self._credentials.keys(account, old)
             # A role that is assumed is one of the account by its very ARN; of all others AWS has to say it.
-            if old is None and service == "iam" and account.access.role is None:
+            if old is None and service not in ("organizations", "sts") and account.access.role is None:
                 self._check(account)
             return found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.aws.errors import aws_errors
 from reconciler.aws.sessions import Connections
-from reconciler.model import Account
+from reconciler.model import CURRENT_TIME, Account
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -33,7 +33,7 @@ class Simulator:
 
         """
         entries: list[Any] = [
-            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": _type_of(value)}
+            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": _type_of(key, value)}
             for key, value in context.items()
         ]
 
@@ -63,5 +63,5 @@ class Simulator:
         return self._connections.once_more(account, ask)
 
 
-def _type_of(value: str) -> str:
-    return "boolean" if value in ("true", "false") else "string"
+def _type_of(key: str, value: str) -> str:
+    return "date" if key == CURRENT_TIME else "boolean" if value in ("true", "false") else "string"

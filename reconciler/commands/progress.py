@@ -9,7 +9,7 @@ import threading
 from datetime import UTC, datetime
 
 from reconciler.commands.output import painter, warn
-from reconciler.events import AccountRead, Called, Listed, Notice, Retried
+from reconciler.events import AccountRead, Called, EventsRead, Listed, Notice, Retried
 from reconciler.model import Event, StepEnded, StepStarted, WaveStarted
 from reconciler.render.escape import escape
 from reconciler.render.outcomes import event_line
@@ -38,6 +38,8 @@ class Progress:
         match notice:
             case AccountRead():
                 self._counted(f"{notice.number} of {notice.total} accounts read", notice.number, notice.total)
+            case EventsRead() if self._in_place:
+                self._status(f"{notice.events} events read, {notice.number} {notice.places} done")
             case Listed() if self._tells("info"):
                 old = f", as listed {notice.age / 60:.0f} min ago" if notice.age else ""
                 more = " and more" if len(notice.unused) > _FEW else ""

@@ -57,10 +57,10 @@ def trails(account: str, found: Sequence[Trail]) -> Iterator[Ailment]:
         return
     logging = [one for one in found if one.logging]
     if not logging:
-        what = f"its trails are off: {', '.join(one.name for one in found)}" if found else "it has no trail"
+        what = f"its trails are off: {_names(found)}" if found else "it has no trail"
         yield _ailment("XG310", account, what, "make a trail for all regions, or of the organization, and start it")
         return
-    names = ", ".join(one.name for one in logging)
+    names = _names(logging)
     if not any(one.all_regions for one in logging):
         yield _ailment("XG311", account, f"no trail that is on has all regions: {names}", "make it one for all regions")
     elif not any(one.reads for one in logging):
@@ -73,6 +73,10 @@ def trails(account: str, found: Sequence[Trail]) -> Iterator[Ailment]:
             "XG312", account, f"no single trail that is on has all regions and management events that read: {names}",
             "let one trail have both",
         )  # fmt: skip
+
+
+def _names(found: Iterable[Trail]) -> str:
+    return ", ".join(f"{one.name} (of the organization)" if one.organization else one.name for one in found)
 
 
 def unseen(account: str, why: str) -> Ailment:

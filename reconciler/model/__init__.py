@@ -56,6 +56,7 @@ from reconciler.model.resources import (
 from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status, StepEnded, StepStarted, WaveStarted
 from reconciler.model.session import SESSION_VARIABLES, Identity, Session, SessionRequest, Wish
 from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, UnresolvedError
+from reconciler.model.usage import AccountUse, RoleUse
 from reconciler.model.verification import UNSEEN, Check, Door, Probe, Side, Verdict, Verification, Way
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "Access",
     "Account",
     "AccountFacts",
+    "AccountUse",
     "Action",
     "Address",
     "Ailment",
@@ -101,6 +103,7 @@ __all__ = [
     "Resource",
     "Result",
     "Role",
+    "RoleUse",
     "Rollout",
     "Scope",
     "Session",

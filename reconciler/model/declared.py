@@ -239,6 +239,14 @@ class Grant:
         """Return whether the grant has come to its end."""
         return self.expires is not None and self.expires <= now
 
+    def out_of_force(self, now: int) -> str:
+        """Say why it lets nobody in at a moment; empty where it does."""
+        if self.expired(now):
+            return f"the grant has expired at {instant_text(self.expires or 0)}"
+        if self.starts is not None and now < self.starts:
+            return f"the grant begins at {instant_text(self.starts)}"
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

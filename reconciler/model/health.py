@@ -47,8 +47,8 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What was looked at and what was found. `unread` says by account why nothing is known of it."""
+    """What was looked at, accounts with their ids, and what was found. `unread` says why nothing is known of one."""
 
-    accounts: tuple[str, ...]
+    accounts: Mapping[str, str]
     ailments: tuple[Ailment, ...]
     unread: Mapping[str, str]

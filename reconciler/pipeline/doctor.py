@@ -82,7 +82,7 @@ def diagnose(manifest: Manifest, notify: Callable[[Notice], None]) -> Diagnosis:
             found += several
     unread = {name: facts.error for name, facts in live.facts.items() if facts.error}
     ordered = sorted(found, key=lambda one: (_ORDER.index(one.severity), one.account, one.rule))
-    return Diagnosis(tuple(account.name for account in accounts), tuple(ordered), unread)
+    return Diagnosis({account.name: account.id for account in accounts}, tuple(ordered), unread)
 
 
 def _account(account: Account, practice: _Practice) -> Iterator[Ailment]:

@@ -10,6 +10,7 @@ from reconciler.desired import role_address
 from reconciler.errors import AwsError
 from reconciler.events import Notice
 from reconciler.model import (
+    CURRENT_TIME,
     Account,
     AccountFacts,
     Check,
@@ -29,6 +30,7 @@ from reconciler.model import (
 from reconciler.pipeline.use import groups_of
 from reconciler.policy.decisions import decided
 from reconciler.policy.document import PolicyDocument
+from reconciler.policy.instants import instant_text
 from reconciler.policy.permission_sets import permission_set_of
 from reconciler.policy.sessions import ASSUME, further_actions
 from reconciler.use import Use
@@ -46,7 +48,7 @@ _NOBODY = Identity("", "")
 class Evidence:
     """All that one verification knows: the manifests, what was read, and AWS's simulator. Safe for threads.
 
-    `refused` says by account why its simulator may not be asked.
+    `now` is the moment at which it is asked. `refused` says by account why its simulator may not be asked.
     """
 
     manifest: Manifest
@@ -54,6 +56,7 @@ class Evidence:
     wanted: State
     simulator: Simulator
     notify: Callable[[Notice], None]
+    now: int
     refused: dict[str, str] = field(default_factory=dict)
 
     def groups(self, found: Sequence[Use], who: Identity, caller: Caller) -> frozenset[str] | None:
@@ -90,7 +93,7 @@ class Evidence:
         wanted = self._role(use, self.wanted)
         assert wanted is not None  # every grant wants one
         account = use.target if principal is None else self.manifest.accounts[principal.account]
-        return trust_side(use, principal, account, wanted, self._role(use, self.live.state))
+        return trust_side(use, principal, account, wanted, self._role(use, self.live.state), self.now)
 
     def stranger(self, use: Use, who: Identity) -> tuple[Side, Side]:
         """Return both sides for somebody whom the grant need not name."""
@@ -104,24 +107,29 @@ class Evidence:
         if why := self._unread(use.target.name):
             return caller, Side(None, Way.DOCUMENTS, why)
         return caller, trust_of_stranger(
-            use, who, arn or who.arn, use.target.partition, self._role(use, self.live.state)
+            use, who, arn or who.arn, use.target.partition, self._role(use, self.live.state), self.now
         )
 
     def door(
         self, use: Use, who: str, caller: Side, trust: Side, *, meant: bool = True, session: Session | None = None,
         notes: tuple[str, ...] = (),
     ) -> Door:  # fmt: skip
-        """Return a door with all that is known of the role behind it; tried by a session, if there is one."""
+        """Return a door with all that is known of the role behind it; tried by a session, if there is one.
+
+        Nobody is meant to get in while the grant is not in force.
+        """
+        if over := use.grant.out_of_force(self.now):
+            meant, notes = False, (*notes, over)
         wanted, live = self._role(use, self.wanted), self._role(use, self.live.state)
         if self._unread(use.target.name) or wanted is None or live is None or not meant:
             return Door(use.label, who, "", meant, caller, trust, notes=notes)
-        mine = role_documents(wanted, self.wanted)
+        mine = role_documents(wanted, self.wanted, ends=False)
         probes, left = granted(mine)
         if use.grant.managed_policies:
             left = (*left, "what its managed policies allow beyond is not tried")
         else:
             probes = (*probes, *forbidden(mine, probes))
-        checks, why = self._checks(use, probes, role_documents(live, self.live.state))
+        checks, why = self._checks(use, probes, role_documents(live, self.live.state, ends=False))
         if session is not None:
             checks |= self._tried(use, probes, session, mine)
         wider, narrower = compared(wanted, self.wanted, live, self.live.state)
@@ -131,7 +139,7 @@ class Evidence:
     def _simulated(self, use: Use, account: Account, arn: str) -> Side | str:
         """Return what the simulator says of the caller's side, or why it does not."""
         wanted = (ASSUME, *further_actions(use.grant.conditions))
-        found = self._ask(account, arn, wanted, use.role_arn, _context(use))
+        found = self._ask(account, arn, wanted, use.role_arn, self._context(use))
         if isinstance(found, str):
             return found
         lacking = [action for action in wanted if not found.get(action)]
@@ -147,7 +155,7 @@ class Evidence:
             by_resource.setdefault(probe.resource, []).append(probe)
         checks: dict[Probe, Check] = {}
         for resource, several in by_resource.items():
-            found = self._ask(use.target, use.role_arn, [one.action for one in several], resource, {})
+            found = self._ask(use.target, use.role_arn, [one.action for one in several], resource, self._time())
             for one in several:
                 if isinstance(found, str):
                     checks[one] = Check(one, decided(documents, one.action, resource), Way.DOCUMENTS)
@@ -186,6 +194,20 @@ class Evidence:
                 self.refused[account.name] = why
             return why
 
+    def _context(self, use: Use) -> dict[str, str]:
+        """Return what a request has that does all that the grant demands."""
+        conditions = use.grant.conditions
+        known = {
+            "aws:MultiFactorAuthPresent": "true" if demands_mfa(conditions) else "",
+            "sts:ExternalId": value_for(conditions, "sts:externalid", _NOBODY),
+            "sts:SourceIdentity": value_for(conditions, "sts:sourceidentity", _NOBODY),
+            "sts:RoleSessionName": value_for(conditions, "sts:rolesessionname", _NOBODY),
+        }
+        return {key: value for key, value in known.items() if value} | self._time()
+
+    def _time(self) -> dict[str, str]:
+        return {CURRENT_TIME: instant_text(self.now)}
+
     def _role(self, use: Use, state: State) -> Role | None:
         found = state.get(role_address(use.grant))
         return found if isinstance(found, Role) else None
@@ -215,15 +237,3 @@ def _arns(principal: Principal, facts: AccountFacts) -> tuple[str, ...]:
         return tuple(sorted(arn for arn in roles if permission_set_of(arn) == principal.name))
     found = facts.principals.get((principal.kind, principal.name.casefold()))
     return (found,) if found else ()
-
-
-def _context(use: Use) -> dict[str, str]:
-    """Return what a request has that does all that the grant demands."""
-    conditions = use.grant.conditions
-    known = {
-        "aws:MultiFactorAuthPresent": "true" if demands_mfa(conditions) else "",
-        "sts:ExternalId": value_for(conditions, "sts:externalid", _NOBODY),
-        "sts:SourceIdentity": value_for(conditions, "sts:sourceidentity", _NOBODY),
-        "sts:RoleSessionName": value_for(conditions, "sts:rolesessionname", _NOBODY),
-    }
-    return {key: value for key, value in known.items() if value}

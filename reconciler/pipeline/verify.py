@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler.desired import desired_state, role_address
@@ -15,6 +16,7 @@ from reconciler.model import (
     Identity,
     Manifest,
     Principal,
+    PrincipalKind,
     Scope,
     Session,
     Side,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 Notify = Callable[[Notice], None]
 
+_NOT_CHOSEN = "the grant is for the whole account, whose own policies do not let it in"
 _MFA = "it demands MFA, and no code is asked for here: tried without credentials"
 
 
@@ -57,8 +60,9 @@ class _Refusal:
 
 
 def verify(
-    paths: Sequence[str], named: Sequence[str], profiles: Sequence[str], *, ask_code: AskCode, notify: Notify
-) -> Verification:
+    paths: Sequence[str], named: Sequence[str], profiles: Sequence[str], *, ask_code: AskCode, notify: Notify,
+    now: datetime,
+) -> Verification:  # fmt: skip
     """Return what is found of the grants that are named, `GRANT` or `GRANT@account`; of all if none is.
 
     The credentials of `profiles` are tried on each of them, whether it names who they are or not; `ask_code` asks for
@@ -79,7 +83,7 @@ def verify(
     connections = Connections(manifest.stack, notify)
     live = with_arns(AwsReader(connections).read(_scope(manifest, found)))
     wanted = desired_state(manifest.grants, manifest.accounts, stack=manifest.stack)
-    evidence = Evidence(manifest, live, wanted, Simulator(connections), notify)
+    evidence = Evidence(manifest, live, wanted, Simulator(connections), notify, int(now.timestamp()))
     partition = found[0].target.partition  # A stack is of one, as a grant is.
     ask = checked(ask_code)
     testers = [_tester(profile, Caller(profile, partition, notify, ask), found, evidence) for profile in profiles]
@@ -126,11 +130,14 @@ def _doors(use: Use, testers: Sequence[_Tester], evidence: Evidence) -> Iterator
 
 
 def _who_it_is(use: Use, tester: _Tester, evidence: Evidence) -> tuple[Principal, ...]:
+    """Return which principals of a grant a profile is; a whole account stays to be looked at by itself."""
     accounts = evidence.manifest.accounts
     return tuple(
         one
         for one in use.grant.principals
-        if accounts[one.account].id == tester.who.account and is_principal(one, tester.who, tester.groups)
+        if accounts[one.account].id == tester.who.account
+        and one.kind is not PrincipalKind.ACCOUNT
+        and is_principal(one, tester.who, tester.groups)
     )
 
 
@@ -148,6 +155,8 @@ def _tried(use: Use, tester: _Tester, principals: Sequence[Principal], evidence:
             found = _looked_at(use, principals[0], evidence)
         else:
             caller, trust = evidence.stranger(use, tester.who)
+            if meant is None:
+                caller = Side(None, Way.DOCUMENTS, "whether it is of a group of the grant nobody can see from here")
             found = evidence.door(use, tester.who.arn, caller, trust, meant=meant is not False)
         return replace(found, profile=tester.profile, notes=(f"no session was tried: {result}", *found.notes))
     who = label_of(principals[0]) if principals else tester.who.arn
@@ -160,13 +169,24 @@ def _tried(use: Use, tester: _Tester, principals: Sequence[Principal], evidence:
         unknown = Side(None, Way.SESSION, f"{result.why}; whether it should be let in nobody can see from here")
         found = evidence.door(use, who, unknown, unknown)
     elif meant and principals:
-        looked = _looked_at(use, principals[0], evidence)
-        # What is seen without a session says which side it is.
-        known = looked.caller.allowed is False or looked.trust.allowed is False
-        found = looked if known else replace(looked, trust=refused)
+        found = _with_side(_looked_at(use, principals[0], evidence), refused)
+    elif meant:
+        caller, _ = evidence.stranger(use, tester.who)
+        let_in = caller.allowed is not False  # Of a whole account its own policies choose.
+        found = evidence.door(use, who, caller, refused, meant=let_in, notes=() if let_in else (_NOT_CHOSEN,))
     else:
         found = evidence.door(use, who, refused, Side(None, Way.SESSION, ""), meant=False)
     return replace(found, profile=tester.profile)
+
+
+def _with_side(looked: Door, refused: Side) -> Door:
+    """Return the door that a session was refused at, with the side that refuses as far as it is seen without one."""
+    if looked.caller.allowed is False or looked.trust.allowed is False:
+        return looked
+    if looked.caller.allowed:
+        why = "AWS refuses a session, and the caller's policies allow it: this side does, or the organization"
+        return replace(looked, trust=Side(False, Way.SESSION, why))
+    return replace(looked, trust=refused)
 
 
 def _session(use: Use, tester: _Tester, evidence: Evidence, *, meant: bool) -> Session | _Refusal | str:

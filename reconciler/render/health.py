@@ -8,20 +8,23 @@ from dataclasses import asdict
 from reconciler.model import Diagnosis, Severity
 from reconciler.render.data import dumps
 from reconciler.render.escape import escape
+from reconciler.render.fold import folded_texts
+from reconciler.wording import few
 
 FORMAT = "1.0"
 
 
 def diagnosis_text(found: Diagnosis) -> str:
-    """Return each ailment with why it matters and what to do, and a summary; ends with a line break."""
+    """Return each ailment with why it matters and what to do, and a summary; ends with a line break.
+
+    What is the same in several accounts is told once, with `${account.id}` and `${account.name}` for their own.
+    """
     lines: list[str] = []
-    for one in found.ailments:
-        where = f"account {one.account}: " if one.account else ""
-        lines += [
-            f"{one.severity} {one.rule}: {where}{one.message}",
-            f"  why: {one.why}",
-            f"  what to do: {one.way_out}",
-        ]
+    told = ((one.account, (f"{one.severity} {one.rule}", one.message, one.why, one.way_out)) for one in found.ailments)
+    for (title, message, why, way_out), accounts in folded_texts(told, found.accounts):
+        several = f"{len(accounts)} accounts ({few(accounts)}): " if len(accounts) > 1 else ""
+        where = several or "".join(f"account {name}: " for name in accounts)
+        lines += [f"{title}: {where}{message}", f"  why: {why}", f"  what to do: {way_out}"]
     counts = Counter(one.severity for one in found.ailments)
     said = ", ".join(
         f"{counts[level]} {level}{'' if counts[level] == 1 else 's'}" for level in Severity if counts[level]

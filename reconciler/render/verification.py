@@ -39,17 +39,18 @@ def verification_json(found: Verification) -> str:
 
 def _door(door: Door) -> Iterator[str]:
     by = f" (profile {door.profile})" if door.profile else ""
-    ways = f", by {' and '.join(door.ways())}" if door.ways() else ""
+    ways = f", by {', '.join(door.ways())}" if door.ways() else ""
     yield f"{door.grant}: {door.who}{by}: {door.verdict()}{ways}"
     for name, side in (("caller's side", door.caller), ("role's side", door.trust)):
         if side.why and side.allowed is not True:
-            yield f"  {name}: {side.why}"
+            whole = side.way is Way.SESSION and not door.meant
+            yield f"  {side.why if whole else f'{name}: {side.why}'}"
     if not door.meant and door.verdict() is Verdict.WIDER:
-        yield "  no grant names it, and it gets in"
+        yield "  it gets in, and is not meant to"
     tried = [check for check in door.checks if check.allowed is not None]
     fine = Counter(check.probe.meant for check in tried if check.allowed == check.probe.meant)
     if tried:
-        yield f"  {fine[True]} granted requests are allowed, {fine[False]} others are refused"
+        yield f"  granted and allowed: {fine[True]}; not granted and refused: {fine[False]}"
     yield from (f"  {_check(check)}" for check in door.checks if check.allowed != check.probe.meant)
     yield from (f"  wider: {one}" for one in door.wider)
     yield from (f"  narrower: {one}" for one in door.narrower)

@@ -78,6 +78,12 @@ PERMISSIONS = {
             ],
             "Resource": "*",
         },
+        {
+            "Sid": "Audit",
+            "Effect": "Allow",
+            "Action": ["cloudtrail:LookupEvents", "ec2:DescribeRegions"],
+            "Resource": "*",
+        },
     ],
 }  # fmt: skip
 """What xgrant needs in an account; the README shows the same document."""

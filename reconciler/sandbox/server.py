@@ -21,6 +21,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from reconciler.sandbox.emulator import emulator
+from reconciler.sandbox.strict import simulator
 from reconciler.sandbox.strict.layer import Strict
 from reconciler.sandbox.strict.wire import (
     CREDENTIAL,
@@ -28,8 +29,10 @@ from reconciler.sandbox.strict.wire import (
     Environ,
     RefusedError,
     parameters_of,
+    read_request,
     refusal,
 )
+from reconciler.sandbox.trail import HISTORY, History, Writing
 
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]+/([^/]+)/aws4_request")
 _STS_VERSION = "2011-06-15"
@@ -89,6 +92,26 @@ class Recorder:
         return [call for (call,) in calls]
 
 
+class _Simulating:
+    """A WSGI layer that answers what moto does not know, and verify asks."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Serve one request."""
+        access_key, service = environ.get(CREDENTIAL, ("", ""))
+        if service != "iam" or parameters_of(environ).get("Action") != simulator.OPERATION:
+            return self._application(environ, start_response)
+        account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(access_key)
+        request = read_request(environ, account, service, access_key)
+        try:
+            reply = simulator.answer(request, enforcing=settings.INITIAL_NO_AUTH_ACTION_COUNT == 0)
+        except RefusedError as error:
+            reply = refusal(error)
+        return reply.send(start_response)
+
+
 def counted(calls: Iterable[Call]) -> Counter[str]:
     """Return how often each operation was called."""
     return Counter(call.operation for call in calls)
@@ -106,7 +129,7 @@ class Sandbox:
         self._aws_policies = aws_policies
         moto = emulator()
         self._strict = Strict(moto, seed) if strict else None
-        self.recorder = Recorder(self._strict or moto)
+        self.recorder = Recorder(Writing(self._strict or _Simulating(moto)))
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self.recorder, threaded=True, request_handler=_QuietHandler
         )
@@ -129,6 +152,11 @@ class Sandbox:
             raise ValueError("this sandbox is not strict")
         return self._strict
 
+    @property
+    def history(self) -> History:
+        """Return what CloudTrail knows of all accounts."""
+        return HISTORY
+
     def __enter__(self) -> Sandbox:
         self._thread.start()
         self.reset()
@@ -150,6 +178,7 @@ class Sandbox:
         os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true" if self._aws_policies else "false"
         if self._strict is not None:
             self._strict.clear()
+        HISTORY.clear()
         self.recorder.take()
 
     def enforce(self, *, on: bool) -> None:

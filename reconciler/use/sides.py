@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from reconciler.model import (
@@ -18,6 +19,7 @@ from reconciler.model import (
     Way,
     Wish,
 )
+from reconciler.ownership import EXPIRY_POLICY
 from reconciler.policy.arn import root_arn
 from reconciler.policy.case import fold
 from reconciler.policy.decisions import beyond, meanings
@@ -57,30 +59,33 @@ def caller_side(use: Use, principal: Principal, state: State, facts: AccountFact
     return Side(True, Way.DOCUMENTS, "its caller policy allows it")
 
 
-def trust_side(use: Use, principal: Principal | None, account: Account, desired: Role, live: Role | None) -> Side:
-    """Return whether the trust policy of the role that stands lets in who the manifest means.
+def trust_side(
+    use: Use, principal: Principal | None, account: Account, desired: Role, live: Role | None, now: int
+) -> Side:
+    """Return whether the trust policy of the role that stands lets in, at a moment, who the manifest means.
 
     `principal` is None where a token is what lets in; `account` is that of the principal.
     """
     if live is None:
         return Side(False, Way.DOCUMENTS, "the role is not there")
     if live.trust_policy == desired.trust_policy:
-        return Side(True, Way.DOCUMENTS, "its trust policy is the manifest's")
+        over = use.grant.out_of_force(now)
+        return Side(not over, Way.DOCUMENTS, over or "its trust policy is the manifest's")
     if principal is None:
         return Side(None, Way.DOCUMENTS, "its trust policy is not the manifest's")
     who = stand_in(principal, account)
     names = {principal.arn(account), root_arn(account.partition, account.id), account.id, "*"}
-    return _named(use, names, who, live)
+    return _named(use, names, who, live, now)
 
 
-def trust_of_stranger(use: Use, who: Identity, arn: str, partition: str, live: Role | None) -> Side:
+def trust_of_stranger(use: Use, who: Identity, arn: str, partition: str, live: Role | None, now: int) -> Side:
     """Return whether the trust policy lets in somebody, by the ARN of their user or role, whom no grant need name."""
     if live is None:
         return Side(False, Way.DOCUMENTS, "the role is not there")
-    return _named(use, {arn, who.arn, root_arn(partition, who.account), who.account, "*"}, who, live)
+    return _named(use, {arn, who.arn, root_arn(partition, who.account), who.account, "*"}, who, live, now)
 
 
-def _named(use: Use, names: set[str], who: Identity | None, live: Role) -> Side:
+def _named(use: Use, names: set[str], who: Identity | None, live: Role, now: int) -> Side:
     """Judge the statements that name somebody, by what `xgrant assume` would send for them."""
     unknown: list[str] = []
     unmet: list[str] = []
@@ -90,7 +95,7 @@ def _named(use: Use, names: set[str], who: Identity | None, live: Role) -> Side:
         trusted = ["*"] if principal == "*" else principal.get("AWS", []) if isinstance(principal, dict) else []
         if not names & set(trusted) or fold(ASSUME) not in map(fold, statement.get("Action", ())):
             continue
-        found_unmet, found_unknown = _conditions(use, who, statement.get("Condition", {}))
+        found_unmet, found_unknown = _conditions(use, who, statement.get("Condition", {}), now)
         if statement.get("Effect") == "Deny":
             denied = denied or not found_unmet
         elif not found_unmet and not found_unknown:
@@ -106,13 +111,13 @@ def _named(use: Use, names: set[str], who: Identity | None, live: Role) -> Side:
     return Side(False, Way.DOCUMENTS, why)
 
 
-def _conditions(use: Use, who: Identity | None, block: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def _conditions(use: Use, who: Identity | None, block: Mapping[str, Any], now: int) -> tuple[list[str], list[str]]:
     conditions = {operator: {key: tuple(values) for key, values in keys.items()} for operator, keys in block.items()}
     if who is None:
         words = [f"{operator} {key}" for operator, keys in conditions.items() for key in keys]
         return [], words
     serial = "arn:aws:iam::000000000000:mfa/any" if demands_mfa(use.grant.conditions) and who.user() else None
-    request = request_for(use, who, Wish(use.label, mfa_serial=serial))
+    request = replace(request_for(use, who, Wish(use.label, mfa_serial=serial)), at=now)
     found = judged(conditions, request, who)
     return [*found.unmet], [*found.unknown]
 
@@ -126,10 +131,14 @@ def _packed(principal: Principal, state: State) -> Iterator[PolicyDocument]:
             yield found.document
 
 
-def role_documents(role: Role, state: State) -> tuple[PolicyDocument, ...]:
-    """Return what a role is allowed by documents that are known: its inline policies, and managed ones of the stack."""
+def role_documents(role: Role, state: State, *, ends: bool = True) -> tuple[PolicyDocument, ...]:
+    """Return what a role is allowed by documents that are known: its inline policies, and managed ones of the stack.
+
+    Without `ends` the policy is left out that denies everything once the grant has expired.
+    """
+    inline = (document for name, document in role.inline_policies.items() if ends or name != EXPIRY_POLICY)
     parts = (found for found in state.values() if isinstance(found, ManagedPolicy) and found.grant)
-    return (*role.inline_policies.values(), *(one.document for one in parts if one.arn in role.managed_policies))
+    return (*inline, *(one.document for one in parts if one.arn in role.managed_policies))
 
 
 def compared(desired: Role, wanted: State, live: Role, standing: State) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -260,6 +260,17 @@ def test_it_is_told_in_words(world: World, xgrant: Run) -> None:
     assert result.code == 2
 
 
+def test_what_is_wrong_in_several_accounts_is_told_once(world: World, xgrant: Run) -> None:
+    world.sandbox.strict.quotas.update({account: {"RolesQuota": 1} for account in (SOURCE, TARGET)})
+    for account in (SOURCE, TARGET):
+        root_client(world.sandbox, "cloudtrail", account).delete_trail(Name="all")
+    examined(world, xgrant)
+    lines = xgrant("doctor", "grants.yaml").out.splitlines()
+    assert lines[0] == "warning XG310: 2 accounts (dev, storage): it has no trail"
+    assert lines[3] == "warning XG320: 2 accounts (dev, storage): 2 of 1 roles are used (200%)"
+    assert lines[-1] == "2 accounts looked at: 4 warnings."
+
+
 def test_the_permissions_that_are_asked_about_are_those_of_the_readme() -> None:
     document: Any = PERMISSIONS
     stated = {statement["Sid"]: set(statement["Action"]) for statement in document["Statement"]}
@@ -269,7 +280,8 @@ def test_the_permissions_that_are_asked_about_are_those_of_the_readme() -> None:
     assert stated == {
         "Read": read,
         "Look": set(permissions.LOOK),
-        "TargetAccount": {*permissions.ROLE, permissions.INSTANCE_PROFILE},
+        "Audit": set(permissions.AUDIT),
+        "TargetAccount": {*permissions.ROLE, "iam:RemoveRoleFromInstanceProfile"},
         "SourceAccount": caller,
         "ManagedPolicies": {*permissions.MANAGED_POLICY, *attach},
     }

@@ -133,3 +133,24 @@ def test_the_sandbox_listens_on_loopback_only() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "127.0.0.1\n"
+
+
+def test_the_sandbox_that_is_not_strict_answers_the_simulator_too() -> None:
+    code = """
+from reconciler.sandbox.scenario import SOURCE, seed
+from reconciler.sandbox.server import Sandbox
+
+with Sandbox(aws_policies=False) as sandbox:
+    scenario = seed(sandbox)
+    sandbox.enforce(on=True)
+    for who in ("dev-admin", "alice"):
+        try:
+            found = scenario.client("iam", who).simulate_principal_policy(
+                PolicySourceArn=f"arn:aws:iam::{SOURCE}:user/dev-admin", ActionNames=["iam:GetRole"]
+            )
+            print(found["EvaluationResults"][0]["EvalDecision"])
+        except Exception as error:
+            print(error.response["Error"]["Code"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "allowed\nAccessDenied\n"

@@ -123,8 +123,8 @@ def test_what_was_found_is_told_in_words_with_what_was_not_seen_and_no_credentia
     assert result.code == 0
     lines = result.out.splitlines()
     assert lines[:2] == [
-        "shared-bucket-read: dev/group/developers (profile alice): open, by session and simulation",
-        "  2 granted requests are allowed, 2 others are refused",
+        "shared-bucket-read: dev/group/developers (profile alice): open, by session, simulation",
+        "  granted and allowed: 2; not granted and refused: 2",
     ]
     assert "Not seen by simulation: policies of the organization (SCPs, RCPs)" in result.out
     assert lines[-1] == "2 doors: 1 open, 1 refused as meant."
@@ -240,7 +240,7 @@ def test_somebody_whom_no_grant_names_and_who_gets_in_is_wider_than_meant(world:
     )
     bob, rest = world.doors("--as", "bob", code=2)
     assert (bob["verdict"], bob["ways"], rest["verdict"]) == ("wider than meant", ["session"], "open")
-    assert "no grant names it, and it gets in" in world.run("verify", "--manifest", EXAMPLE, "--as", "bob").out
+    assert "it gets in, and is not meant to" in world.run("verify", "--manifest", EXAMPLE, "--as", "bob").out
 
 
 def test_an_account_that_cannot_be_read_leaves_its_side_unknown(world: World) -> None:
@@ -252,12 +252,102 @@ def test_an_account_that_cannot_be_read_leaves_its_side_unknown(world: World) ->
     assert (alice["verdict"], alice["ways"]) == ("open", ["session"])
 
 
+@pytest.mark.parametrize(
+    ("key", "says", "profiles"),
+    [("expires", "the grant has expired at 2020-01-01T00:00:00Z", ["--as", "alice"]),
+     ("starts", "the grant begins at 2099-01-01T00:00:00Z", [])],
+)  # fmt: skip
+def test_of_a_grant_that_is_not_in_force_nobody_is_meant_to_get_in(
+    world: World, tmp_path: Path, key: str, says: str, profiles: list[str]
+) -> None:
+    day = says.rsplit(" ", 1)[-1][:10]
+    timed = tmp_path / "timed.yaml"
+    timed.write_text(EXAMPLE.read_text().replace("    description:", f'    {key}: "{day}"\n    description:', 1))
+    result = world.run("verify", "--manifest", timed, *profiles)
+    assert (result.code, says in result.out) == (2, True)
+    assert "wider than meant" in result.out
+    world.break_(BROKEN["the role is gone"].how)
+    assert "refused as meant" in world.run("verify", "--manifest", timed, *profiles).out
+
+
+def test_of_a_whole_account_its_own_policies_choose_who_gets_in(world: World, tmp_path: Path) -> None:
+    whole = tmp_path / "whole.yaml"
+    whole.write_text(EXAMPLE.read_text().replace("groups: [developers]", "entire_account: true"))
+    world.sandbox.enforce(on=False)
+    assert world.run("apply", whole, "--auto-approve", "--no-verify").code == 0
+    own = policy(Action="sts:AssumeRole", Resource=ROLE_ARN)
+    world.iam(SOURCE).put_user_policy(UserName="bob", PolicyName="own", PolicyDocument=own)
+    world.sandbox.enforce(on=True)
+    result = world.run("verify", "--manifest", whole, "--as", "alice", "--as", "bob")
+    user = f"shared-bucket-read: arn:aws:iam::{SOURCE}:user"
+    assert f"{user}/alice (profile alice): refused as meant, by session, simulation" in result.out
+    assert f"{user}/bob (profile bob): open, by session, simulation" in result.out
+    assert "shared-bucket-read: dev/all: open, by simulation, documents" in result.out
+    assert result.code == 0
+
+
+CALLERS = """\
+version: 1
+stack: platform
+grants:
+  jobs:
+    from: {oidc: {provider: token.actions.githubusercontent.com, subject: "repo:acme/site:ref:refs/heads/main"}}
+    to: {account: storage}
+    permissions: [{actions: s3:PutObject, resources: "arn:aws:s3:::site/*"}]
+  sets:
+    from: {account: dev, permission_sets: [Data]}
+    to: {account: storage}
+    permissions: [{actions: "sqs:*", resources: "*"}]
+  elsewhere:
+    from: {account: dev, users: [alice]}
+    to: {account: vendor}
+"""
+
+
+def test_callers_of_other_kinds_and_accounts_of_others_are_looked_at_as_far_as_they_can_be(
+    world: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "callers.yaml"
+    vendor = '  vendor: {id: "555555555555", managed: false}\n\ndefaults:'
+    example = EXAMPLE.read_text().replace("\ndefaults:", vendor, 1)
+    file.write_text(example + CALLERS.split("grants:\n", 1)[1])
+    world.sandbox.enforce(on=False)
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}],
+    }
+    world.sandbox.strict.add_protected_role(
+        SOURCE, "AWSReservedSSO_Data_0123456789abcdef", "/aws-reserved/sso.amazonaws.com/", json.loads(trust()),
+        allows=document,
+    )  # fmt: skip
+    assert world.run("apply", file, "--auto-approve", "--no-verify").code == 0
+    world.sandbox.enforce(on=True)
+    result = world.run("verify", "--manifest", file)
+    assert "jobs: whoever has a token of token.actions.githubusercontent.com: open, by simulation" in result.out
+    assert "sets: dev/permission set/Data: open, by simulation, documents" in result.out
+    assert "elsewhere: dev/user/alice: unknown, by simulation\n  role's side: account vendor is not" in result.out
+    assert result.code == 0
+    refused = world.run("verify", "elsewhere", "--manifest", file, "--as", "alice")
+    assert (refused.code, "this side does, or the organization" in refused.out) == (2, True)
+
+
+def test_a_grant_with_an_end_is_verified_as_others_are(world: World, tmp_path: Path) -> None:
+    timed = tmp_path / "timed.yaml"
+    timed.write_text(EXAMPLE.read_text().replace("    description:", '    expires: "2099-01-01"\n    description:', 1))
+    world.sandbox.enforce(on=False)
+    assert world.run("apply", timed, "--auto-approve", "--no-verify").code == 0
+    world.sandbox.enforce(on=True)
+    for profiles in ([], ["--as", "alice"]):
+        result = world.run("verify", "--manifest", timed, *profiles)
+        assert (result.code, "granted and allowed: 2; not granted and refused: 2" in result.out) == (0, True)
+
+
 def test_a_grant_that_demands_mfa_is_looked_at_without_a_session(world: World) -> None:
     more = Path("more.yaml")
     more.write_text(MFA)
     result = world.run("verify", "with-mfa", "--manifest", EXAMPLE, "--manifest", more, "--as", "alice", "--as", "bob")
     assert result.code == 0
-    assert "with-mfa: dev/user/alice (profile alice): open, by simulation and documents" in result.out
+    assert "with-mfa: dev/user/alice (profile alice): open, by simulation, documents" in result.out
     assert "no session was tried: MFA missing" in result.out
     assert f"with-mfa: arn:aws:iam::{SOURCE}:user/bob (profile bob): refused as meant, by" in result.out
 

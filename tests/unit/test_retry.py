@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -167,3 +169,20 @@ def test_a_policy_that_a_lost_answer_has_made_is_known_by_its_path_and_name() ->
     memory.note_repeated("a", "CreatePolicy", {"PolicyName": "P", "Path": "/x/"}, "EntityAlreadyExists")
     assert memory.holds(When.MADE, "a", asked)
     assert not memory.holds(When.MADE, "b", asked)
+
+
+def test_a_pace_with_a_floor_never_asks_twice_within_it_however_fast_or_late_anybody_is(clock: Clock) -> None:
+    pace = Pace(0.55)
+    sent: list[float] = []
+    for number in range(30):
+        pace.wait()
+        clock.now += 0.2 * (number % 2)  # what it takes to sign
+        pace.sent()
+        sent.append(clock.now)
+        if number % 7 == 0:
+            pace.slower()
+        else:
+            pace.faster()
+        clock.now += 0.9 * (number % 3)  # what the answer takes
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
+    assert min(gaps) >= 0.55 - 1e-6

@@ -22,7 +22,7 @@ _CHAINED = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class _Caller:
+class Caller:
     """Who asks: the ARN of the user or session, the ARN and unique id of the user or role behind it."""
 
     arn: str
@@ -72,7 +72,7 @@ def check_trust(request: Request) -> None:
         raise RefusedError("AccessDenied", f"Not authorized to perform sts:{request.operation}")
     if request.operation != "AssumeRole":
         return
-    caller = _caller(request)
+    caller = caller_of(request)
     if caller is None:
         return  # moto refuses an access key that it does not know
     caller = replace(caller, mfa=_device_answers(caller, request))
@@ -87,22 +87,23 @@ def check_trust(request: Request) -> None:
 
 def who_asks(request: Request) -> Any | None:
     """Return the user or role that signs a request; None of a key that nobody has."""
-    caller = _caller(request)
+    caller = caller_of(request)
     return None if caller is None else accounts.principal_with_arn(caller.entity_arn)
 
 
-def _caller(request: Request) -> _Caller | None:
+def caller_of(request: Request) -> Caller | None:
+    """Return who asks; None of a key that nobody has."""
     session = _session(request)
     if session is not None:
         role = accounts.principal_with_arn(session.role_arn)
-        return _Caller(session.arn, session.role_arn, "" if role is None else role.id, request.account)
+        return Caller(session.arn, session.role_arn, "" if role is None else role.id, request.account)
     for user in accounts.holders(request.account, "User").values():
         if any(key.access_key_id == request.access_key for key in user.access_keys):
-            return _Caller(user.arn, user.arn, user.id, request.account, user.mfa_devices)
+            return Caller(user.arn, user.arn, user.id, request.account, user.mfa_devices)
     return None
 
 
-def _device_answers(caller: _Caller, request: Request) -> bool:
+def _device_answers(caller: Caller, request: Request) -> bool:
     """Return whether an MFA device of the user is in the request (facts sheet 6).
 
     Any code will do but the two that the device was enabled with, since each is good once.
@@ -125,7 +126,7 @@ def _session(request: Request) -> Any | None:
     return sts_backends[request.account]["aws"].get_assumed_role_from_access_key(request.access_key)
 
 
-def _denied(role: Any, caller: _Caller, request: Request) -> str | None:
+def _denied(role: Any, caller: Caller, request: Request) -> str | None:
     """Return what a role's trust policy does not allow of what the request needs; None where it allows all."""
     document = readable(role.assume_role_policy_document)
     context = _context(caller, request)
@@ -154,13 +155,13 @@ def _has_action(statement: Mapping[str, Any], wanted: str) -> bool:
     return any(like(fold(wanted), fold(str(action))) for action in listed(statement.get("Action", [])))
 
 
-def _names(statement: dict[str, Any], caller: _Caller) -> bool:
+def _names(statement: dict[str, Any], caller: Caller) -> bool:
     # A user or role is held by its id: a namesake of one that was deleted is somebody else.
     named = ("*", caller.account, f"arn:aws:iam::{caller.account}:root", caller.entity_id, caller.arn)
     return any(principal in named for principal in aws_principals(statement))
 
 
-def _context(caller: _Caller, request: Request) -> dict[str, str | None]:
+def _context(caller: Caller, request: Request) -> dict[str, str | None]:
     tags = {f"aws:requesttag/{fold(key)}": value for key, value in request.tags()}
     return {
         "sts:externalid": request.get("ExternalId"),
@@ -172,7 +173,7 @@ def _context(caller: _Caller, request: Request) -> dict[str, str | None]:
     }
 
 
-def _further(caller: _Caller, request: Request) -> str | None:
+def _further(caller: Caller, request: Request) -> str | None:
     """Return what the caller's own policies do not allow beside AssumeRole, which moto checks."""
     entity = accounts.principal_with_arn(caller.entity_arn)
     arn, context = request.get("RoleArn") or "", _context(caller, request)

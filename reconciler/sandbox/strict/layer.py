@@ -122,9 +122,7 @@ class Strict:
         self.faults.check_named(request)
         self._check(request)
         if request.operation == simulator.OPERATION:
-            if self.enforcing:
-                simulator.check_allowed(assume.who_asks(request), request)
-            return simulator.simulate(request)
+            return simulator.answer(request, enforcing=self.enforcing)
         held: str | None = None
         if (where := _trust_parameter(request)) is not None:
             held = self.trusts.stored(request.parameters[where], self.faults.visible_as_principal)

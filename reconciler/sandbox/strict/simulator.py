@@ -10,31 +10,32 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from reconciler.policy.case import fold
-from reconciler.sandbox.strict import accounts, identity
+from reconciler.sandbox.strict import accounts, assume, identity
 from reconciler.sandbox.strict.wire import NAMESPACE, RefusedError, Reply, Request
 
 OPERATION = "SimulatePrincipalPolicy"
 
 
-def check_allowed(caller: Any, request: Request) -> None:
-    """Refuse who may not simulate: moto, which checks all other calls, does not know this one.
+def answer(request: Request, *, enforcing: bool) -> Reply:
+    """Answer a request; while permissions are enforced, of whoever may simulate.
 
     Raises:
-        RefusedError: AccessDenied, 403.
+        RefusedError: AccessDenied, 403; NoSuchEntity, 404; InvalidInput, 400.
 
     """
+    if enforcing:
+        _check_allowed(assume.who_asks(request), request)
+    return _simulated(request)
+
+
+def _check_allowed(caller: Any, request: Request) -> None:
+    """Refuse who may not: moto, which checks all other calls, does not know this one."""
     source, action = request.get("PolicySourceArn") or "", f"iam:{OPERATION}"
     if caller is None or identity.decide(request.account, caller, action, source, {}) != identity.ALLOWED:
         raise RefusedError("AccessDenied", f"The caller is not authorized to perform: {action} on resource: {source}")
 
 
-def simulate(request: Request) -> Reply:
-    """Answer a request.
-
-    Raises:
-        RefusedError: NoSuchEntity, 404; InvalidInput, 400.
-
-    """
+def _simulated(request: Request) -> Reply:
     arn = request.get("PolicySourceArn") or ""
     entity = _entity(arn)
     if entity is None or arn.split(":")[4] != request.account:
@@ -48,7 +49,7 @@ def simulate(request: Request) -> Reply:
         for resource in request.members("ResourceArns") or ["*"]:
             decision = identity.decide(request.account, entity, action, resource, context)
             lines += _member(action, resource, decision, sorted(key for key in context if context[key] is None))
-    return Reply("200 OK", [("Content-Type", "text/xml")], _answer(lines).encode())
+    return Reply("200 OK", [("Content-Type", "text/xml")], _body(lines).encode())
 
 
 def _entity(arn: str) -> Any | None:
@@ -74,7 +75,7 @@ def _member(action: str, resource: str, decision: str, missing: Iterable[str]) -
     yield "</MissingContextValues></member>"
 
 
-def _answer(lines: Iterable[str]) -> str:
+def _body(lines: Iterable[str]) -> str:
     return (
         f'<{OPERATION}Response xmlns="{NAMESPACE}"><{OPERATION}Result><IsTruncated>false</IsTruncated>'
         f"<EvaluationResults>{''.join(lines)}</EvaluationResults></{OPERATION}Result>"
