@@ -41,6 +41,9 @@ MAX_DAYS = 365
 MAX_SHARDS = 10_000
 """More parts than any stack has accounts."""
 
+LEVELS = ("advice", "warn", "deny")
+"""The levels of guardrails, the least one first."""
+
 _MODULES = {"import": "import_", "exec": "exec_", "credential-process": "credential_process"}
 """By command the module of `reconciler.commands`, where it cannot have the same name."""
 
@@ -92,6 +95,16 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     """Add the commands that only look at manifests and AWS."""
     _manifest_command(commands, "validate", "check the manifests, offline")
 
+    lint = _manifest_command(commands, "lint", "show what grants should not do, offline")
+    lint.add_argument("--level", choices=LEVELS, default="advice", help="show what is of this level or above")
+    lint.add_argument("--list", action="store_true", help="show all rules, with their levels here")
+    lint.add_argument("--explain", metavar="RULE", help="show one rule: why, what to do, and who says so")
+    lint.add_argument(
+        "--format", choices=("text", "json", "sarif", "markdown"), default="text",
+        help="default: text; markdown is for --list",
+    )  # fmt: skip
+    _analyzer(lint)
+
     plan = _manifest_command(commands, "plan", "show what apply would change; changes nothing")
     _only(plan)
     _accept(plan)
@@ -100,6 +113,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _format(plan)
     _executor(plan)
     _progress(plan)
+    _analyzer(plan)
     plan.add_argument("--destroy", action="store_true", help="plan to remove all that the stack owns")
     plan.add_argument("-o", "--out", metavar="FILE", help="also write the plan to a file, *.json, for show and apply")
     plan.add_argument(
@@ -257,6 +271,12 @@ def _use_command(commands: argparse._SubParsersAction[_Subcommand], name: str, s
     command = _command(commands, name, summary)
     _progress(command)
     return command
+
+
+def _analyzer(command: _Parser) -> None:
+    command.add_argument(
+        "--access-analyzer", action="store_true", help="also ask AWS's Access Analyzer, which may cost something"
+    )
 
 
 def _only(command: _Parser) -> None:

@@ -21,6 +21,7 @@ from reconciler.locking import LEASE
 from reconciler.model import Event, Manifest, Outcome, Plan, Result, Status, Step, StepStarted
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.executors import elsewhere
+from reconciler.pipeline.guardrails import guardrails
 from reconciler.pipeline.main_job import Request, apply_plan, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.read_back import ReadBack
 from reconciler.pipeline.shards import Elsewhere
@@ -69,7 +70,8 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
         accepted = check_accepted(arguments.accept)
         manifest = load_with_accounts(arguments.paths, shown.notice, anew=True, writing=True)
         reader, writer = aws_ports(manifest, shown.notice, workers)
-        request = Request(manifest, frozenset(arguments.only), destroy, accepted)
+        held = None if destroy else guardrails(manifest, arguments.paths, clock.now())
+        request = Request(manifest, frozenset(arguments.only), destroy, accepted, guardrails=held)
         return Job(manifest, reader, writer, lambda now: make_plan(request, reader, now=now))
 
     return carry_out(arguments, job)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from reconciler.errors import ManifestError, SeveralAccountsError, UsageError, XgrantError
-from reconciler.model import Plan
+from reconciler.model import Manifest, Plan
 from reconciler.render.escape import escape
 from reconciler.render.fold import account_meant, folded_messages
 from reconciler.render.text import Painter
@@ -99,6 +99,14 @@ def _error_lines(messages: Iterable[tuple[str, str]], ids: Mapping[str, str]) ->
     for message, accounts in folded_messages(messages, ids):
         where = f"{len(accounts)} accounts ({few(accounts)}): " if len(accounts) > 1 else ""
         yield f"xgrant: {where}{message}"
+
+
+def unresolved(manifest: Manifest) -> None:
+    """Say on stderr which grants are not looked at offline, if there are any."""
+    if manifest.unresolved:
+        names = escape(", ".join(manifest.unresolved))
+        why = "only the organization knows which accounts or tags that means; it is judged when plan asks it"
+        print(f"not resolved offline: {names}: {why}", file=sys.stderr)
 
 
 def interactive() -> bool:

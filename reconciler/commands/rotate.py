@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from reconciler.commands import DEFAULT_PATH, clock
 from reconciler.commands.apply import Job, carry_out
@@ -13,6 +14,7 @@ from reconciler.manifest import load
 from reconciler.model import Grant, Manifest
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.external_ids import rotated_external_id
+from reconciler.pipeline.guardrails import guardrails
 from reconciler.pipeline.main_job import aws_ports, check_accepted, make_plan
 from reconciler.pipeline.rotate import due, rotation
 from reconciler.pipeline.shards import Elsewhere
@@ -39,7 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not found:
             say("No role is due for rotation.")
             return 0
-        request = rotation(manifest, found, now=clock.now(), accepted=accepted)
+        held = guardrails(manifest, arguments.paths, clock.now())
+        request = replace(rotation(manifest, found, now=clock.now(), accepted=accepted), guardrails=held)
         return Job(manifest, reader, writer, lambda now: make_plan(request, reader, now=now))
 
     return carry_out(arguments, job)

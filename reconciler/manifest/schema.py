@@ -1,4 +1,4 @@
-"""The JSON Schema of a manifest file, and its errors as problems with places."""
+"""The JSON Schemas of manifest files and of policies, and their errors as problems with places."""
 
 from __future__ import annotations
 
@@ -40,34 +40,38 @@ _TYPES = {
 }
 
 
+MANIFEST, POLICIES = "schemas/manifest.schema.json", "schemas/policies.schema.json"
+"""The schemas, by their files."""
+
+
 @functools.cache
-def _schema(pointer: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(data_path("schemas/manifest.schema.json").read_text(encoding="utf-8"))
+def _schema(pointer: str, name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(data_path(name).read_text(encoding="utf-8"))
     return {"$ref": pointer, "$defs": schema["$defs"]} if pointer else schema
 
 
 @functools.cache
-def _holds(pointer: str) -> Check:
-    return holds(_schema(pointer))
+def _holds(pointer: str, name: str) -> Check:
+    return holds(_schema(pointer, name))
 
 
 @functools.cache
-def _validator(pointer: str) -> jsonschema.Draft202012Validator:
+def _validator(pointer: str, name: str) -> jsonschema.Draft202012Validator:
     # It takes a third of the time of a small validation to import, and most manifests have nothing wrong.
     import jsonschema
 
-    return jsonschema.Draft202012Validator(_schema(pointer))
+    return jsonschema.Draft202012Validator(_schema(pointer, name))
 
 
-def problems_of(source: Source, pointer: str = "") -> tuple[tuple[PathTo, Problem], ...]:
+def problems_of(source: Source, pointer: str = "", *, schema: str = MANIFEST) -> tuple[tuple[PathTo, Problem], ...]:
     """Return what the schema has against a file, each with the path to where it is wrong.
 
     `pointer` names a definition of the schema instead of the whole, like `#/$defs/policyDocument`.
     """
-    if _holds(pointer)(source.data):
+    if _holds(pointer, schema)(source.data):
         return ()
     found: list[tuple[PathTo, Problem]] = []
-    for error in _validator(pointer).iter_errors(source.data):
+    for error in _validator(pointer, schema).iter_errors(source.data):
         for leaf in _leaves(error):
             found.extend(_problems(source, leaf))
     # A key that is misspelt is not missing too, nor one that depends on a value which is refused itself.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.errors import Place
 from reconciler.model.declared import Grant, Limits, Rollout
 from reconciler.model.live import Live
 from reconciler.model.resources import Address, Resource, State, digest, resource_fingerprint
@@ -29,7 +30,8 @@ class Change:
     `attributes` names the attributes that differ. `replaces` is the address that a replacement takes away, where
     it is not the same one. `reason` says in words why, where the attributes do not. `interim` is what an update has to
     bring about first, where a part of it must be gone before another change and a part must come after it; of a role
-    that is made, what has to be there first for other roles to trust it.
+    that is made, what has to be there first for other roles to trust it. `withdrawn` are the ARNs of roles that are
+    wanted, and that a caller policy of several grants opens no more: none of them has another name now.
     """
 
     address: Address
@@ -41,6 +43,7 @@ class Change:
     replaces: Address | None = None
     reason: str = ""
     interim: Resource | None = None
+    withdrawn: tuple[str, ...] = ()
 
     def removed_address(self) -> Address:
         """Return the address at which `before` stands."""
@@ -96,7 +99,8 @@ class Severity(StrEnum):
 class Finding:
     """What a rule says of a plan. `documents` are policies that the reader needs to see, by title.
 
-    One that is `acceptable` no longer stops the plan once it is `accepted` by its rule's id.
+    One that is `acceptable` no longer stops the plan once it is `accepted` by its rule's id. `place` is where the
+    manifest says what it is about, if that is known.
     """
 
     rule: str
@@ -108,6 +112,7 @@ class Finding:
     documents: tuple[tuple[str, PolicyDocument], ...] = ()
     acceptable: bool = False
     accepted: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,8 @@ class Plan:
     The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
     `owned` is how many resources the stack owns, those included that are out of sight. Without a `rollout`, and for the
     plan of a shard, there are no `waves`. `waiting` are changes that are left out until the accounts that it names can
-    be read.
+    be read. A `part` is the plan of a shard, whose changes stand as they are found in each account: it has to be merged
+    with the others.
     """
 
     stack: str
@@ -164,6 +170,7 @@ class Plan:
     waves: tuple[Wave, ...] = ()
     waiting: Mapping[Address, str] = field(default_factory=dict)
     timing: Timing = Timing()
+    part: bool = False
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""
@@ -171,7 +178,7 @@ class Plan:
 
     def wanted(self) -> State:
         """Return what is desired in the accounts that are planned here."""
-        if not self.partial():
+        if not self.part:
             return self.desired
         return {a: resource for a, resource in self.desired.items() if not self.live.facts[a.account].elsewhere}
 
@@ -204,10 +211,6 @@ class Plan:
         """
         ways = [self.live.facts[name].way_out for name in self.untried()]
         return next(filter(None, ways), "") if self.held_back() else ""
-
-    def partial(self) -> bool:
-        """Return whether this is the plan of a shard, which has to be merged with the others."""
-        return any(facts.elsewhere for facts in self.live.facts.values())
 
     def complete(self) -> bool:
         """Return whether every managed account could be read."""

@@ -28,6 +28,7 @@ from reconciler.model import (
     Timing,
     Whole,
 )
+from reconciler.pipeline.guardrails import Guardrails
 from reconciler.pipeline.shards import Elsewhere
 from reconciler.planner import destroyed, narrow, plan
 from reconciler.policy.arn import account_of
@@ -48,7 +49,7 @@ class Request:
     when the plan was reviewed; they may be gone by now. `roles` are slots to read whosever roles stand there.
     `left_out` are accounts that are not read, since they could not be when the plan was reviewed, and `anew` is the
     command that plans them. With a `shard` only its accounts are planned. `rotate` are the slots of roles that are made
-    anew although nothing differs.
+    anew although nothing differs. The plan is held to the `guardrails`, unless it leaves nothing.
     """
 
     manifest: Manifest
@@ -61,6 +62,7 @@ class Request:
     anew: str = ""
     shard: Shard | None = None
     rotate: frozenset[tuple[str, ...]] = frozenset()
+    guardrails: Guardrails | None = None
 
 
 def check_accepted(rules: list[str]) -> frozenset[str]:
@@ -134,11 +136,12 @@ def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
             raise UsageError(
                 f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it{hint}"
             )
-    return plan(
+    found = plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
         limits=manifest.limits, accepted=request.accepted, whole=whole, rollout=manifest.rollout,
-        timing=timing,
+        timing=timing, part=request.shard is not None,
     )  # fmt: skip
+    return found if request.guardrails is None or request.destroy else request.guardrails.of_plan(found)
 
 
 def _left_out(account: Account, anew: str) -> AccountFacts:

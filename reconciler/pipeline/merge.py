@@ -18,7 +18,7 @@ from reconciler.model import (
 )
 from reconciler.pipeline.plan_files import other_accounts, read_plan_file, with_arns, write_verified
 from reconciler.planfile import PlanFile
-from reconciler.planner import across, in_waves, order, waiting, with_accepted
+from reconciler.planner import across, in_waves, order, settled, with_accepted
 from reconciler.policy.arn import account_of
 from reconciler.render.data import plan_data
 from reconciler.rules.account_unreadable import waits
@@ -46,13 +46,13 @@ def merge_plan_files(paths: Sequence[str], out: str, *, accepted: frozenset[str]
     facts = {name: known for file in files for name, known in file.plan.live.facts.items()}
     unread = {known.account.id: name for name, known in facts.items() if known.error}
     _check_adoptions(paths, files, unread)
-    found = [change for file in files for change in with_arns(file.plan)]
-    changes = across(found, unread)
+    possible = settled((change for file in files for change in with_arns(file.plan)), unread)
+    changes = across(possible.changes)
     _, waves = in_waves(order(changes), facts, first.plan.rollout)
     draft = Plan(
         first.plan.stack, {}, Live({}, facts), changes, findings=_findings(files), limits=first.plan.limits,
         owned=sum(file.plan.owned for file in files), rollout=first.plan.rollout, waves=waves,
-        waiting=waiting(found, unread),
+        waiting=possible.waiting,
     )  # fmt: skip
     entries = _entries(draft, files)
     digest = fingerprint(map(_essence, entries))

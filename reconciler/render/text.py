@@ -277,6 +277,8 @@ def finding_lines(
     where = f" {escape(_place(finding.address, accounts))}:" if finding.address else ""
     if finding.address is None and len(accounts) > 1:
         where = f" in {len(accounts)} accounts:"
+    if finding.place is not None:
+        where = f" {escape(str(finding.place))}:{where}"
     accepted = ", accepted:" if finding.accepted else ""
     head = painter.paint(finding.severity, f"{finding.severity} {finding.rule}{accepted}")
     yield f"{head}{where} {escape(finding.message)}"

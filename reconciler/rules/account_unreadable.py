@@ -27,7 +27,7 @@ def waits(plan: Plan) -> Iterator[Finding]:
         yield Finding(
             rule="XG209",
             severity=Severity.WARNING,
-            message=f"it stays as it is until {names} can be read: whom its change would concern there is not known",
+            message=f"it stays as it is until {names} can be read: what its change would mean there is not known",
             way_out="make that account readable, or take it out of the grant",
             address=address,
         )

@@ -22,7 +22,7 @@ def limits(plan: Plan) -> Iterator[Finding]:
 
     What the stack owns is all of it, also where `--only` leaves a part out of sight.
     """
-    if plan.partial():
+    if plan.part:
         return  # They are about all shards together.
     owned = plan.owned
     small = owned + sum(change.action in (Action.CREATE, Action.ADOPT) for change in plan.changes) <= SMALL

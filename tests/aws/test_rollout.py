@@ -143,8 +143,8 @@ def test_a_plan_file_that_leaves_out_the_canary_says_that_it_is_good_for_nothing
     path, file = rolling(tmp_path), tmp_path / "plan.json"
     shut(sandbox, ACCOUNTS["w3"])
     planned = xgrant("plan", path, "-o", file)
-    assert "so nothing of it can be applied: mend them and plan again." in planned.err
-    assert "so nothing of it can be applied: mend them and plan again." in xgrant("show", file).err
+    assert "; w3 of the canary could not be read, so nothing can be applied: plan again then." in planned.err
+    assert "so nothing can be applied: plan again then." in xgrant("show", file).err
     sandbox.enforce(on=False)
     result = xgrant("apply", file, path)
     assert (result.code, roles()) == (6, set())

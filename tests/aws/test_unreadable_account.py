@@ -184,7 +184,7 @@ def test_a_reviewed_plan_that_left_it_out_leaves_it_out_when_it_is_applied(
     assert (result.code, "(w2)" in result.out) == (6, True), result.err
     assert has_role() == opened() == {"w1", "w3"}
     # Whether something is left to do or not, it says whose fault that is, and which command reads the account again.
-    assert "it leaves out 1 account that could not be read (w2), also once they can be read." in planned.err
+    assert "it leaves out 1 account that could not be read (w2), even when it can be read again." in planned.err
     anew = f"once it can be read, plan it and review that: xgrant plan -o {file} {path}\n"
     assert f"    what to do: {anew}" in result.out
     again = xgrant("apply", file, path)

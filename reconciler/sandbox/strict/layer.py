@@ -13,7 +13,7 @@ from xml.etree import ElementTree as Xml
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.models import get_account_id_from
 
-from reconciler.sandbox.strict import accounts, assume, documents, limits, names, simulator, tags, writes
+from reconciler.sandbox.strict import accounts, analyzer, assume, documents, limits, names, simulator, tags, writes
 from reconciler.sandbox.strict.authorize import Judged, check_allowed, judging
 from reconciler.sandbox.strict.faults import Faults, Kind, error_after, error_of
 from reconciler.sandbox.strict.leniency import lenient
@@ -85,8 +85,10 @@ class Strict:
             accounts.backend(account).get_role(name).assume_role_policy_document = text
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Serve one request; only IAM, and STS's AssumeRole, are made strict."""
+        """Serve one request; only IAM, and STS's AssumeRole, are made strict; Access Analyzer is its own."""
         access_key, service = environ.get(CREDENTIAL, ("", ""))
+        if service == "access-analyzer":
+            return self._analyzer(environ, access_key).send(start_response)
         if service not in ("iam", "sts"):
             with self._lock:
                 return self._moto(environ).send(start_response)
@@ -105,6 +107,20 @@ class Strict:
             if struck is not None and reply.succeeded() and (error := error_after(struck)) is not None:
                 reply = refusal(error, request.service)
         return reply.send(start_response)
+
+    def _analyzer(self, environ: Environ, access_key: str) -> Reply:
+        """Answer for Access Analyzer, which moto does not have."""
+        account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(access_key)
+        request, sent = analyzer.read_call(environ, account, access_key)
+        with self._lock:
+            struck = self.faults.strike(request)
+            try:
+                error = None if struck is None else error_of(struck)
+                if error is not None:
+                    raise error
+                return analyzer.answer(request, sent)
+            except RefusedError as refused:
+                return analyzer.refused(refused)
 
     def _answer(self, environ: Environ, request: Request, struck: Kind | None) -> Reply:
         try:
