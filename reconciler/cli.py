@@ -12,6 +12,7 @@ import sys
 from reconciler import __version__
 from reconciler.commands import DEFAULT_PATH
 from reconciler.commands.audit_arguments import add_audit
+from reconciler.commands.bootstrap_arguments import add_bootstrap
 from reconciler.commands.end_arguments import add_end
 from reconciler.commands.use_arguments import add_use, split_program
 
@@ -85,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     _asking(commands)
     add_use(lambda name, summary: _use_command(commands, name, summary), _period)
     add_end(lambda name, summary: _command(commands, name, summary), _period, (_approving, _colour, _progress))
+    add_bootstrap(_command(commands, "bootstrap", "print templates of the roles that xgrant works with, offline"))
     _trying(commands)
     return top
 

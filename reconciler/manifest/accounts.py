@@ -266,7 +266,7 @@ def _access(stated: dict[str, Any], verb: str = "plan") -> Access:
     role = stated.get("assume_role", {})
     both = {"profile": stated.get("profile"), "role": role.get("name"), "external_id": role.get("external_id")}
     way = stated.get(verb, both)
-    hub = stated.get("hub") if way.get("role") else None
+    hub = way.get("hub", stated.get("hub")) if way.get("role") else None
     return Access(way.get("profile"), way.get("role"), way.get("external_id"), Hub(**hub) if hub else None)
 
 
@@ -301,6 +301,11 @@ def _access_problems(
     if "hub" in filled:
         by_role = "assume_role" in filled or any("role" in filled.get(key, {}) for key in ("plan", "apply"))
         yield from _hub_problems(filled["hub"]["arn"], place(("hub", "arn")), partition if by_role else None)
+    for key in ("plan", "apply"):
+        if hub := filled.get(key, {}).get("hub"):
+            if error := external_id_error(hub.get("external_id")):
+                yield Problem("XG013", error, place((key, "hub", "external_id")))
+            yield from _hub_problems(hub["arn"], place((key, "hub", "arn")), partition)
 
 
 def _hub_problems(arn: str, place: Place, partition: str | None) -> Iterable[Problem]:

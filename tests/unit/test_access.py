@@ -55,6 +55,10 @@ HUB_ROLE = Hub(HUB, "of-the-hub", "start")
             "", f"{BEYOND}, plan: {{role: r}}, apply: {{profile: w}}",
             Access(role="r", hub=HUB_ROLE), Access("w"),
         ),
+        (
+            "", f"{BEYOND}, plan: {{role: r, hub: {{arn: '{HUB}-plan'}}}}, apply: {{role: w}}",
+            Access(role="r", hub=Hub(f"{HUB}-plan")), Access(role="w", hub=HUB_ROLE),
+        ),
     ],
 )  # fmt: skip
 def test_an_account_is_reached_as_it_says_or_else_as_the_defaults_say(
@@ -96,6 +100,11 @@ def test_an_account_is_reached_as_it_says_or_else_as_the_defaults_say(
         ("plan: {role: r}, apply: {role: '${acount.id}'}", "XG047 ${acount.id}: unknown variable"),
         ("hub: {}, assume_role: {name: r}", "XG011 the key 'arn' is missing"),
         ("hub: Hub, assume_role: {name: r}", "XG012 a hub is written like"),
+        (
+            f"plan: {{role: r}}, apply: {{role: w, hub: {{arn: '{HUB.replace('aws', 'aws-cn')}'}}}}",
+            "XG035 the hub is in partition aws-cn",
+        ),
+        (f"plan: {{role: r}}, apply: {{profile: w, hub: {{arn: '{HUB}'}}}}", "XG013 say a role (an external_id and a"),
     ],
 )
 @pytest.mark.parametrize("where", ["account", "defaults"])
