@@ -147,7 +147,7 @@ class Plan:
     The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
     `owned` is how many resources the stack owns, those included that are out of sight. Without a `rollout`, and for the
     plan of a shard, there are no `waves`. `waiting` are changes that are left out until the accounts that it names can
-    be read.
+    be read; `left_out` are roles that a revocation leaves out, as findings say.
     """
 
     stack: str
@@ -164,6 +164,7 @@ class Plan:
     waves: tuple[Wave, ...] = ()
     waiting: Mapping[Address, str] = field(default_factory=dict)
     timing: Timing = Timing()
+    left_out: tuple[Address, ...] = ()
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""
@@ -196,8 +197,8 @@ class Plan:
         return any(facts.elsewhere for facts in self.live.facts.values())
 
     def complete(self) -> bool:
-        """Return whether every managed account could be read."""
-        return not self.unread()
+        """Return whether every managed account could be read, and nothing else is left out."""
+        return not self.unread() and not self.left_out
 
 
 Essence = tuple[str, str, str, str | None, str | None]
