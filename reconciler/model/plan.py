@@ -123,13 +123,15 @@ class Timing:
     """What a plan depends on of the time: when it is made, and the grants that are planned, expired ones included.
 
     `now` is that moment, `notice` are the seconds before a grant's end from which on that is said. `rotate` are the
-    slots of roles that are to be made anew although nothing differs.
+    slots of roles that are to be made anew although nothing differs. `followers` are the names of grants that end with
+    those whose roles are their only callers, before they say it themselves.
     """
 
     now: int = 0
     notice: int = 0
     grants: tuple[Grant, ...] = ()
     rotate: frozenset[tuple[str, ...]] = frozenset()
+    followers: frozenset[str] = frozenset()
 
     def expired(self) -> tuple[Grant, ...]:
         """Return the grants of which nothing is wanted any more."""

@@ -15,7 +15,16 @@ def expires_soon(plan: Plan) -> Iterator[Finding]:
     """Yield a warning for each grant that ends within the notice that the manifests ask for."""
     now, notice = plan.timing.now, plan.timing.notice
     for grant in plan.timing.named():
-        if grant.expires is not None and now < grant.expires <= now + notice:
+        if grant.expires is None or not now < grant.expires <= now + notice:
+            continue
+        if grant.name in plan.timing.followers:
+            yield _finding(
+                "XG240", Severity.WARNING, grant,
+                f"the grant {grant.name} ends {instant_text(grant.expires)}, with the grants whose roles are its only "
+                "callers: nobody gets in from then on, and the next apply removes what it has",
+                "give it the same expires, which ends its sessions then, too; or another caller, if it is to stay",
+            )  # fmt: skip
+        else:
             yield _finding(
                 "XG240", Severity.WARNING, grant,
                 f"the grant {grant.name} expires {instant_text(grant.expires)}: nobody gets in from then on, its "
@@ -28,10 +37,12 @@ def expired(plan: Plan) -> Iterator[Finding]:
     """Yield a note for each grant that has ended."""
     for grant in plan.timing.named():
         if grant.expires is not None and grant.expired(plan.timing.now):
+            follows = grant.name in plan.timing.followers
+            what = "ended with the grants whose roles are its only callers," if follows else "expired"
             yield _finding(
                 "XG241", Severity.NOTE, grant,
-                f"the grant {grant.name} expired {instant_text(grant.expires)}: nothing of it is wanted any more",
-                f"take it out of the manifest; or, if it is needed again, {_LATER}",
+                f"the grant {grant.name} {what} {instant_text(grant.expires)}: nothing of it is wanted any more",
+                f"take it out of the manifest; or, if it is needed again, {'name other callers' if follows else _LATER}",
             )  # fmt: skip
 
 

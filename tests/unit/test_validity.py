@@ -331,3 +331,48 @@ def test_grants_of_several_targets_are_spoken_of_once() -> None:
     assert len(Timing(5, 0, grants).named()) == 1
     assert len(Timing(5, 0, grants).expired()) == 2
     assert Account("dev", DEV).id != STORAGE
+
+
+def onward(callers: str = "{account: storage, roles: [reader]}", **parts: str) -> str:
+    return grant_yaml("onward", **{"from": callers, "to": "{account: dev}", **parts})
+
+
+LAST = {
+    "one": [onward()],
+    "a chain": [onward(), grant_yaml("third", **{"from": "{account: dev, roles: [onward]}"})],
+    "later by itself": [onward(expires="2027-12-31")],
+}
+
+
+@pytest.mark.parametrize("more", LAST.values(), ids=list(LAST))
+def test_a_grant_whose_only_callers_are_roles_of_grants_that_end_ends_with_them(
+    tmp_path: Path, more: list[str]
+) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(ENDING, *more))
+    live = desired_of(manifest)
+    ahead = planned(manifest, live, ENDS - SECOND)
+    assert (ahead.changes, len(said(ahead, "XG240"))) == ((), 1 + len(more))
+    found = planned(manifest, live, ENDS)
+    assert (said(found, "XG202"), found.refused()) == ([], False)
+    assert {(change.address, change.action) for change in found.changes} == {(a, Action.DELETE) for a in live}
+    assert {change.reason for change in found.changes} == {"expired 2026-12-31T00:00:00Z"}
+    assert any("ended with the grants whose roles are its only callers" in one for one in said(found, "XG241"))
+
+
+def test_a_grant_with_other_callers_goes_on_without_the_role_of_one_that_ended(tmp_path: Path) -> None:
+    text = manifest_yaml(
+        ENDING, grant_yaml("stays"), onward("{account: storage, roles: [reader, stays]}"), grant_yaml("apart")
+    )
+    manifest = load_text(tmp_path, text)
+    found = planned(manifest, desired_of(manifest), ENDS)
+    assert not found.refused()
+    role = found.desired[role_at("dev", "onward")]
+    assert isinstance(role, Role)
+    assert role.trust_policy.aws_principals() == ("arn:aws:iam::987654321098:role/stays",)
+    assert not [change for change in found.changes if change.grant in ("stays", "apart")]
+
+
+def test_a_grant_that_must_not_go_cannot_have_only_callers_that_end(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="all its callers are roles of grants that end") as caught:
+        load_text(tmp_path, manifest_yaml(ENDING, onward(prevent_destroy="true")))
+    assert [problem.code for problem in caught.value.problems] == ["XG053"]
