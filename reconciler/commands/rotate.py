@@ -13,8 +13,8 @@ from reconciler.manifest import load
 from reconciler.model import Grant, Manifest
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.external_ids import rotated_external_id
-from reconciler.pipeline.main_job import aws_ports, check_accepted, make_plan
-from reconciler.pipeline.rotate import due, rotation
+from reconciler.pipeline.main_job import aws_ports, check_accepted
+from reconciler.pipeline.rotate import due, plan_rotation, rotation
 from reconciler.pipeline.shards import Elsewhere
 from reconciler.render.escape import escape
 from reconciler.use import Use, chosen
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
             say("No role is due for rotation.")
             return 0
         request = rotation(manifest, found, now=clock.now(), accepted=accepted)
-        return Job(manifest, reader, writer, lambda now: make_plan(request, reader, now=now))
+        return Job(manifest, reader, writer, lambda now: plan_rotation(request, reader, now=now))
 
     return carry_out(arguments, job)
 

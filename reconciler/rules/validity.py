@@ -38,11 +38,12 @@ def expired(plan: Plan) -> Iterator[Finding]:
     for grant in plan.timing.named():
         if grant.expires is not None and grant.expired(plan.timing.now):
             follows = grant.name in plan.timing.followers
+            wanted = "name other callers" if follows else _LATER
             what = "ended with the grants whose roles are its only callers," if follows else "expired"
             yield _finding(
                 "XG241", Severity.NOTE, grant,
                 f"the grant {grant.name} {what} {instant_text(grant.expires)}: nothing of it is wanted any more",
-                f"take it out of the manifest; or, if it is needed again, {'name other callers' if follows else _LATER}",
+                f"take it out of the manifest; or, if it is needed again, {wanted}",
             )  # fmt: skip
 
 
