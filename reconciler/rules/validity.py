@@ -43,8 +43,20 @@ def expired(plan: Plan) -> Iterator[Finding]:
             yield _finding(
                 "XG241", Severity.NOTE, grant,
                 f"the grant {grant.name} {what} {instant_text(grant.expires)}: nothing of it is wanted any more",
-                f"take it out of the manifest; or, if it is needed again, {wanted}",
+                f"take it out of the manifest; or, if it is needed again, {wanted}"
+                + "".join(f"; {one}" for one in _left_to_owners(plan, grant.name)),
             )  # fmt: skip
+
+
+def _left_to_owners(plan: Plan, name: str) -> Iterator[str]:
+    """Yield what the owners of accounts that are not managed have to delete of a grant that has ended."""
+    accounts = {known: facts.account for known, facts in plan.live.facts.items() if not facts.account.managed}
+    for grant in plan.timing.grants:
+        if grant.name == name and grant.target in accounts:
+            yield f"the owner of account {grant.target}, which is not managed here, deletes the role {grant.role_name}"
+    callers = (one.account for grant in plan.timing.grants if grant.name == name for one in grant.principals)
+    for account in sorted({*callers} & accounts.keys()):
+        yield f"the owner of account {account}, which is not managed here, deletes what lets its callers assume it"
 
 
 def not_begun(plan: Plan) -> Iterator[Finding]:
@@ -75,7 +87,7 @@ def rotation_due(plan: Plan) -> Iterator[Finding]:
             "XG243", Severity.WARNING, grant,
             f"{what} {grant.role_name} is due for rotation since {instant_text(due)}: it was last rotated, or made, "
             f"{instant_text(role.rotated)}",
-            f"xgrant rotate {grant.name}", address,
+            f"xgrant rotate {grant.name}" + (" --finish" if len(grant.external_ids) > 1 else ""), address,
         )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from reconciler.model import (
     State,
     Status,
 )
-from reconciler.pipeline.main_job import make_plan
+from reconciler.pipeline.main_job import Request, make_plan
 from reconciler.pipeline.rotate import plan_rotation, rotation
 from reconciler.pipeline.turns import external_ids
 from reconciler.render.text import text
@@ -271,3 +271,13 @@ def test_roles_that_are_not_the_stacks_and_trust_the_rotated_one_are_named(tmp_p
         found = plan_rotation(request, WithIds(manifest, {**state, **more}), now=NOW)
         (said,) = [one for one in found.findings if one.rule == "XG249"]
         assert (found.refused(), said.severity, "dev/role/by-hand" in said.message) == (False, severity, bool(more))
+
+
+def test_where_two_external_ids_are_accepted_the_next_step_is_to_finish(tmp_path: Path) -> None:
+    for stated, way_out in (
+        ("one-id", "xgrant rotate reader"),
+        ("[a-new-one, one-id]", "xgrant rotate reader --finish"),
+    ):
+        manifest = external(tmp_path, stated)
+        plan = make_plan(Request(manifest), StateReader(manifest, made(manifest)), now=NOW + timedelta(days=99))
+        assert [one.way_out for one in plan.findings if one.rule == "XG243"] == [way_out]

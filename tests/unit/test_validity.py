@@ -117,6 +117,7 @@ def test_however_a_moment_is_spelt_the_trust_policy_is_the_same(instant: int, mi
 WRONG = {
     "no zone": ({"expires": "2026-12-31T18:00:00"}, "XG053", "a time needs its zone", "2026-12-31T18:00:00Z"),
     "no date": ({"expires": "soon"}, "XG053", "written like 2026-12-31", "'soon'"),
+    "no such zone": ({"starts": "2026-02-20T10:00:00+01:99"}, "XG053", "no such day, time or zone", ""),
     "no such day": ({"starts": "2026-02-30"}, "XG053", "no such day", ""),
     "parts of a second": ({"starts": "2026-02-20T00:00:00.5Z"}, "XG053", "whole seconds", ""),
     "a year": ({"expires": "2026"}, "XG012", "written like 2026-12-31", ""),
@@ -376,3 +377,12 @@ def test_a_grant_that_must_not_go_cannot_have_only_callers_that_end(tmp_path: Pa
     with pytest.raises(ManifestError, match="all its callers are roles of grants that end") as caught:
         load_text(tmp_path, manifest_yaml(ENDING, onward(prevent_destroy="true")))
     assert [problem.code for problem in caught.value.problems] == ["XG053"]
+
+
+def test_what_an_expired_grant_leaves_in_accounts_that_are_not_managed_is_said(tmp_path: Path) -> None:
+    theirs = grant_yaml("theirs", to="{account: vendor}", expires="2026-12-31")
+    callers = grant_yaml("callers", **{"from": "{account: vendor, entire_account: true}", "expires": "2026-12-31"})
+    found = planned(load_text(tmp_path, manifest_yaml(theirs, callers)), {}, ENDS)
+    ways = {finding.grant: finding.way_out for finding in found.findings if finding.rule == "XG241"}
+    assert "owner of account vendor, which is not managed here, deletes the role theirs" in ways["theirs"]
+    assert "owner of account vendor, which is not managed here, deletes what lets its callers" in ways["callers"]
