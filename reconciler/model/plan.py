@@ -128,13 +128,15 @@ class Timing:
     """What a plan depends on of the time: when it is made, and the grants that are planned, expired ones included.
 
     `now` is that moment, `notice` are the seconds before a grant's end from which on that is said. `rotate` are the
-    slots of roles that are to be made anew although nothing differs.
+    slots of roles that are to be made anew although nothing differs. `followers` are the names of grants that end with
+    those whose roles are their only callers, before they say it themselves.
     """
 
     now: int = 0
     notice: int = 0
     grants: tuple[Grant, ...] = ()
     rotate: frozenset[tuple[str, ...]] = frozenset()
+    followers: frozenset[str] = frozenset()
 
     def expired(self) -> tuple[Grant, ...]:
         """Return the grants of which nothing is wanted any more."""
@@ -152,8 +154,8 @@ class Plan:
     The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
     `owned` is how many resources the stack owns, those included that are out of sight. Without a `rollout`, and for the
     plan of a shard, there are no `waves`. `waiting` are changes that are left out until the accounts that it names can
-    be read. A `part` is the plan of a shard, whose changes stand as they are found in each account: it has to be merged
-    with the others.
+    be read; `left_out` are roles that a revocation leaves out, as findings say. A `part` is the plan of a shard, whose
+    changes stand as they are found in each account: it has to be merged with the others.
     """
 
     stack: str
@@ -171,6 +173,7 @@ class Plan:
     waiting: Mapping[Address, str] = field(default_factory=dict)
     timing: Timing = Timing()
     part: bool = False
+    left_out: tuple[Address, ...] = ()
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""
@@ -213,8 +216,8 @@ class Plan:
         return next(filter(None, ways), "") if self.held_back() else ""
 
     def complete(self) -> bool:
-        """Return whether every managed account could be read."""
-        return not self.unread()
+        """Return whether every managed account could be read, and nothing else is left out."""
+        return not self.unread() and not self.left_out
 
 
 Essence = tuple[str, str, str, str | None, str | None]

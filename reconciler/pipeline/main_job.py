@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from reconciler import applier
 from reconciler.desired import desired_state
+from reconciler.endings import standing, with_ends
 from reconciler.errors import UsageError
 from reconciler.events import Notice
 from reconciler.model import (
@@ -90,7 +91,7 @@ def aws_ports(
 def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
     """Read all accounts of the manifest and return the plan of this moment.
 
-    Of grants that have expired nothing is wanted.
+    Of grants that have expired nothing is wanted, and their roles are no callers any more (see `endings.py`).
 
     Raises:
         UsageError: `only` names a grant that is neither declared nor in AWS, or stands beside a shard.
@@ -101,11 +102,21 @@ def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
         # Which grant a role in another shard is of shows only there.
         raise UsageError("--only and --shard do not go together: a shard plans all grants of its accounts")
     manifest, only = request.manifest, _under_all_names(request)
+    ending = with_ends(manifest.grants, manifest.accounts)
     timing = Timing(
         int(now.timestamp()), manifest.expiry_notice,
-        tuple(grant for grant in manifest.grants if not only or grant.name in only), request.rotate,
+        tuple(grant for grant in ending if not only or grant.name in only), request.rotate,
+        frozenset(
+            grant.name for grant, own in zip(ending, manifest.grants, strict=True) if grant.expires != own.expires
+        ),
     )  # fmt: skip
-    grants = [grant for grant in manifest.grants if not grant.expired(timing.now)]
+    lasting = {(grant.name, grant.target): grant for grant in standing(ending, manifest.accounts, timing.now)}
+    # What they demand of callers is what they state; what follows from others' ends is seen to by the next apply.
+    grants = [
+        replace(lasting[key], expires=grant.expires)
+        for grant in manifest.grants
+        if (key := (grant.name, grant.target)) in lasting
+    ]
     desired = desired_state(grants, manifest.accounts, stack=manifest.stack)
     slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
     roles = [resource for resource in desired.values() if isinstance(resource, Role)]

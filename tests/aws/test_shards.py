@@ -60,6 +60,11 @@ FIRST = {
     ),
     "gone": grant(to={"account": ["w1", "w5"], "role": "Gone"}),
     "path": grant(to={"account": ["w2", "w3"], "role": "Path"}, require={"external_id": "agreed-once"}),
+    "before": grant(to={"account": ["w7", "w8"], "role": "Moved"}),
+    "passes": grant(
+        **{"from": {"account": "dev", "groups": ["people"]}}, to={"account": ["w1", "w8"], "role": "Passes"},
+        caller_policy="managed",
+    ),
 }  # fmt: skip
 SECOND = {
     "audit": grant(description="changed", to={"account": sorted(ACCOUNTS)[2:], "role": "Audit"}),
@@ -68,6 +73,13 @@ SECOND = {
         caller_policy="managed",
     ),
     "path": grant(to={"account": ["w2", "w3"], "role": "Path", "path": "/new/"}, require={"external_id": "agreed-now"}),
+    # A grant of another name keeps its role; a role passes from one grant to another.
+    "moved": grant(to={"account": ["w7", "w8"], "role": "Moved"}, moved=[{"from": "before"}]),
+    "passes": grant(
+        **{"from": {"account": "dev", "groups": ["people"]}}, to={"account": ["w1", "w8"], "role": "Other"},
+        caller_policy="managed",
+    ),
+    "takes": grant(to={"account": ["w1", "w8"], "role": "Passes"}),
     # Roles that trust each other.
     "mesh": grant(
         **{"from": {"account": ["w6", "w7"], "roles": ["Mesh"]}}, to={"account": ["w6", "w7"], "role": "Mesh"},

@@ -258,6 +258,77 @@ def test_a_role_is_not_made_larger_while_nobody_can_shut_out_who_must_not_come_i
 
 
 @pytest.mark.usefixtures("three")
+def test_nobody_comes_in_by_a_door_that_was_left_when_its_role_went(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    root_client(sandbox, "iam", SOURCE).create_group(GroupName="admins")
+    assert xgrant("apply", manifest(tmp_path), "--auto-approve").code == 0
+    shut(sandbox, SOURCE)
+    none, other = declaring(tmp_path, {}), {"to": {"account": sorted(ACCOUNTS), "role": "Audit"}, **ADMINS}
+    assert xgrant("apply", none, "--auto-approve", "--accept", "XG207").code == 6
+    admins = declaring(tmp_path, {"admins": {**other, "permissions": MORE}})
+    result = xgrant("apply", admins, "--auto-approve")
+    assert (result.code, "it stays as it is until dev can be read" in result.out) == (6, True)
+    assert (opened(), has_role()) == ({*ACCOUNTS}, set())
+    sandbox.enforce(on=False)
+    assert xgrant("apply", admins, "--auto-approve").code == 0
+    assert (opened(), has_role()) == (set(), {*ACCOUNTS})
+
+
+def declaring(folder: Path, grants: dict[str, Any]) -> Path:
+    """Return the manifest with these grants in the place of its own."""
+    path = manifest(folder)
+    data = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**data, "grants": grants}), encoding="utf-8")
+    return path
+
+
+BOT = {
+    "from": {"account": "dev", "users": ["bot"]},
+    "permissions": [{"actions": ["s3:ListBucket"], "resources": ["*"]}],
+}
+
+
+@pytest.mark.usefixtures("three")
+def test_a_role_that_was_to_pass_to_another_grant_holds_up_nothing_else_of_a_reviewed_plan(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    root_client(sandbox, "iam", SOURCE).create_user(UserName="bot")
+    audit, other = ({**BOT, "to": {"account": name, "role": role}} for name, role in (("w1", "Audit"), ("w2", "Other")))
+    group = {**audit, "from": {"account": "dev", "groups": ["auditors"]}}
+    assert xgrant("apply", declaring(tmp_path, {"first": group, "other": other}), "--auto-approve").code == 0
+    path = declaring(tmp_path, {"second": group, "other": {**other, "description": "new"}})
+    file = tmp_path / "plan.json"
+    assert xgrant("plan", path, "-o", file).code == 0
+    shut(sandbox, SOURCE)
+    result = xgrant("apply", file, path, "--accept", "XG207")
+    assert result.code == 6, result.err
+    assert "1 updated" in result.out
+    assert ("~ w2/role/Other" in result.out, "warning XG209 w1/role/Audit" in result.out) == (True, True)
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("reviewed", [False, True])
+def test_a_role_that_waits_keeps_what_it_carries(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, *, reviewed: bool
+) -> None:
+    def grants(role: str) -> dict[str, Any]:
+        first = {**BOT, "from": {"account": "dev", "groups": ["auditors"]}, "to": {"account": "w1", "role": role}}
+        second = {**BOT, "from": {"account": "w1", "roles": [role]}, "to": {"account": "w2", "role": "Deep"}}
+        return {"first": first, "second": second}
+
+    assert xgrant("apply", declaring(tmp_path, grants("Hop")), "--auto-approve").code == 0
+    path, file = declaring(tmp_path, grants("Hop2")), tmp_path / "plan.json"
+    assert xgrant("plan", path, "-o", file).code == 0
+    shut(sandbox, SOURCE)
+    sandbox.recorder.take()
+    result = xgrant("apply", file, path) if reviewed else xgrant("apply", path, "--auto-approve")
+    assert (result.code, list(writes(sandbox.recorder.take()))) == (6, []), result.err
+    (hop,) = (role for role in backend(ACCOUNTS["w1"]).roles.values() if role.name.startswith("Hop"))
+    assert (hop.name, [*hop.policies]) == ("Hop", ["xgrant-permissions", "xgrant.platform.second"])
+
+
+@pytest.mark.usefixtures("three")
 def test_what_does_not_concern_its_callers_is_changed(sandbox: Sandbox, xgrant: Run, tmp_path: Path) -> None:
     assert xgrant("apply", manifest(tmp_path), "--auto-approve").code == 0
     shut(sandbox, SOURCE)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.applier import apply
 from reconciler.model import AccountFacts, Address, Kind, Live, ManagedPolicy, Plan, Resource, Role, State
 from reconciler.planner import plan
 from reconciler.rules import RULES
-from tests.support import desired_of, facts_for, load_text
+from tests.support import MemoryWriter, desired_of, facts_for, load_text
 
 HEAD = """\
 version: 1
@@ -203,3 +204,12 @@ def test_what_waits_brings_no_error_about_what_it_would_have_done(tmp_path: Path
     found = planned(tmp_path, [grant("g", DEV, "b R"), uses], [grant("g", DEV, "b S"), uses], "u")
     assert not found.refused()
     assert waiting(found) == ["b/role/S"]
+
+
+def test_a_role_that_cannot_be_made_under_its_new_name_keeps_what_it_carries(tmp_path: Path) -> None:
+    standing = standing_of(tmp_path, [HOP, through("Hop")])
+    after = load_text(tmp_path, HEAD + grant("first", DEV, "b Hop2") + through("Hop2"))
+    found = plan(desired_of(after), Live(standing, facts_for(after, standing)), stack="platform", rules=())
+    writer = MemoryWriter(standing, refuse=lambda address: str(address) == "b/role/Hop2")
+    apply(found, writer, approved=found.fingerprint, on_event=lambda _: None)
+    assert writer.state == standing

@@ -89,13 +89,11 @@ def _possible(grants: list[Grant]) -> tuple[Grant, ...]:
 
 @st.composite
 def edited(draw: Any, grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
-    """Return what becomes of grants: roles get other names and paths, grants get other callers, targets and names."""
+    """Return what becomes of grants: roles get other names and paths, grants other callers, permissions and names."""
     found: list[Grant] = []
     for name in sorted({grant.name for grant in grants}):
         several = [grant for grant in grants if grant.name == name]
-        what = draw(
-            st.sampled_from(["keep", "drop", "role", "role", "role", "path", "give", "callers", "moved", "targets"])
-        )
+        what = draw(st.sampled_from(["drop", "role", "role", "role", "path", "give", "callers", "moved"]))
         new: dict[str, Any] = {}
         if what == "drop":
             continue
@@ -110,10 +108,8 @@ def edited(draw: Any, grants: tuple[Grant, ...]) -> tuple[Grant, ...]:
             new = {"principals": tuple(replace(one, account=source) for one in draw(callers))}
         elif what == "moved":
             new = {"name": f"m{name}", "moved_from": (name,)}
-        elif what == "targets":
-            several = _grant(draw, name)
         found += [replace(grant, **new) for grant in several]
-    for name in draw(st.lists(st.sampled_from(["g1", "g4"]), unique=True, max_size=1)):
+    for name in draw(st.lists(st.sampled_from(["g1", "g4"]), unique=True, max_size=2)):
         if name not in {earlier for grant in found for earlier in grant.names()}:
             found += _grant(draw, name)
     return _possible(found)
@@ -140,10 +136,10 @@ def applied(grants: tuple[Grant, ...]) -> State:
     return packed(desired_state(grants, ACCOUNTS, stack=STACK), Live({}, facts()), stack=STACK)
 
 
-unreadable = st.sets(st.sampled_from(["a", "a", "b", "c"]), max_size=2)
+unreadable = st.sampled_from([frozenset[str](), frozenset("a"), frozenset("b"), frozenset("c"), frozenset("ac")])
 
 
-def seen(standing: State, unread: set[str]) -> Live:
+def seen(standing: State, unread: frozenset[str]) -> Live:
     known = facts(standing)
     known |= {name: AccountFacts(ACCOUNTS[name], error="AccessDenied") for name in unread}
     return Live({address: found for address, found in standing.items() if address.account not in unread}, known)
@@ -162,7 +158,7 @@ def planned(grants: tuple[Grant, ...], live: Live, whole: Whole | None = None) -
 
 @given(manifests(), unreadable, st.integers(1, 4), st.data())
 def test_plans_of_all_shards_merged_are_the_plan_of_one_run(
-    before: tuple[Grant, ...], unread: set[str], of: int, data: Any
+    before: tuple[Grant, ...], unread: frozenset[str], of: int, data: Any
 ) -> None:
     after, live = data.draw(edited(before)), seen(applied(before), unread)
     whole = Whole(desired_state(after, ACCOUNTS, stack=STACK), live.state)
@@ -214,13 +210,9 @@ class Access:
 def access(state: State, names: Mapping[str, str]) -> set[Access]:
     """Return who has which access; `names` are what grants are called now, by their earlier names."""
     standing = {role.arn: role for role in state.values() if isinstance(role, Role)}
-    there = {(address.account, f"role/{address.name}".casefold()) for address in state}
     found: set[Access] = set()
     for account, holder, arn in (door for address, policy in state.items() for door in openings(address, policy)):
-        # A role that is a caller is one that stands; what is left of one that is gone lets nobody in.
-        if arn not in standing or (
-            holder.startswith("role/") and holder != "role/x" and (account, holder) not in there
-        ):
+        if arn not in standing:
             continue
         role = standing[arn]
         trusted = {principal.casefold() for principal in role.trust_policy.aws_principals()}
@@ -235,9 +227,9 @@ def access(state: State, names: Mapping[str, str]) -> set[Access]:
     return found
 
 
-@given(manifests(), unreadable, st.data())
+@given(manifests(), unreadable.filter(bool), st.data())
 def test_while_accounts_cannot_be_read_nobody_gets_more_and_nobody_there_loses_what_they_keep(
-    before: tuple[Grant, ...], unread: set[str], data: Any
+    before: tuple[Grant, ...], unread: frozenset[str], data: Any
 ) -> None:
     """After each write of an apply."""
     standing, after = applied(before), data.draw(edited(before))
