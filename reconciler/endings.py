@@ -19,8 +19,8 @@ def with_ends(grants: Iterable[Grant], accounts: Mapping[str, Account]) -> tuple
     grants = tuple(grants)
     found = {grant.name: grant.expires for grant in grants if grant.expires is not None}
     makers = _makers(grants, accounts) if found else {}
-    changing = bool(found)
-    while changing:
+    changing = True
+    while changing and found:
         # Each round hands the ends one grant on; they only become earlier, and are among those that are stated.
         changing = False
         for grant in grants:
@@ -32,7 +32,7 @@ def with_ends(grants: Iterable[Grant], accounts: Mapping[str, Account]) -> tuple
             end = max(known) if own is None else min(own, max(known))
             changing = changing or end != own
             found[grant.name] = end
-    return tuple(replace(grant, expires=found.get(grant.name)) for grant in grants)
+    return tuple(_ending(grant, found.get(grant.name)) for grant in grants)
 
 
 def standing(grants: Iterable[Grant], accounts: Mapping[str, Account], now: int) -> list[Grant]:
@@ -55,6 +55,10 @@ def _makers(grants: Iterable[Grant], accounts: Mapping[str, Account]) -> dict[_S
 
 def _slot(caller: Principal) -> _Slot:
     return (caller.account, caller.name.casefold() if caller.kind is PrincipalKind.ROLE else "")
+
+
+def _ending(grant: Grant, end: int | None) -> Grant:
+    return grant if grant.expires == end else replace(grant, expires=end)
 
 
 def _without(grant: Grant, gone: Mapping[_Slot, str]) -> Grant:

@@ -204,6 +204,7 @@ def _execute(
             outcomes,
             arguments.command,
             interrupted=bool(stopped()),
+            left_out=ready.current.left_out,
             unread=ready.current.unread(),
             ids={} if arguments.expand else ready.current.account_ids(),
             way_out=ready.current.out_of_reach(),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler.model import (
     Action,
+    Address,
     Change,
     Event,
     Outcome,
@@ -57,13 +58,13 @@ def event_line(event: Event, painter: Painter, ended: int | None = None) -> str:
 
 def summary(
     outcomes: Iterable[Outcome], verb: str = "apply", *, interrupted: bool = False, unread: Sequence[str] = (),
-    ids: Mapping[str, str] | None = None, way_out: str = "",
+    ids: Mapping[str, str] | None = None, way_out: str = "", left_out: Sequence[Address] = (),
 ) -> str:  # fmt: skip
     """Return the closing lines: what failed, was skipped or not read back, by address, then the counts.
 
     `verb` is `apply` or `destroy`; `interrupted` says that the run was told to stop. `unread` are the accounts that
     could not be read. `ids` are those of the accounts by their names; with them, what went alike in several is one.
-    `way_out` is what to do where the same command would never do the rest.
+    `way_out` is what to do where the same command would never do the rest. `left_out` is what was not tried.
     """
     listed = tuple(outcomes)
     lines = [*_not_done(listed, ids or {})]
@@ -81,8 +82,9 @@ def summary(
         cause = "" if interrupted else "mend the cause and "
         again = escape(way_out) or f"{cause}run the same command again"
         lines.append(f"What was not done stays in the plan: {again}.")
-    left_out = f" Left out: {unread_text(unread)}." if unread else ""
-    return "\n".join([*lines, f"{verb.capitalize()}: {', '.join(counts)}.{left_out}"]) + "\n"
+    without = f" Left out: {unread_text(unread)}." if unread else ""
+    without += f" Not tried: {escape(few([str(one) for one in left_out]))}." if left_out else ""
+    return "\n".join([*lines, f"{verb.capitalize()}: {', '.join(counts)}.{without}"]) + "\n"
 
 
 def _not_done(outcomes: Sequence[Outcome], ids: Mapping[str, str]) -> Iterator[str]:

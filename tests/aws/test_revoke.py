@@ -213,6 +213,7 @@ def test_what_cannot_be_ended_keeps_no_other_from_it(applied: Scenario, iam: Any
     manifest.write_text(GRANT.replace("storage, role: Reader}", "[storage, vendor], role: Reader}"))
     done = xgrant("revoke", "reader", "--manifest", manifest, "--auto-approve")
     assert (done.code, "XG246 vendor/role/Reader" in done.out) == (6, True), done.out + done.err
+    assert done.out.splitlines()[-1] == "Revoke: 0 created, 1 updated, 0 deleted. Not tried: vendor/role/Reader."
     assert ended_before(PolicyDocument.read(standing(iam))) == NOW.timestamp() + 1
     again = xgrant("revoke", "reader", "--manifest", manifest, "--auto-approve")
     assert (again.code, "XG246 vendor/role/Reader" in again.err) == (6, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,12 @@ def test_a_rotated_role_has_a_new_id_and_the_plan_is_empty(
 def test_a_role_that_trusts_the_rotated_one_trusts_the_new_one(
     applied: Scenario, sandbox: Sandbox, manifest: Path, xgrant: Run
 ) -> None:
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": role(sandbox)["Arn"]}}
+    theirs = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    root_client(sandbox, "iam", SOURCE).create_role(RoleName="by-hand", AssumeRolePolicyDocument=theirs)
     done = xgrant("rotate", "reader", "--manifest", manifest, "--auto-approve")
     assert "it trusts a role that is rotated" in done.out
+    assert (done.code, "warning XG249" in done.out, ": dev/role/by-hand" in done.out) == (0, True, True)
     trusted = role(sandbox, "Onward", SOURCE)["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"]
     assert trusted == f"arn:aws:iam::{TARGET}:role/Reader"
     sandbox.strict.faults.clear()
