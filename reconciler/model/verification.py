@@ -39,6 +39,14 @@ UNSEEN = {
 """What a way cannot see (facts sheet 6)."""
 
 
+class Decision(StrEnum):
+    """What AWS's simulator says of a request: `EXPLICIT` where a Deny counts (IAM API reference, EvaluationResult)."""
+
+    ALLOWED = "allowed"
+    IMPLICIT = "implicitDeny"
+    EXPLICIT = "explicitDeny"
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A request that the role of a grant is to be allowed, or is not: no pattern."""
