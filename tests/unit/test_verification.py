@@ -135,6 +135,7 @@ def test_of_many_requests_the_first_are_tried_and_that_is_said() -> None:
 YES, NO, NONE = (Side(allowed, Way.SIMULATION) for allowed in (True, False, None))
 GOOD = Check(Probe("a:b", "*", meant=True), True, Way.SIMULATION)
 LESS = Check(Probe("a:b", "*", meant=True), False, Way.SIMULATION)
+OPAQUE = Check(Probe("a:b", "b", meant=True), None, Way.SIMULATION)
 MORE = Check(Probe("a:c", "*", meant=False), True, Way.SIMULATION)
 
 
@@ -146,6 +147,8 @@ MORE = Check(Probe("a:c", "*", meant=False), True, Way.SIMULATION)
         (True, NONE, NO, {}, Verdict.CLOSED),
         (True, YES, NONE, {}, Verdict.UNKNOWN),
         (True, YES, YES, {"checks": (GOOD, LESS)}, Verdict.CLOSED),
+        (True, YES, YES, {"checks": (GOOD, OPAQUE)}, Verdict.OPEN),
+        (True, YES, YES, {"checks": (OPAQUE,)}, Verdict.UNKNOWN),
         (True, YES, YES, {"narrower": ("x",)}, Verdict.CLOSED),
         (True, YES, YES, {"checks": (LESS, MORE)}, Verdict.WIDER),
         (True, NO, YES, {"wider": ("x",)}, Verdict.WIDER),
