@@ -167,6 +167,11 @@ class AwsError(XgrantError):
         super().__init__(text)
 
 
+def means_denied(code: str) -> bool:
+    """Return whether an error code of AWS says that an identity may not do something."""
+    return code.startswith("AccessDenied") or code == "UnauthorizedOperation"  # The latter is EC2's.
+
+
 class SeveralAccountsError(XgrantError):
     """More than one account failed; carries every error, and the ids of the accounts by their names."""
 

@@ -39,6 +39,10 @@ class Caller:
                            hint="set region in the profile that has your credentials")  # fmt: skip
         self._clients = Clients(Retries(notify), profile)
 
+    def region(self) -> str:
+        """Return the region of the profile; empty where it has none of this partition."""
+        return self._starting.region if self._starting.partition == self._partition else ""
+
     def identity(self) -> Identity:
         """Return who it is; AwsError where AWS does not know the credentials."""
         starting = self._starting

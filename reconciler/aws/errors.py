@@ -21,7 +21,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from reconciler.errors import AwsError, StoreError, XgrantError
+from reconciler.errors import AwsError, StoreError, XgrantError, means_denied
 
 E = TypeVar("E", bound=XgrantError)
 
@@ -116,7 +116,7 @@ def from_client_error(account: str, error: ClientError, *, denied: str = "") -> 
     """Return the AwsError that says what a service's error says."""
     code = error.response["Error"].get("Code", "Unknown")
     hint = _CODE_HINTS.get(code.removesuffix("Exception"), "")
-    if code.startswith("AccessDenied") or code == "UnauthorizedOperation":  # The latter is EC2's.
+    if means_denied(code):
         hint = denied or f"allow iam:{error.operation_name} to the identity that xgrant uses in this account"
         if not denied and "explicit deny in an identity-based policy" in error.response["Error"].get("Message", ""):
             # By a policy of its own, or since somebody has revoked its sessions: then it shall not go on by itself.

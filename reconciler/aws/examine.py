@@ -16,6 +16,7 @@ from reconciler.aws.calls import tell
 from reconciler.aws.clients import CONFIG, REGIONS, light_session
 from reconciler.aws.errors import aws_errors
 from reconciler.aws.sessions import Connections
+from reconciler.errors import AwsError, means_denied
 from reconciler.events import Called
 from reconciler.health.trails import has_reads
 from reconciler.model import Account, Trail
@@ -42,6 +43,7 @@ class Examiner:
     def trails(self, account: Account) -> tuple[Trail, ...]:
         """Return the trails that concern an account, seen from the region of IAM; AwsError where it may not be asked.
 
+        What is not seen of one, as of the organization's from a member account, says nothing of the others.
         Those of other regions, and of the organization, show there as shadow trails (CloudTrail API reference,
         DescribeTrails); of a trail, its own region is asked.
         """
@@ -51,18 +53,24 @@ class Examiner:
         return tuple(self._trail(account, raw, here) for raw in found)
 
     def _trail(self, account: Account, raw: Any, here: str) -> Trail:
-        arn = raw["TrailARN"]
-        with self._connections.cloudtrail(account, raw.get("HomeRegion", here)) as client:
-            with _errors(account, "GetTrailStatus"):
-                logging = client.get_trail_status(Name=arn)["IsLogging"]
-            with _errors(account, "GetEventSelectors"):
-                selectors = client.get_event_selectors(TrailName=arn)
+        arn, error, logging, reads = raw["TrailARN"], None, None, None
+        try:
+            with self._connections.cloudtrail(account, raw.get("HomeRegion", here)) as client:
+                with _errors(account, "GetTrailStatus"):
+                    logging = client.get_trail_status(Name=arn)["IsLogging"]
+                with _errors(account, "GetEventSelectors"):
+                    found = client.get_event_selectors(TrailName=arn)
+                reads = has_reads(found.get("EventSelectors", ()), found.get("AdvancedEventSelectors", ()))
+        except AwsError as raised:
+            error = raised
         return Trail(
             raw["Name"],
             logging=logging,
             all_regions=raw.get("IsMultiRegionTrail", False),
             organization=raw.get("IsOrganizationTrail", False),
-            reads=has_reads(selectors.get("EventSelectors", ()), selectors.get("AdvancedEventSelectors", ())),
+            reads=reads,
+            unseen=str(error or ""),
+            denied=error is not None and means_denied(error.code),
         )
 
 

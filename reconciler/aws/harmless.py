@@ -79,11 +79,15 @@ _NO_BUCKET = "NoSuchBucket"
 
 @dataclass(frozen=True, slots=True)
 class Trier:
-    """Tries by the credentials of one session, about one account; `notify` is told of the calls."""
+    """Tries by the credentials of one session, about one account; `notify` is told of the calls.
+
+    `region` is where what names no region is tried; empty where nobody knows which is used.
+    """
 
     session: Session
     account: str
     partition: str
+    region: str
     notify: Callable[[Called], None]
 
     def attempt(self, probe: Probe, *, lists: bool) -> Check | None:
@@ -100,18 +104,28 @@ class Trier:
             with closing(self._client(probe)) as client:
                 call(client, probe.resource)
         except ClientError as error:
-            return _answered(probe, str(error.response["Error"].get("Code", "")), lists=lists)
+            found = error.response["Error"]
+            if self._elsewhere_perhaps(probe, str(found.get("Message", ""))):
+                where = REGIONS[self.partition]
+                return Check(probe, None, Way.SESSION, f"a denial refuses it in {where}: set region in the profile")
+            return _answered(probe, str(found.get("Code", "")), lists=lists)
         except BotoCoreError as error:
             return Check(probe, None, Way.SESSION, f"the call failed: {type(error).__name__}")
         return Check(probe, True, Way.SESSION)
 
+    def _elsewhere_perhaps(self, probe: Probe, message: str) -> bool:
+        """Return whether a denial may be of the region alone, which is a guess: organizations deny all but some.
+
+        IAM has one region for all (facts sheet 6).
+        """
+        guessed = not _region(probe) and not self.region and _service(probe) != "iam"
+        return guessed and "explicit deny" in message
+
     def _client(self, probe: Probe) -> Any:
-        service = probe.action.partition(":")[0].lower()
-        region = (probe.resource.split(":") + [""] * 4)[3]
         session: botocore.session.Session = light_session()
         client: Any = session.create_client(
-            service,
-            region_name=region or REGIONS[self.partition],
+            _service(probe),
+            region_name=_region(probe) or self.region or REGIONS[self.partition],
             config=_PATIENT,
             aws_access_key_id=self.session.access_key,
             aws_secret_access_key=self.session.secret_key,
@@ -119,6 +133,14 @@ class Trier:
         )
         tell(client, self.account, self.notify)
         return client
+
+
+def _service(probe: Probe) -> str:
+    return probe.action.partition(":")[0].lower()
+
+
+def _region(probe: Probe) -> str:
+    return (probe.resource.split(":") + [""] * 4)[3]
 
 
 def _answered(probe: Probe, code: str, *, lists: bool) -> Check | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.aws.errors import aws_errors
 from reconciler.aws.sessions import Connections
-from reconciler.model import CURRENT_TIME, Account
+from reconciler.model import CURRENT_TIME, Account, Decision
 
 if TYPE_CHECKING:
     from types_boto3_iam import IAMClient
@@ -23,8 +23,8 @@ class Simulator:
 
     def simulate(
         self, account: Account, arn: str, actions: Sequence[str], resource: str, context: Mapping[str, str]
-    ) -> dict[str, bool]:
-        """Return by action whether the policies of a user, group or role of an account allow it on a resource.
+    ) -> dict[str, Decision]:
+        """Return by action what the policies of a user, group or role of an account decide of it on a resource.
 
         `context` are condition keys with what the request has of them; all others count as absent.
 
@@ -37,13 +37,13 @@ class Simulator:
             for key, value in context.items()
         ]
 
-        def ask(iam: IAMClient) -> dict[str, bool]:
+        def ask(iam: IAMClient) -> dict[str, Decision]:
             with aws_errors(account.name, "SimulatePrincipalPolicy", denied=_DENIED):
                 pages = iam.get_paginator("simulate_principal_policy").paginate(
                     PolicySourceArn=arn, ActionNames=list(actions), ResourceArns=[resource], ContextEntries=entries
                 )
                 found = [result for page in pages for result in page["EvaluationResults"]]
-            return {result["EvalActionName"]: result["EvalDecision"] == "allowed" for result in found}
+            return {result["EvalActionName"]: Decision(result["EvalDecision"]) for result in found}
 
         return self._connections.once_more(account, ask)
 

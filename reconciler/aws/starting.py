@@ -51,7 +51,7 @@ _OUTSIDE = {"iam-role": "Ec2InstanceMetadata", "container-role": "EcsContainer"}
 
 @dataclass(frozen=True, slots=True)
 class Starting:
-    """What the AWS configuration has for who asks; see `Identity`. `partition` is that of the region, or empty."""
+    """What the AWS configuration has for who asks; see `Identity`. The region, and its partition, may be empty."""
 
     keys: Keys
     mfa_serial: str
@@ -59,6 +59,7 @@ class Starting:
     credential_source: str
     settings: Mapping[str, str]
     variables: Mapping[str, str]
+    region: str
     partition: str
 
 
@@ -90,6 +91,7 @@ def start(profile: str | None, ask_code: AskCode) -> Starting:
     if region and _REGION.fullmatch(region) is None:
         raise AwsError(ABOUT, "profile", "InvalidRegion", f"{region} is no region",
                        hint="mend region in the AWS configuration file")  # fmt: skip
+    where = region or str(session.get_config_variable("region") or "")
     return Starting(
         Keys(frozen.access_key or "", frozen.secret_key or "", frozen.token or ""),
         str(scoped.get("mfa_serial", "")),
@@ -97,7 +99,8 @@ def start(profile: str | None, ask_code: AskCode) -> Starting:
         _OUTSIDE.get(found.method, ""),
         settings,
         _region_variables(profile, region) | _variables(session, settings),
-        _partition(session, region),
+        where,
+        _partition(session, where),
     )
 
 
@@ -150,7 +153,6 @@ def _variables(session: botocore.session.Session, settings: Mapping[str, str]) -
 
 def _partition(session: botocore.session.Session, region: str) -> str:
     """Return the partition of the region, empty where there is none or botocore does not know it."""
-    region = region or str(session.get_config_variable("region") or "")
     try:
         return session.get_partition_for_region(region) if region else ""
     except BotoCoreError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from reconciler.commands import clock
 from reconciler.commands.progress import progress
 from reconciler.model import Severity
 from reconciler.pipeline.directory import load_with_accounts
@@ -16,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what was found; return 6 if an account could not be read, else 2 if it is more than notes, else 0."""
     shown = progress(arguments)
     manifest = load_with_accounts(arguments.paths, shown.notice)
-    found = diagnose(manifest, shown.notice)
+    found = diagnose(manifest, shown.notice, now=clock.now())
     shown.close()
     sys.stdout.write(diagnosis_json(found) if arguments.format == "json" else diagnosis_text(found))
     if found.unread:

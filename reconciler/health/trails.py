@@ -55,7 +55,11 @@ def trails(account: str, found: Sequence[Trail]) -> Iterator[Ailment]:
     """Yield what is wrong with the trails of an account; one that is right is enough."""
     if any(one.logging and one.all_regions and one.reads for one in found):
         return
-    logging = [one for one in found if one.logging]
+    if perhaps := [one for one in found if one.perhaps()]:
+        why = f"of {_names(perhaps)}: {perhaps[0].unseen}"
+        yield unseen(account, why, denied=any(one.denied for one in perhaps))
+        return
+    logging = [one for one in found if one.logging is not False]
     if not logging:
         what = f"its trails are off: {_names(found)}" if found else "it has no trail"
         yield _ailment("XG310", account, what, "make a trail for all regions, or of the organization, and start it")
@@ -79,11 +83,15 @@ def _names(found: Iterable[Trail]) -> str:
     return ", ".join(f"{one.name} (of the organization)" if one.organization else one.name for one in found)
 
 
-def unseen(account: str, why: str) -> Ailment:
-    """Return that the trails of an account may not be looked at."""
+def unseen(account: str, why: str, *, denied: bool) -> Ailment:
+    """Return that the trails of an account are not seen; `denied` says that they may not be looked at."""
+    way_out = (
+        "allow cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors to the identity that xgrant plans with"
+        if denied
+        else "look at the trail in the account that it is of, as the management account is that of an organization's"
+    )
     return Ailment(
-        "XG313", Severity.NOTE, account, f"whether CloudTrail is on cannot be seen: {why}", _WHY,
-        "allow cloudtrail:DescribeTrails, GetTrailStatus and GetEventSelectors to the identity that xgrant plans with",
+        "XG313", Severity.NOTE, account, f"whether CloudTrail is on cannot be seen: {why}", _WHY, way_out,
     )  # fmt: skip
 
 

@@ -27,14 +27,21 @@ class Ailment:
 class Trail:
     """A trail of CloudTrail, as far as it concerns an account. `reads` says whether it has management events that read.
 
-    AssumeRole is one of those (facts sheet 8.1).
+    AssumeRole is one of those (facts sheet 8.1). `logging` and `reads` are None where that is not seen; then `unseen`
+    says why, and `denied` that it may not be asked.
     """
 
     name: str
-    logging: bool
+    logging: bool | None
     all_regions: bool
     organization: bool
-    reads: bool
+    reads: bool | None
+    unseen: str = ""
+    denied: bool = False
+
+    def perhaps(self) -> bool:
+        """Return whether it may be right as far as it is seen."""
+        return self.logging is not False and self.all_regions and self.reads is not False
 
 
 @dataclass(frozen=True, slots=True)

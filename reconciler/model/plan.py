@@ -155,7 +155,8 @@ class Plan:
     `owned` is how many resources the stack owns, those included that are out of sight. Without a `rollout`, and for the
     plan of a shard, there are no `waves`. `waiting` are changes that are left out until the accounts that it names can
     be read; `left_out` are roles that a revocation leaves out, as findings say. A `part` is the plan of a shard, whose
-    changes stand as they are found in each account: it has to be merged with the others.
+    changes stand as they are found in each account: it has to be merged with the others. `meant` is what the grants
+    that are planned want, also in accounts that could not be read; `desired` is without those.
     """
 
     stack: str
@@ -174,6 +175,7 @@ class Plan:
     timing: Timing = Timing()
     part: bool = False
     left_out: tuple[Address, ...] = ()
+    meant: State = field(default_factory=dict)
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""

@@ -39,6 +39,14 @@ UNSEEN = {
 """What a way cannot see (facts sheet 6)."""
 
 
+class Decision(StrEnum):
+    """What AWS's simulator says of a request: `EXPLICIT` where a Deny counts (IAM API reference, EvaluationResult)."""
+
+    ALLOWED = "allowed"
+    IMPLICIT = "implicitDeny"
+    EXPLICIT = "explicitDeny"
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
     """A request that the role of a grant is to be allowed, or is not: no pattern."""
@@ -89,7 +97,7 @@ class Door:
     notes: tuple[str, ...] = ()
 
     def verdict(self) -> Verdict:
-        """Return what all of it comes to."""
+        """Return what all of it comes to; where nothing is known of all that was tried inside, it is not open."""
         inside = _both(self.caller.allowed, self.trust.allowed)
         if not self.meant:
             return {True: Verdict.WIDER, False: Verdict.REFUSED, None: Verdict.UNKNOWN}[inside]
@@ -98,7 +106,8 @@ class Door:
         lacking = any(check.allowed is False and check.probe.meant for check in self.checks)
         if inside is False or lacking or self.narrower:
             return Verdict.CLOSED
-        return Verdict.OPEN if inside else Verdict.UNKNOWN
+        tried = [check.allowed for check in self.checks if check.probe.meant]
+        return Verdict.OPEN if inside and (any(tried) or not tried) else Verdict.UNKNOWN
 
     def ways(self) -> tuple[Way, ...]:
         """Return the ways by which it was found, the best first."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from reconciler.desired import desired_state
-from reconciler.errors import AwsError, StoreError
+from reconciler.desired import desired_state, role_address
+from reconciler.errors import AwsError, StoreError, means_denied
 from reconciler.events import Notice
 from reconciler.health import access, clocks, permissions, store, trails
 from reconciler.health.permissions import Pair
@@ -19,7 +20,9 @@ from reconciler.model import (
     AccountFacts,
     Ailment,
     Allowed,
+    Decision,
     Diagnosis,
+    Grant,
     Live,
     Manifest,
     PrincipalKind,
@@ -52,8 +55,11 @@ class _Practice:
     simulator: Simulator
 
 
-def diagnose(manifest: Manifest, notify: Callable[[Notice], None]) -> Diagnosis:
-    """Return what is wrong, worst first; accounts are looked at beside each other, and each by itself."""
+def diagnose(manifest: Manifest, notify: Callable[[Notice], None], *, now: datetime) -> Diagnosis:
+    """Return what is wrong, worst first; accounts are looked at beside each other, and each by itself.
+
+    Of a grant that has expired at `now` nothing is needed any more but to take away what stands of it.
+    """
     from reconciler.aws import (
         PARALLEL_ACCOUNTS,
         AwsReader,
@@ -68,6 +74,7 @@ def diagnose(manifest: Manifest, notify: Callable[[Notice], None]) -> Diagnosis:
     accounts = managed_accounts(manifest)
     connections = Connections(manifest.stack, notify)
     live = AwsReader(connections).read(Scope(manifest.stack, tuple(accounts), frozenset(), part=True))
+    manifest = replace(manifest, grants=tuple(_working(manifest, live, int(now.timestamp()))))
     wanted = desired_state(manifest.grants, manifest.accounts, stack=manifest.stack)
     practice = _Practice(manifest, live, wanted, Examiner(connections), Simulator(connections))
     found: list[Ailment] = []
@@ -83,6 +90,14 @@ def diagnose(manifest: Manifest, notify: Callable[[Notice], None]) -> Diagnosis:
     unread = {name: facts.error for name, facts in live.facts.items() if facts.error}
     ordered = sorted(found, key=lambda one: (_ORDER.index(one.severity), one.account, one.rule))
     return Diagnosis({account.name: account.id for account in accounts}, tuple(ordered), unread)
+
+
+def _working(manifest: Manifest, live: Live, now: int) -> Iterator[Grant]:
+    """Yield the grants that an apply has to do with: of those that have expired, the ones whose role still stands."""
+    for grant in manifest.grants:
+        standing = live.state.get(role_address(grant))
+        if not grant.expired(now) or (standing is not None and owns(manifest.stack, standing)):
+            yield grant
 
 
 def _account(account: Account, practice: _Practice) -> Iterator[Ailment]:
@@ -113,7 +128,7 @@ def _trails(account: Account, practice: _Practice) -> Iterator[Ailment]:
     try:
         found = practice.examiner.trails(account)
     except AwsError as error:
-        yield trails.unseen(account.name, str(error))
+        yield trails.unseen(account.name, str(error), denied=means_denied(error.code))
         return
     yield from trails.trails(account.name, found)
 
@@ -144,8 +159,8 @@ def _decisions(
         by_resource.setdefault(resource, {})[action] = None
     found: dict[Pair, bool] = {}
     for resource, actions in by_resource.items():
-        for action, allowed in simulator.simulate(account, who, tuple(actions), resource, context).items():
-            found[action, resource] = allowed
+        for action, decision in simulator.simulate(account, who, tuple(actions), resource, context).items():
+            found[action, resource] = decision is Decision.ALLOWED
     return found
 
 

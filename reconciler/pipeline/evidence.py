@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.desired import role_address
@@ -14,6 +14,7 @@ from reconciler.model import (
     Account,
     AccountFacts,
     Check,
+    Decision,
     Door,
     Identity,
     Live,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from reconciler.aws import Caller, Simulator
 
 _NOBODY = Identity("", "")
+_HANGS = "it hangs on conditions of a denial"
 
 
 @dataclass(slots=True)
@@ -112,28 +114,33 @@ class Evidence:
 
     def door(
         self, use: Use, who: str, caller: Side, trust: Side, *, meant: bool = True, session: Session | None = None,
-        notes: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (), region: str = "",
     ) -> Door:  # fmt: skip
         """Return a door with all that is known of the role behind it; tried by a session, if there is one.
 
-        Nobody is meant to get in while the grant is not in force.
+        `region` is where the session is tried with what names none; empty where it is not known. Nobody is meant to
+        get in while the grant is not in force.
         """
         if over := use.grant.out_of_force(self.now):
             meant, notes = False, (*notes, over)
         wanted, live = self._role(use, self.wanted), self._role(use, self.live.state)
-        if self._unread(use.target.name) or wanted is None or live is None or not meant:
+        if wanted is None or not meant:
             return Door(use.label, who, "", meant, caller, trust, notes=notes)
         mine = role_documents(wanted, self.wanted, ends=False)
         probes, left = granted(mine)
+        tried, unknown = ({}, ()) if session is None else self._tried(use, probes, session, mine, region)
+        if (why := self._unread(use.target.name)) or live is None:
+            notes = (*notes, *unknown, *([f"what the role allows is not read: {why}"] if why else []))
+            return Door(use.label, who, "", meant, caller, trust, tuple(tried.values()), notes=notes)
         if use.grant.managed_policies:
             left = (*left, "what its managed policies allow beyond is not tried")
         else:
             probes = (*probes, *forbidden(mine, probes))
-        checks, why = self._checks(use, probes, role_documents(live, self.live.state, ends=False))
-        if session is not None:
-            checks |= self._tried(use, probes, session, mine)
+        checks, refused = self._checks(use, probes, role_documents(live, self.live.state, ends=False), mine)
+        # That a session is refused, and nobody knows by what, is no news where the simulator knows.
+        checks |= {at: one for at, one in tried.items() if one.allowed is not None or checks[at].allowed}
         wider, narrower = compared(wanted, self.wanted, live, self.live.state)
-        notes = tuple(dict.fromkeys((*notes, *why, *left)))
+        notes = tuple(dict.fromkeys((*notes, *refused, *unknown, *left)))
         return Door(use.label, who, "", meant, caller, trust, tuple(checks.values()), wider, narrower, notes)
 
     def _simulated(self, use: Use, account: Account, arn: str) -> Side | str:
@@ -142,12 +149,12 @@ class Evidence:
         found = self._ask(account, arn, wanted, use.role_arn, self._context(use))
         if isinstance(found, str):
             return found
-        lacking = [action for action in wanted if not found.get(action)]
+        lacking = [action for action in wanted if found.get(action) is not Decision.ALLOWED]
         why = f"its policies do not allow {lacking[0]} on the role" if lacking else "its policies allow it"
         return Side(not lacking, Way.SIMULATION, why)
 
     def _checks(
-        self, use: Use, probes: Iterable[Probe], documents: tuple[PolicyDocument, ...]
+        self, use: Use, probes: Iterable[Probe], documents: tuple[PolicyDocument, ...], mine: tuple[PolicyDocument, ...]
     ) -> tuple[dict[Probe, Check], tuple[str, ...]]:
         """Return what the simulator says of the role's side; what the documents say where it may not be asked."""
         by_resource: dict[str, list[Probe]] = {}
@@ -158,28 +165,36 @@ class Evidence:
             found = self._ask(use.target, use.role_arn, [one.action for one in several], resource, self._time())
             for one in several:
                 if isinstance(found, str):
-                    checks[one] = Check(one, decided(documents, one.action, resource), Way.DOCUMENTS)
+                    answer = decided(documents, one.action, resource)
+                    checks[one] = Check(one, answer, Way.DOCUMENTS, _HANGS if answer is None else "")
                 else:
-                    checks[one] = Check(one, found.get(one.action), Way.SIMULATION)
+                    checks[one] = _simulated(one, found.get(one.action), mine)
         why = self.refused.get(use.target.name)
         return {probe: checks[probe] for probe in probes}, (why,) if why else ()
 
     def _tried(
-        self, use: Use, probes: Iterable[Probe], session: Session, mine: tuple[PolicyDocument, ...]
-    ) -> dict[Probe, Check]:
+        self, use: Use, probes: Iterable[Probe], session: Session, mine: tuple[PolicyDocument, ...], region: str
+    ) -> tuple[dict[Probe, Check], tuple[str, ...]]:
+        """Return what the session is let do or not, and why of some of it that is not known."""
         from reconciler.aws import Trier
 
-        trier = Trier(session, use.target.name, use.target.partition, self.notify)
+        trier = Trier(session, use.target.name, use.target.partition, region, self.notify)
         found: dict[Probe, Check] = {}
+        unknown: dict[str, None] = {}
         for probe in probes:
             bucket = probe.resource.partition("/")[0]
-            if probe.meant and (check := trier.attempt(probe, lists=decided(mine, "s3:ListBucket", bucket) is True)):
-                found[probe] = check
-        return {probe: check for probe, check in found.items() if check.allowed is not None}
+            if not probe.meant:
+                continue
+            check = trier.attempt(probe, lists=decided(mine, "s3:ListBucket", bucket) is True)
+            if check is not None and check.allowed is None:
+                unknown[f"{probe.action} on {probe.resource} is not known by the session: {check.why}"] = None
+            elif check is not None:
+                found[probe] = _doubted(check) if not check.allowed and _hangs(probe, mine) else check
+        return found, tuple(unknown)
 
     def _ask(
         self, account: Account, arn: str, actions: Sequence[str], resource: str, context: Mapping[str, str]
-    ) -> dict[str, bool] | str:
+    ) -> dict[str, Decision] | str:
         if account.name in self.refused:
             return self.refused[account.name]
         try:
@@ -229,6 +244,21 @@ def label_of(principal: Principal) -> str:
     if principal.kind is PrincipalKind.ACCOUNT:
         return f"{principal.account}/all"
     return f"{principal.account}/{principal.kind}/{principal.name}"
+
+
+def _hangs(probe: Probe, mine: Iterable[PolicyDocument]) -> bool:
+    """Return whether a denial of the grant itself, on conditions, may refuse what it allows."""
+    return decided(mine, probe.action, probe.resource) is None
+
+
+def _doubted(check: Check) -> Check:
+    return replace(check, allowed=None, why="; ".join(filter(None, (check.why, _HANGS))))
+
+
+def _simulated(probe: Probe, decision: Decision | None, mine: Iterable[PolicyDocument]) -> Check:
+    """Return what the simulator says: a refusal is explicit where a denial counts, of whose conditions it knows few."""
+    check = Check(probe, None if decision is None else decision is Decision.ALLOWED, Way.SIMULATION)
+    return _doubted(check) if decision is Decision.EXPLICIT and _hangs(probe, mine) else check
 
 
 def _arns(principal: Principal, facts: AccountFacts) -> tuple[str, ...]:

@@ -162,7 +162,9 @@ def _tried(use: Use, tester: _Tester, principals: Sequence[Principal], evidence:
     who = label_of(principals[0]) if principals else tester.who.arn
     if isinstance(result, Session):
         inside = Side(True, Way.SESSION, f"{tester.who.arn} got a session")
-        found = evidence.door(use, who, inside, inside, meant=meant is not False, session=result)
+        found = evidence.door(
+            use, who, inside, inside, meant=meant is not False, session=result, region=tester.caller.region()
+        )
         return replace(found, profile=tester.profile)
     refused = Side(False, Way.SESSION, result.why)
     if meant is None:

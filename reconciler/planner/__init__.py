@@ -72,7 +72,7 @@ def plan(
     expired grant had is not in `desired`, and the plan says why it goes. The plan of a shard is a `part`.
     """
     whole = whole or Whole(desired, live.state)
-    live = with_arns(live)
+    live, meant = with_arns(live), desired
     desired = {address: resource for address, resource in desired.items() if not live.facts[address.account].error}
     here = {address: resource for address, resource in desired.items() if live.facts[address.account].planned()}
     wanted = packed(here, live, stack=stack)
@@ -84,7 +84,7 @@ def plan(
     changes = across(possible.changes)
     draft = Plan(
         stack, desired, live, changes, order(changes), limits=limits, whole=whole, owned=_owned(whole, live, stack),
-        rollout=rollout, timing=timing, part=part,
+        rollout=rollout, timing=timing, part=part, meant=meant,
     )  # fmt: skip
     if part:
         # What changes mean for other accounts, and which wait, shows when all shards are there. But it is judged by

@@ -18,16 +18,29 @@ def decided(documents: Iterable[PolicyDocument], action: str, resource: str) -> 
     An explicit deny wins, and what nothing allows is denied (facts sheet 6). Either may be a pattern: then it is
     decided for all that it covers.
     """
-    found = [one for document in documents for one in document.statements() if _concerns(one, action, resource)]
-    denies = [one for one in found if one.get("Effect") == "Deny"]
-    allows = [one for one in found if one.get("Effect") == "Allow"]
-    if not allows or any("Condition" not in one for one in denies):
+    documents = tuple(documents)
+    allow, deny = (says(documents, effect, action, resource) for effect in ("Allow", "Deny"))
+    if allow is False or deny is True:
         return False
-    return True if not denies and any("Condition" not in one for one in allows) else None
+    return True if allow and deny is False else None
+
+
+def says(documents: Iterable[PolicyDocument], effect: str, action: str, resource: str) -> bool | None:
+    """Return whether a statement with an effect, `Allow` or `Deny`, covers a request; None where only on conditions."""
+    found = [
+        one
+        for document in documents
+        for one in document.statements()
+        if one.get("Effect") == effect and _concerns(one, action, resource)
+    ]
+    return (True if any("Condition" not in one for one in found) else None) if found else False
 
 
 def beyond(documents: Iterable[PolicyDocument], others: Iterable[PolicyDocument]) -> Iterator[str]:
-    """Yield in words what documents allow and others do not, or not for certain; what stands in both is equal."""
+    """Yield in words what documents allow and others do not, or not for certain; what stands in both is equal.
+
+    Denials are left out of account: `meanings` compares them.
+    """
     others = tuple(others)
     known = {_meaning(one) for document in others for one in document.statements()}
     for statement in (one for document in documents for one in document.statements()):
@@ -37,7 +50,7 @@ def beyond(documents: Iterable[PolicyDocument], others: Iterable[PolicyDocument]
             yield "all but what a statement names"
             continue
         pairs = ((action, on) for action in statement.get("Action", ()) for on in statement.get("Resource", ()))
-        yield from (f"{action} on {on}" for action, on in pairs if decided(others, action, on) is not True)
+        yield from (f"{action} on {on}" for action, on in pairs if says(others, "Allow", action, on) is not True)
 
 
 def meanings(documents: Iterable[PolicyDocument], effect: str) -> frozenset[str]:

@@ -36,7 +36,7 @@ def permission_set_policy(plan: Plan) -> Iterator[Finding]:
         where[name].add(account)
     lacking = {
         name
-        for name, account in _opened(plan, _meant(plan))
+        for name, account in _opened(plan, plan.meant)
         if plan.live.facts[account].planned()
         and not _allowed(name, everything[name, account], plan.live.facts[account])
     }
@@ -70,7 +70,7 @@ def _note(name: str, roles: Mapping[str, Role], where: Collection[AccountFacts])
 def permission_set_unassigned(plan: Plan) -> Iterator[Finding]:
     """Yield a warning for each permission set that has no role in a source account; only of accounts planned here."""
     standing: dict[str, set[str]] = {}
-    for (name, account), roles in sorted(_opened(plan, _meant(plan)).items()):
+    for (name, account), roles in sorted(_opened(plan, plan.meant).items()):
         facts = plan.live.facts[account]
         if not facts.account.managed or not facts.planned():
             continue
@@ -90,15 +90,6 @@ def permission_set_unassigned(plan: Plan) -> Iterator[Finding]:
             ),
             grant=of[0] if len(of) == 1 else "",
         )
-
-
-def _meant(plan: Plan) -> State:
-    """Return what is desired of the grants that are planned, also in accounts that could not be read.
-
-    A shard does not know which accounts of the others could not be, and has to say the same as one run.
-    """
-    left_out = {address.account for address in plan.whole.desired if address not in plan.desired}
-    return plan.whole.desired if all(plan.live.facts[name].error for name in left_out) else plan.desired
 
 
 def _opened(plan: Plan, state: State) -> Mapping[_Set, Mapping[str, Role]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from reconciler.model import Probe
 from reconciler.policy.arn import covers, is_pattern
 from reconciler.policy.case import fold
-from reconciler.policy.decisions import decided
+from reconciler.policy.decisions import decided, says
 from reconciler.policy.document import PolicyDocument
 
 MOST = 40
@@ -50,7 +51,10 @@ WRITES = {
 
 
 def granted(documents: Iterable[PolicyDocument]) -> tuple[tuple[Probe, ...], tuple[str, ...]]:
-    """Return the requests that documents allow for certain, and in words what of them has none."""
+    """Return the requests that documents allow without conditions, and in words what of them has none.
+
+    Of those that a denial with conditions covers, `decided` is None: that they are refused may be as it is meant.
+    """
     documents = tuple(documents)
     probes: dict[Probe, None] = {}
     left: list[str] = []
@@ -65,11 +69,20 @@ def granted(documents: Iterable[PolicyDocument]) -> tuple[tuple[Probe, ...], tup
                 left.append(f"of {action} no single action is known that could be tried")
                 continue
             for resource in map(_concrete, statement["Resource"]):
-                if _fits(meant, resource) and decided(documents, meant, resource) is True:
+                if _fits(meant, resource) and says(documents, "Deny", meant, resource) is not True:
                     probes[Probe(meant, resource, meant=True)] = None
-    if len(probes) > MOST:
-        left.append(f"of {len(probes)} requests that are granted the first {MOST} are tried")
+    left += _doubts(documents, tuple(probes), none_left=not left)
     return tuple(probes)[:MOST], tuple(dict.fromkeys(left))
+
+
+def _doubts(documents: tuple[PolicyDocument, ...], probes: tuple[Probe, ...], *, none_left: bool) -> Iterator[str]:
+    """Yield in words why the requests that are tried do not tell all; `none_left` says that nothing else does."""
+    if len(probes) > MOST:
+        yield f"of {len(probes)} requests that are granted the first {MOST} are tried"
+    if any(decided(documents, one.action, one.resource) is None for one in probes):
+        yield "the grant denies, on conditions, what it allows: whether they are met nobody can see from here"
+    if not probes and none_left:
+        yield "the grant allows nothing that could be tried"
 
 
 def forbidden(documents: Iterable[PolicyDocument], tried: Iterable[Probe]) -> Iterator[Probe]:
@@ -88,7 +101,7 @@ def forbidden(documents: Iterable[PolicyDocument], tried: Iterable[Probe]) -> It
             for name in WRITES.get(service, ())
             if _fits(name, probe.resource)
         )
-        elsewhere = (Probe(probe.action, _elsewhere(probe.resource), meant=False) for probe in probes)
+        elsewhere = (Probe(probe.action, on, meant=False) for probe in probes for on in _elsewhere(probe.resource))
         for found in (writes, elsewhere):
             yield from [one for one in found if decided(documents, one.action, one.resource) is False][:1]
 
@@ -117,7 +130,16 @@ def _concrete(resource: str) -> str:
     return resource if resource == "*" else resource.replace("*", _OBJECT).replace("?", "x")
 
 
-def _elsewhere(resource: str) -> str:
-    """Return another resource of the same kind; `*` where all of them are meant, which no probe asks for then."""
-    head, colon, name = resource.rpartition(":")
-    return f"{head}{colon}{_OBJECT}-elsewhere-{name}" if colon else resource
+def _elsewhere(resource: str) -> Iterator[str]:
+    """Yield other resources of the same kind, the nearest first; none where all of them are meant.
+
+    Of `table/orders` it is one that `table/*` covers too: what is too wide is most often as wide as that.
+    """
+    parts = resource.split(":", 5)
+    name = parts.pop()
+    if len(parts) < len(("arn", "partition", "service", "region", "account")):
+        return
+    ends = [one.end() for one in re.finditer("[:/]", name)]
+    whole = parts[2:] == ["s3", "", ""] or not ends  # What a bucket's name stands before is no kind.
+    for at in dict.fromkeys((ends[-1] if ends else 0, 0 if whole else ends[0])):
+        yield ":".join((*parts, f"{name[:at]}{_OBJECT}-elsewhere-{name[at:]}"))

@@ -13,6 +13,7 @@ import pytest
 
 from reconciler import clock, permissions
 from reconciler.data import data_path
+from reconciler.ownership import role_tags
 from reconciler.sandbox.scenario import (
     PERMISSIONS,
     RECONCILER,
@@ -193,6 +194,10 @@ BROKEN = {
         lambda w: w.allow(narrow().replace("cloudtrail:DescribeTrails", "cloudtrail:ListTrails")),
         "XG313", "note", "whether CloudTrail is on cannot be seen", code=0,
     ),
+    "what a trail has may not be seen": Case(
+        lambda w: w.allow(narrow().replace("cloudtrail:GetEventSelectors", "cloudtrail:ListTrails")),
+        "XG313", "note", "cannot be seen: of all: account storage: GetEventSelectors: AccessDenied", code=0,
+    ),
     "roles are nearly used up": Case(
         lambda w: w.sandbox.strict.quotas.update({TARGET: {"RolesQuota": 2}}),
         "XG320", "warning", "2 of 2 roles are used (100%)",
@@ -247,6 +252,26 @@ def test_what_is_broken_is_found_with_its_code_its_level_and_what_to_do(world: W
     assert code == case.code
     # Nothing else is wrong, but what follows from it.
     assert {one["rule"] for one in found} - {case.rule, "XG333"} == set()
+
+
+OLD = """\
+  old:
+    expires: "2020-01-01"
+    from: {account: dev, groups: [leavers]}
+    to: {account: storage, role: Old, path: /old/}
+    permissions: [{actions: s3:GetObject, resources: "arn:aws:s3:::b/*"}]
+"""
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_for_a_grant_that_has_expired_only_what_removes_its_role_is_needed(
+    world: World, xgrant: Run, *, stands: bool
+) -> None:
+    if stands:
+        tags = [{"Key": key, "Value": value} for key, value in role_tags("platform", "old").items()]
+        world.iam().create_role(RoleName="Old", Path="/old/", AssumeRolePolicyDocument=NOBODY, Tags=tags)
+    code, found = examined(world, xgrant, f"{MANIFEST}{OLD}")
+    assert (code, [one["rule"] for one in found]) == ((2, ["XG330"]) if stands else (0, []))
 
 
 def test_it_is_told_in_words(world: World, xgrant: Run) -> None:

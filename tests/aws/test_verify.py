@@ -250,6 +250,10 @@ def test_an_account_that_cannot_be_read_leaves_its_side_unknown(world: World) ->
     assert (door["verdict"], door["caller"]["allowed"], door["trust"]["allowed"]) == ("unknown", True, None)
     (alice,) = world.doors("--as", "alice", code=6)
     assert (alice["verdict"], alice["ways"]) == ("open", ["session"])
+    assert {(check["action"], check["allowed"]) for check in alice["checks"]} == {
+        ("s3:ListBucket", True), ("s3:GetObject", True),
+    }  # fmt: skip
+    assert any("what the role allows is not read" in note for note in alice["notes"])
 
 
 @pytest.mark.parametrize(
@@ -331,15 +335,52 @@ def test_callers_of_other_kinds_and_accounts_of_others_are_looked_at_as_far_as_t
     assert (refused.code, "this side does, or the organization" in refused.out) == (2, True)
 
 
-def test_a_grant_with_an_end_is_verified_as_others_are(world: World, tmp_path: Path) -> None:
-    timed = tmp_path / "timed.yaml"
-    timed.write_text(EXAMPLE.read_text().replace("    description:", '    expires: "2099-01-01"\n    description:', 1))
+UNTIL = ("    description:", '    expires: "2099-01-01"\n    description:')
+FROM = (
+    "    permissions:\n",
+    """    permissions:
+      - {effect: Deny, actions: "*", resources: "*", conditions: {StringEquals: {aws:SourceVpc: vpc-12345678}}}
+""",
+)
+UNLESS_FROM = (FROM[0], FROM[1].replace("StringEquals", "StringNotEquals"))
+
+
+def with_denial(world: World, denial: tuple[str, str]) -> None:
+    Path("denial.yaml").write_text(EXAMPLE.read_text().replace(*denial, 1))
     world.sandbox.enforce(on=False)
-    assert world.run("apply", timed, "--auto-approve", "--no-verify").code == 0
+    assert world.run("apply", "denial.yaml", "--auto-approve", "--no-verify").code == 0
     world.sandbox.enforce(on=True)
+
+
+def test_a_grant_with_an_end_is_verified_as_others_are(world: World) -> None:
+    with_denial(world, UNTIL)
     for profiles in ([], ["--as", "alice"]):
-        result = world.run("verify", "--manifest", timed, *profiles)
+        result = world.run("verify", "--manifest", "denial.yaml", *profiles)
         assert (result.code, "granted and allowed: 2; not granted and refused: 2" in result.out) == (0, True)
+
+
+@pytest.mark.parametrize("denial", [UNTIL, FROM], ids=["expires", "networks"])
+def test_a_boundary_that_closes_a_door_is_found_where_the_grant_denies_all_on_conditions(
+    world: World, denial: tuple[str, str]
+) -> None:
+    def bound(world: World) -> None:
+        made = world.iam().create_policy(PolicyName="only-ec2", PolicyDocument=policy(Action="ec2:*"))
+        world.iam().put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary=made["Policy"]["Arn"])
+
+    with_denial(world, denial)
+    world.break_(bound)
+    result = world.run("verify", "--manifest", "denial.yaml")
+    assert result.code == 2
+    assert "granted and allowed: 0; not granted and refused: 2" in result.out
+    assert "closed" in result.out
+
+
+def test_where_the_own_denial_of_a_grant_may_be_what_refuses_nobody_knows_and_it_is_told(world: World) -> None:
+    with_denial(world, UNLESS_FROM)
+    result = world.run("verify", "--manifest", "denial.yaml")
+    assert "shared-bucket-read: dev/group/developers: unknown" in result.out
+    assert "not known (simulation, it hangs on conditions of a denial)" in result.out
+    assert "note: the grant denies, on conditions, what it allows" in result.out
 
 
 def test_a_grant_that_demands_mfa_is_looked_at_without_a_session(world: World) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ManifestError
-from reconciler.model import CallerPolicy, Plan, PrincipalKind, Role, Severity, State
-from reconciler.planner import narrow, plan
+from reconciler.model import CallerPolicy, Live, Plan, PrincipalKind, Role, Severity, State, Whole
+from reconciler.planner import destroyed, narrow, plan
 from reconciler.policy.arn import covers
 from reconciler.policy.permission_sets import named_by, role_patterns
 from reconciler.render.text import text
@@ -423,6 +423,25 @@ def test_what_is_said_of_a_permission_set_does_not_hang_on_whether_the_roles_acc
     facts["storage"] = replace(facts["storage"], error="refused")
     for rule in ("XG230", "XG231"):
         assert said(plan_for(manifest, {}, facts=facts), rule) == said(plan_for(manifest, {}), rule) != []
+
+
+@pytest.mark.parametrize("only", [None, "other"], ids=["destroy", "only another grant"])
+def test_of_a_grant_that_is_not_planned_nothing_is_said_though_its_account_could_not_be_read(
+    tmp_path: Path, only: str | None
+) -> None:
+    """To add access would be the opposite of what is asked for."""
+    grants = [grant_yaml(**{"from": people("X")}), *([grant_yaml(only, to="{account: vendor}")] if only else [])]
+    manifest = load_text(tmp_path, manifest_yaml(*grants))
+    facts = facts_for(manifest)
+    facts["storage"] = replace(facts["storage"], error="refused")
+    desired, live = desired_of(manifest), Live({}, facts)
+    whole = Whole(desired, {})
+    if only is None:
+        wanted = destroyed(desired)
+    else:
+        wanted, live = narrow(desired, live, frozenset([only]), stack="platform")
+    found = plan(wanted, live, stack="platform", rules=RULES, whole=whole)
+    assert said(found, "XG230") + said(found, "XG231") == []
 
 
 def test_people_of_a_permission_set_get_an_hour_where_others_get_more(tmp_path: Path) -> None:

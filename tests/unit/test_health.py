@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from reconciler.ports import Entry
 from tests.support import DEV, allow, document, role_at
 
 GOOD = Trail("all", logging=True, all_regions=True, organization=True, reads=True)
+HIDDEN = replace(GOOD, reads=None, unseen="TrailNotFoundException")
 
 
 def management(**fields: Any) -> dict[str, Any]:
@@ -56,12 +58,29 @@ def test_a_trail_has_assume_role_only_where_its_selectors_let_in_what_reads(
         ([], ["XG310"]),
         ([Trail("off", False, True, False, True)], ["XG310"]),
         ([Trail("one", True, False, False, True)], ["XG311"]),
+        ([HIDDEN, GOOD], []),
+        ([Trail("one", True, False, False, True), HIDDEN], ["XG313"]),
+        ([replace(HIDDEN, logging=False)], ["XG310"]),
+        ([replace(HIDDEN, all_regions=False)], ["XG311"]),
+        ([replace(HIDDEN, logging=None)], ["XG313"]),
+        ([replace(HIDDEN, logging=None, all_regions=False)], ["XG311"]),
         ([Trail("writes", True, True, False, False)], ["XG312"]),
         ([Trail("one", True, False, False, True), Trail("writes", True, True, False, False)], ["XG312"]),
     ],
 )
 def test_one_trail_that_has_it_all_is_enough(found: list[Trail], rules: list[str]) -> None:
     assert [one.rule for one in trails("dev", found)] == rules
+
+
+@pytest.mark.parametrize(
+    ("denied", "way_out"), [(True, "allow cloudtrail:DescribeTrails"), (False, "look at the trail in the account")]
+)
+def test_a_permission_is_advised_only_where_it_is_what_lacks(denied: bool, way_out: str) -> None:
+    (found,) = trails("dev", [replace(HIDDEN, denied=denied)])
+    assert (
+        found.message == "whether CloudTrail is on cannot be seen: of all (of the organization): TrailNotFoundException"
+    )
+    assert found.way_out.startswith(way_out)
 
 
 @pytest.mark.parametrize(

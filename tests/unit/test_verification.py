@@ -12,6 +12,7 @@ from reconciler.use.probes import MOST, forbidden, granted
 from tests.support import allow, document
 
 BUCKET = "arn:aws:s3:::b"
+TABLE = "arn:aws:dynamodb:eu-west-1:1:table"
 NO_MFA = {"Bool": {"aws:MultiFactorAuthPresent": "false"}}
 
 
@@ -49,6 +50,12 @@ def test_what_documents_allow_beyond_others_is_told_by_action_and_resource() -> 
     assert [*beyond([more], [meant])] == [f"s3:* on {BUCKET}/*"]
 
 
+def test_what_the_others_deny_on_conditions_makes_nothing_wider() -> None:
+    denial = deny("*", Condition=NO_MFA)
+    narrow = document(allow("s3:GetObject", f"{BUCKET}/x"), denial)
+    assert [*beyond([narrow], [document(allow("s3:GetObject", f"{BUCKET}/*"), denial)])] == []
+
+
 @pytest.mark.parametrize(
     ("statement", "tried", "refused"),
     [
@@ -68,6 +75,29 @@ def test_what_documents_allow_beyond_others_is_told_by_action_and_resource() -> 
         (allow("s3:PutObject", f"{BUCKET}/in/*"), [("s3:PutObject", f"{BUCKET}/in/xgrant-verify")],
          [("s3:DeleteObject", f"{BUCKET}/in/xgrant-verify"),
           ("s3:PutObject", "arn:aws:s3:::xgrant-verify-elsewhere-b/in/xgrant-verify")]),
+        (
+            allow("dynamodb:GetItem", f"{TABLE}/orders"),
+            [("dynamodb:GetItem", f"{TABLE}/orders")],
+            [("dynamodb:PutItem", f"{TABLE}/orders"), ("dynamodb:GetItem", f"{TABLE}/xgrant-verify-elsewhere-orders")],
+        ),
+        (
+            allow("dynamodb:Query", f"{TABLE}/orders/index/*"),
+            [("dynamodb:Query", f"{TABLE}/orders/index/xgrant-verify")],
+            [("dynamodb:PutItem", f"{TABLE}/orders/index/xgrant-verify"),
+             ("dynamodb:Query", f"{TABLE}/xgrant-verify-elsewhere-orders/index/xgrant-verify")],
+        ),
+        (
+            allow("iam:GetRole", "arn:aws:iam::1:role/team/reader"),
+            [("iam:GetRole", "arn:aws:iam::1:role/team/reader")],
+            [("iam:CreateUser", "arn:aws:iam::1:role/team/reader"),
+             ("iam:GetRole", "arn:aws:iam::1:role/team/xgrant-verify-elsewhere-reader")],
+        ),
+        (
+            allow("logs:GetLogEvents", "arn:aws:logs:eu-west-1:1:log-group:/app:*"),
+            [("logs:GetLogEvents", "arn:aws:logs:eu-west-1:1:log-group:/app:xgrant-verify")],
+            [("logs:PutLogEvents", "arn:aws:logs:eu-west-1:1:log-group:/app:xgrant-verify"),
+             ("logs:GetLogEvents", "arn:aws:logs:eu-west-1:1:log-group:xgrant-verify-elsewhere-/app:xgrant-verify")],
+        ),
         (allow("s3:GetObject", Condition=NO_MFA), [], []),
         (allow("unheardof:Get*"), [], []),
     ],
@@ -83,6 +113,20 @@ def test_what_is_granted_is_tried_and_what_lies_beside_it(
     assert bool(left) is not bool(tried)
 
 
+def test_a_denial_on_conditions_hides_no_request_and_is_told() -> None:
+    documents = [document(allow("s3:GetObject", f"{BUCKET}/*"), deny("*", Condition=NO_MFA))]
+    probes, left = granted(documents)
+    assert [one.resource for one in probes] == [f"{BUCKET}/xgrant-verify"]
+    assert len([*forbidden(documents, probes)]) == 2
+    (note,) = left
+    assert "the grant denies, on conditions, what it allows" in note
+
+
+@pytest.mark.parametrize("statements", [[allow("s3:GetObject"), deny("s3:*")], [deny("s3:*")]])
+def test_that_nothing_can_be_tried_is_told(statements: list[dict[str, Any]]) -> None:
+    assert granted([document(*statements)]) == ((), ("the grant allows nothing that could be tried",))
+
+
 def test_of_many_requests_the_first_are_tried_and_that_is_said() -> None:
     probes, left = granted([document(allow("s3:GetObject", [f"{BUCKET}{n}/*" for n in range(100)]))])
     assert (len(probes), left) == (MOST, (f"of 100 requests that are granted the first {MOST} are tried",))
@@ -91,6 +135,7 @@ def test_of_many_requests_the_first_are_tried_and_that_is_said() -> None:
 YES, NO, NONE = (Side(allowed, Way.SIMULATION) for allowed in (True, False, None))
 GOOD = Check(Probe("a:b", "*", meant=True), True, Way.SIMULATION)
 LESS = Check(Probe("a:b", "*", meant=True), False, Way.SIMULATION)
+OPAQUE = Check(Probe("a:b", "b", meant=True), None, Way.SIMULATION)
 MORE = Check(Probe("a:c", "*", meant=False), True, Way.SIMULATION)
 
 
@@ -102,6 +147,8 @@ MORE = Check(Probe("a:c", "*", meant=False), True, Way.SIMULATION)
         (True, NONE, NO, {}, Verdict.CLOSED),
         (True, YES, NONE, {}, Verdict.UNKNOWN),
         (True, YES, YES, {"checks": (GOOD, LESS)}, Verdict.CLOSED),
+        (True, YES, YES, {"checks": (GOOD, OPAQUE)}, Verdict.OPEN),
+        (True, YES, YES, {"checks": (OPAQUE,)}, Verdict.UNKNOWN),
         (True, YES, YES, {"narrower": ("x",)}, Verdict.CLOSED),
         (True, YES, YES, {"checks": (LESS, MORE)}, Verdict.WIDER),
         (True, NO, YES, {"wider": ("x",)}, Verdict.WIDER),
