@@ -19,9 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what was found; return 6 if an account could not be read, else 2 if a door is not as meant, else 0."""
     shown = progress(arguments)
     paths = arguments.paths or [DEFAULT_PATH]
-    found = verify(
-        paths, arguments.grants, arguments.profiles, ask_code=ask_code, notify=shown.notice, now=clock.now()
-    )
+    found = verify(paths, arguments.grants, arguments.profiles, ask_code=ask_code, notify=shown.notice, now=clock.now())
     shown.close()
     sys.stdout.write(verification_json(found) if arguments.format == "json" else verification_text(found))
     for why in found.unread.values():
