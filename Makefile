@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lock faults bench clean
+.PHONY: help demo test check format lock faults rules bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -30,12 +30,15 @@ format: $(READY) ## Format the code
 faults: $(READY) ## Print what becomes of every change under every fault (docs/faults.md)
 	@$(BIN)/python -m tests.aws.fault_matrix
 
+rules: $(READY) ## Write the page of all guardrails (docs/rules.md)
+	$(BIN)/xgrant lint --list --format markdown > docs/rules.md
+
 bench: $(READY) ## Measure against a floor and against peers (benchmarks/RESULTS.md); takes twenty minutes
 	$(BIN)/python -m benchmarks --output benchmarks/RESULTS.md
 
 lock: $(READY) ## Resolve the development environment anew
 	$(PIP) install uv
-	$(BIN)/uv pip compile pyproject.toml --group dev --extra sandbox --extra dask --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra sandbox --extra dask --extra lint --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --custom-compile-command "make lock" --upgrade --quiet \
 	  -o requirements-dev.lock
 

@@ -56,6 +56,10 @@ class Terraform:
     def prepare(self, folder: Path, workload: Workload) -> None:
         """Write the configuration and initialise the folder."""
         (folder / "main.tf.json").write_text(json.dumps(configuration(workload, self._provider)), encoding="utf-8")
+        self.initialise(folder)
+
+    def initialise(self, folder: Path) -> None:
+        """Initialise a folder that has a configuration."""
         subprocess.run(
             [self._binary, "init", "-input=false", f"-plugin-dir={self._plugins}"],
             cwd=folder, check=True, capture_output=True, env=_environment(),
@@ -68,6 +72,12 @@ class Terraform:
     def apply(self, folder: Path) -> Command:
         """Return the command that applies."""
         return self._command(folder, "apply", "-auto-approve")
+
+    def validate(self, folder: Path) -> str:
+        """Return what Terraform says against the configuration of an initialised folder; nothing if it is valid."""
+        argv = [self._binary, "validate", "-json"]
+        told = subprocess.run(argv, cwd=folder, check=False, capture_output=True, env=_environment()).stdout
+        return "\n".join(found["summary"] for found in json.loads(told)["diagnostics"])
 
     def _command(self, folder: Path, name: str, option: str) -> Command:
         argv = (self._binary, name, option, "-input=false", "-no-color")

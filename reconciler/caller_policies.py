@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.model import Action, Address, CallerPolicy, Change, ManagedPolicy, Resource, differing
-from reconciler.policy.arn import account_of
 from reconciler.policy.canonical import one_or_list
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.policy.sessions import ASSUME, further_resources
@@ -47,13 +46,13 @@ def openings(address: Address, policy: Resource | None) -> Iterator[Opening]:
 
 
 def without_roles(
-    change: Change, closed: Iterable[str], standing: Collection[Opening], why: str, *, keep: Collection[str]
+    change: Change, closed: Iterable[str], standing: Collection[Opening], why: str, *, places: Iterable[tuple[str, str]]
 ) -> Change | None:
     """Return the change of a caller policy without the roles of `closed`, except where they stand open already.
 
-    So nobody gets a door to a room that is not known to be there. In the place of a role that it does not get, it keeps
-    those of `keep` that it opens in the same account, so that nobody loses a door for one that they do not get. None
-    where nothing is left to change.
+    So nobody gets a door to a room that is not known to be there. `places` are pairs of a role and of one that takes
+    its place: where it does not get the second it keeps the first, so that nobody loses a door for one that they do
+    not get. None where nothing is left to change.
     """
     before, after = change.before, change.after
     if not isinstance(after, CallerPolicy | ManagedPolicy):
@@ -65,10 +64,10 @@ def without_roles(
     kept = [arn for arn in named if arn not in new]
     if len(kept) == len(named):
         return change
-    accounts = {account_of(arn) for arn in new}
     old = before.document if isinstance(before, CallerPolicy | ManagedPolicy) else None
     stood = old.resources() if old is not None else ()
-    kept += [arn for arn in stood if arn in keep and account_of(arn) in accounts and arn not in kept]
+    keep = {first for first, second in places if second in new}
+    kept += [arn for arn in stood if arn in keep and arn not in kept]
     reason = "; ".join(filter(None, (change.reason, why)))
     if not kept:
         if before is None or change.action is Action.ADOPT:

@@ -12,6 +12,7 @@ import sys
 from reconciler import __version__
 from reconciler.commands import DEFAULT_PATH
 from reconciler.commands.audit_arguments import add_audit
+from reconciler.commands.bootstrap_arguments import add_bootstrap
 from reconciler.commands.end_arguments import add_end
 from reconciler.commands.use_arguments import add_use, split_program
 
@@ -28,7 +29,7 @@ exit codes:
   3   the manifests or the plan file are invalid, or the plan is refused
   4   stale: the plan is no longer the one that was approved
   5   locked: another run has the account, or the store cannot be reached
-  6   in part: a change failed, was skipped, or was interrupted; an account or a log could not be read
+  6   in part: a change failed, was skipped, or was interrupted; an account or log could not be read (if no account: 1)
   64  wrong usage
   130 interrupted before anything was changed, or left at once"""
 
@@ -39,6 +40,9 @@ MAX_DAYS = 365
 
 MAX_SHARDS = 10_000
 """More parts than any stack has accounts."""
+
+LEVELS = ("advice", "warn", "deny")
+"""The levels of guardrails, the least one first."""
 
 _MODULES = {"import": "import_", "exec": "exec_", "credential-process": "credential_process"}
 """By command the module of `reconciler.commands`, where it cannot have the same name."""
@@ -82,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
     _asking(commands)
     add_use(lambda name, summary: _use_command(commands, name, summary), _period)
     add_end(lambda name, summary: _command(commands, name, summary), _period, (_approving, _colour, _progress))
+    add_bootstrap(_command(commands, "bootstrap", "print templates of the roles that xgrant works with, offline"))
     _trying(commands)
     return top
 
@@ -89,6 +94,16 @@ def parser() -> argparse.ArgumentParser:
 def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     """Add the commands that only look at manifests and AWS."""
     _manifest_command(commands, "validate", "check the manifests, offline")
+
+    lint = _manifest_command(commands, "lint", "show what grants should not do, offline")
+    lint.add_argument("--level", choices=LEVELS, default="advice", help="show what is of this level or above")
+    lint.add_argument("--list", action="store_true", help="show all rules, with their levels here")
+    lint.add_argument("--explain", metavar="RULE", help="show one rule: why, what to do, and who says so")
+    lint.add_argument(
+        "--format", choices=("text", "json", "sarif", "markdown"), default="text",
+        help="default: text; markdown is for --list",
+    )  # fmt: skip
+    _analyzer(lint)
 
     plan = _manifest_command(commands, "plan", "show what apply would change; changes nothing")
     _only(plan)
@@ -98,6 +113,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _format(plan)
     _executor(plan)
     _progress(plan)
+    _analyzer(plan)
     plan.add_argument("--destroy", action="store_true", help="plan to remove all that the stack owns")
     plan.add_argument("-o", "--out", metavar="FILE", help="also write the plan to a file, *.json, for show and apply")
     plan.add_argument(
@@ -172,7 +188,9 @@ def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _progress(audit)
 
     history = _manifest_command(commands, "history", "show what was applied, by whom and when")
-    history.epilog = "With the id of one, as the first PATH, it shows that one with all its steps."
+    history.epilog = (
+        "With the id of one, or its beginning from the day on, as the first PATH, it shows that one with all its steps."
+    )
     history.add_argument("--limit", type=_limit, default=20, metavar="N", help="show the newest N; default: 20")
     _format(history)
 
@@ -255,6 +273,12 @@ def _use_command(commands: argparse._SubParsersAction[_Subcommand], name: str, s
     return command
 
 
+def _analyzer(command: _Parser) -> None:
+    command.add_argument(
+        "--access-analyzer", action="store_true", help="also ask AWS's Access Analyzer, which may cost something"
+    )
+
+
 def _only(command: _Parser) -> None:
     command.add_argument(
         "--only", action="append", default=[], metavar="GRANT", help="leave all other grants alone; may be repeated"
@@ -318,7 +342,7 @@ def _part(text: str) -> object:
     found = re.fullmatch("([0-9]{1,5})/([0-9]{1,5})", text)
     number, of = (int(part) for part in found.groups()) if found else (0, 0)
     if not 1 <= number <= of <= MAX_SHARDS:
-        raise argparse.ArgumentTypeError(f"a shard is like 2/4, of at most {MAX_SHARDS}; this is {text}")
+        raise argparse.ArgumentTypeError(f"a shard is like 2/4: I/N with 1 <= I <= N <= {MAX_SHARDS}; this is {text}")
     from reconciler.shards import Shard
 
     return Shard(number, of)

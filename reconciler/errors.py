@@ -157,7 +157,9 @@ class AwsError(XgrantError):
         self.message = message
         self.request_id = request_id
         self.hint = hint
-        text = f"account {account}: {operation}: {code}: {message}"
+        # What is no account, like `the organization`, is named as what it is; no account's name has a space.
+        where = account if account.startswith("the ") else f"account {account}"
+        text = f"{where}: {operation}: {code}: {message}"
         if request_id:
             text += f" (request {request_id})"
         if hint:

@@ -1,30 +1,39 @@
 """What xgrant needs to be allowed in an account; the README shows the same as a policy.
 
-Only `iam:RemoveRoleFromInstanceProfile` is not among it, which is needed where somebody hung a role into one.
 The actions are those of the calls that `aws/` makes (facts sheet 7).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 READ = {
     "": (
         "iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary", "iam:ListRoles", "iam:ListPolicies",
     ),
+    "role": ("iam:GetRole",),
+}  # fmt: skip
+"""To plan, by what it is about; on `*` where it is about nothing. GetRole is for roles that come or go meanwhile."""
+
+REREAD = {
     "role": (
-        "iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
+        "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
         "iam:ListInstanceProfilesForRole",
     ),
     "user": ("iam:GetUserPolicy",),
     "group": ("iam:GetGroupPolicy",),
     "policy": ("iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy"),
 }  # fmt: skip
-"""To plan, by what it is about; on `*` where it is about nothing."""
+"""To apply, beside that: of each thing just before it is written, and after."""
 
 PROVIDERS = "iam:ListOpenIDConnectProviders"
 """To plan grants of tokens, in their target accounts."""
 
+SIMULATE = "iam:SimulatePrincipalPolicy"
+
 LOOK = (
-    "iam:SimulatePrincipalPolicy", "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus",
+    SIMULATE, "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus",
     "cloudtrail:GetEventSelectors",
 )  # fmt: skip
 """For verify and doctor, which do with less without it."""
@@ -38,6 +47,12 @@ ROLE = (
     "iam:DetachRolePolicy", "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary",
 )  # fmt: skip
 """On the roles of grants."""
+
+UNBOUND = "iam:DeleteRolePermissionsBoundary"
+"""Of those what only a role without a boundary needs."""
+
+INSTANCE_PROFILE = "iam:RemoveRoleFromInstanceProfile"
+"""On the instance profiles that somebody hangs such a role into; seldom needed."""
 
 CALLER = {
     "user": ("iam:PutUserPolicy", "iam:DeleteUserPolicy"),
@@ -61,3 +76,38 @@ MANAGED_POLICY = (
 
 NEVER = ("iam:CreateUser", "iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:AddUserToGroup")
 """What xgrant never does, and what lets its role make itself at home in an account."""
+
+STORE_READ, STORE_WRITE, STORE_LIST = ("s3:GetObject",), ("s3:GetObject", "s3:PutObject"), ("s3:ListBucket",)
+"""On the objects of a store in S3, to plan and to apply; and on its bucket."""
+
+
+def parts() -> Mapping[str, tuple[str, ...]]:
+    """Return all actions, by the names that the README has for the parts."""
+    return {
+        "Read": (*READ[""], PROVIDERS, *READ["role"]),
+        "Reread": tuple(action for actions in REREAD.values() for action in actions),
+        "Look": LOOK,
+        "TargetAccount": (*ROLE, INSTANCE_PROFILE),
+        "SourceAccount": tuple(action for actions in CALLER.values() for action in actions),
+        "ManagedPolicies": (*MANAGED_POLICY, *ATTACH["user"], *ATTACH["group"]),
+        "Audit": AUDIT,
+    }
+
+
+def everything() -> dict[str, Any]:
+    """Return all of them on any resource, as one policy."""
+    return _policy(*(
+        {"Sid": sid, "Effect": "Allow", "Action": [*actions], "Resource": "*"} for sid, actions in parts().items()
+    ))  # fmt: skip
+
+
+def store(bucket: str) -> dict[str, Any]:
+    """Return what who applies needs of a bucket that holds nothing but the store."""
+    return _policy(
+        {"Effect": "Allow", "Action": [*STORE_WRITE], "Resource": f"arn:aws:s3:::{bucket}/*"},
+        {"Effect": "Allow", "Action": [*STORE_LIST], "Resource": f"arn:aws:s3:::{bucket}"},
+    )
+
+
+def _policy(*statements: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}

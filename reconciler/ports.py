@@ -10,6 +10,7 @@ from typing import Protocol
 
 from reconciler.errors import AwsError
 from reconciler.model import Account, Address, ApiCall, Live, Organization, Resource, Scope
+from reconciler.policy.document import PolicyDocument
 
 
 class Directory(Protocol):
@@ -20,6 +21,32 @@ class Directory(Protocol):
 
         Raises AwsError where it cannot be asked.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What Access Analyzer says of a document: its kind, code, words and link, and the element of which statement."""
+
+    kind: str
+    code: str
+    details: str
+    link: str
+    statement: int = 0
+    element: str = ""
+
+
+class Analyzer(Protocol):
+    """Judges policy documents with the identity that reads an account. Raises AwsError where it cannot be asked."""
+
+    def validate(self, account: Account, document: PolicyDocument, *, trust: bool) -> tuple[Opinion, ...]:
+        """Return what there is to say of a permissions policy, or of a trust policy."""
+        ...
+
+    def new_access(
+        self, account: Account, new: PolicyDocument, existing: PolicyDocument, *, trust: bool
+    ) -> tuple[str, ...]:
+        """Return why a new document may allow what an existing one does not; nothing where it does not."""
         ...
 
 

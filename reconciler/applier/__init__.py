@@ -67,6 +67,6 @@ def _without(step: Step, undone: list[Step]) -> Step | None:
     standing = frozenset(openings(change.removed_address(), change.before))
     # One that is made anew under its name is gone before the new one comes.
     beside = (other.change for other in undone if other.change.removed_address().slot() != other.change.address.slot())
-    keep = {role.arn for role in (other.before for other in beside) if isinstance(role, Role)}
-    left = without_roles(change, closed, standing, "", keep=keep)
+    places = [(c.before.arn, c.after.arn) for c in beside if isinstance(c.before, Role) and isinstance(c.after, Role)]
+    left = without_roles(change, closed, standing, "", places=places)
     return replace(step, change=left) if left is not None and left.after is not None else None

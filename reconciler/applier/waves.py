@@ -74,9 +74,10 @@ class Waves:
         if name == CANARY or failed + self._unlike + len(self._unverified) + len(untried) < rollout.stop_on:
             return ""
         found = ", ".join(self._failures(failed, untried))
+        again = "mend the cause and apply again, which begins with what is left of the canary"
         return (
-            f"the rollout stopped before the wave {name}: {found} (stop_on: {rollout.stop_on}); mend the cause and "
-            "apply again, which begins with what is left of the canary"
+            f"the rollout stopped before the wave {name}: {found} (stop_on: {rollout.stop_on}); "
+            f"{self._plan.out_of_reach() or again}"
         )
 
     def _failures(self, failed: int, untried: tuple[str, ...]) -> Iterator[str]:

@@ -83,6 +83,8 @@ RULES = (
     Rule("ServiceFailure", PROPAGATION, "AWS's own failure, 500 (3.2)"),
     Rule("InternalFailure", PROPAGATION, "AWS's own failure, 500 (3.2)"),
     Rule("ServiceUnavailable", PROPAGATION, "AWS's own failure, 503 (3.2)"),
+    Rule("InternalServer", PROPAGATION, "AWS's own failure, 500 (9)"),
+    Rule("UnprocessableEntity", 15.0, "Access Analyzer could not read the document just now (9)"),
     Rule(SERVER_ERROR, PROPAGATION, "any other 5xx, from whatever stands between"),
     Rule("ConcurrentModification", PROPAGATION, _AT_WORK, look=True),
     Rule("EntityTemporarilyUnmodifiable", PROPAGATION, _AT_WORK, look=True),

@@ -79,6 +79,10 @@ class Connections:
         """Return what yields a client for AWS Organizations; as `client`, but whose it is is not asked."""
         return self._client("organizations", account)
 
+    def analyzer(self, account: Account) -> AbstractContextManager[Any]:
+        """Return what yields a client for Access Analyzer; as `client`."""
+        return self._client("accessanalyzer", account)
+
     @contextmanager
     def _client(self, service: str, account: Account, region: str = "") -> Iterator[Any]:
         def fetch(old: Keys | None) -> Keys:

@@ -12,7 +12,10 @@ from reconciler.render.accounts import accounts_json, accounts_text, departed_js
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the accounts; return 0. With --orphans return 2 if something is left in one, or that cannot be known."""
+    """Print the accounts; return 0.
+
+    With --orphans return 6 if one could not be read, 2 if something is left in one, as drift does.
+    """
     shown = progress(arguments)
     as_json = arguments.format == "json"
     manifest = load_with_accounts(arguments.paths, shown.notice, anew=True, tags=True)
@@ -22,4 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
     found = left_behind(manifest, shown.notice)
     shown.close()
     sys.stdout.write(departed_json(found) if as_json else departed_text(found))
-    return 2 if any(one.resources != () for one in found) else 0
+    if any(one.resources is None for one in found):
+        return 6
+    return 2 if any(one.resources for one in found) else 0

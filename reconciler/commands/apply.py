@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,10 +21,12 @@ from reconciler.locking import LEASE
 from reconciler.model import Event, Manifest, Outcome, Plan, Result, Status, Step, StepStarted
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.executors import elsewhere
+from reconciler.pipeline.guardrails import guardrails
 from reconciler.pipeline.main_job import Request, apply_plan, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.read_back import ReadBack
 from reconciler.pipeline.shards import Elsewhere
 from reconciler.pipeline.turns import Turn
+from reconciler.planfile import begins_as_one, is_named_so
 from reconciler.ports import Reader, Writer
 from reconciler.render.outcomes import summary
 from reconciler.render.text import text
@@ -61,11 +64,14 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
 
         return _within(arguments, prepare)
 
+    _check_no_plan_file(arguments.paths, destroy=destroy)
+
     def job(shown: Progress, workers: Elsewhere | None) -> Job:
         accepted = check_accepted(arguments.accept)
         manifest = load_with_accounts(arguments.paths, shown.notice, anew=True, writing=True)
         reader, writer = aws_ports(manifest, shown.notice, workers)
-        request = Request(manifest, frozenset(arguments.only), destroy, accepted)
+        held = None if destroy else guardrails(manifest, arguments.paths, clock.now())
+        request = Request(manifest, frozenset(arguments.only), destroy, accepted, guardrails=held)
         return Job(manifest, reader, writer, lambda now: make_plan(request, reader, now=now))
 
     return carry_out(arguments, job)
@@ -140,7 +146,23 @@ def _approved(job: Job, arguments: argparse.Namespace, shown: Progress, turns: E
 
 def _is_plan_file(paths: list[str]) -> bool:
     # By its name and never by its content: else a forged plan file could pass for a manifest.
-    return paths[0].endswith(".json") and not Path(paths[0]).is_dir()
+    return is_named_so(paths[0]) and not Path(paths[0]).is_dir()
+
+
+def _check_no_plan_file(paths: list[str], *, destroy: bool) -> None:
+    """Check that no plan file is among the manifests, before anybody is asked anything; UsageError if one is."""
+    for path in paths:
+        try:
+            if not Path(path).is_file() or not begins_as_one(path):
+                continue
+        except (OSError, ValueError):
+            continue  # Whoever reads it as a manifest says why that cannot be done.
+        if destroy:
+            raise UsageError(f"{path}: this is a plan file; a reviewed one of `xgrant plan --destroy` is for apply")
+        if is_named_so(path):
+            others = [other for other in paths if other != path]
+            raise UsageError(f"{path}: the plan file comes first: {shlex.join(['xgrant', 'apply', path, *others])}")
+        raise UsageError(f"{path}: this is a plan file; apply takes one as the first PATH, and by its name *.json only")
 
 
 def _execute(
@@ -184,6 +206,7 @@ def _execute(
             interrupted=bool(stopped()),
             unread=ready.current.unread(),
             ids={} if arguments.expand else ready.current.account_ids(),
+            way_out=ready.current.out_of_reach(),
         ),
         end="",
     )

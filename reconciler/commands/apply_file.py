@@ -13,6 +13,7 @@ from reconciler.commands.progress import Progress
 from reconciler.commands.turns import own_turn, tell_of_departed
 from reconciler.errors import StaleError, UsageError
 from reconciler.pipeline.directory import load_with_accounts
+from reconciler.pipeline.guardrails import guardrails
 from reconciler.pipeline.main_job import aws_ports, check_accepted
 from reconciler.pipeline.plan_files import plan_again, read_plan_file
 from reconciler.pipeline.shards import Elsewhere
@@ -42,14 +43,17 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, wo
     accepted = check_accepted(arguments.accept)
     reviewed = read_plan_file(file)
     manifest = load_with_accounts(paths or [DEFAULT_PATH], shown.notice, anew=True, writing=True)
+    held = guardrails(manifest, paths or [DEFAULT_PATH], clock.now())
     reader, writer = aws_ports(manifest, shown.notice, workers)
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
     tell_of_departed(manifest, shown)
-    current, binding = plan_again(reviewed, file, manifest, reader, now=clock.now(), accepted=accepted)
+    anew = _plan_command(reviewed, file, paths, accepted)
+    current, binding = plan_again(
+        reviewed, file, manifest, reader, now=clock.now(), accepted=accepted, anew=anew, guardrails=held
+    )
     brush = painter(arguments.color)
     if not binding.holds():
         _explain(binding, reviewed, same_manifests=manifest.digest == reviewed.digest)
-        anew = _plan_command(reviewed, file, paths, accepted)
         raise StaleError(f"{file}: the plan is stale; nothing was changed. Review a new one: {anew}")
     for entry in binding.done:
         say(f"done already: {entry['change']['action']} {escape(entry['address'])}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from reconciler.errors import ManifestError, SeveralAccountsError, UsageError, XgrantError
-from reconciler.model import Plan
+from reconciler.model import Manifest, Plan
 from reconciler.render.escape import escape
 from reconciler.render.fold import account_meant, folded_messages
 from reconciler.render.text import Painter
@@ -87,7 +87,9 @@ def conclude(plan: Plan) -> int:
 
     Why an account could not be read is said on stderr too, for those whose stdout goes to a program.
     """
-    for line in _error_lines(((name, plan.live.facts[name].error) for name in plan.unread()), plan.account_ids()):
+    unread = [plan.live.facts[name] for name in plan.unread()]
+    told = ((one.account.name, f"{one.error}; {one.way_out}" if one.way_out else one.error) for one in unread)
+    for line in _error_lines(told, plan.account_ids()):
         warn(escape(line))
     return 3 if plan.refused() else 0 if plan.complete() else 6
 
@@ -97,6 +99,14 @@ def _error_lines(messages: Iterable[tuple[str, str]], ids: Mapping[str, str]) ->
     for message, accounts in folded_messages(messages, ids):
         where = f"{len(accounts)} accounts ({few(accounts)}): " if len(accounts) > 1 else ""
         yield f"xgrant: {where}{message}"
+
+
+def unresolved(manifest: Manifest) -> None:
+    """Say on stderr which grants are not looked at offline, if there are any."""
+    if manifest.unresolved:
+        names = escape(", ".join(manifest.unresolved))
+        why = "only the organization knows which accounts or tags that means; it is judged when plan asks it"
+        print(f"not resolved offline: {names}: {why}", file=sys.stderr)
 
 
 def interactive() -> bool:

@@ -11,8 +11,10 @@ from reconciler.commands.output import check_folder, conclude, painter, warn
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
 from reconciler.errors import UsageError, XgrantError
+from reconciler.pipeline.analyzer import analyzed, aws_analyzer
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.executors import elsewhere
+from reconciler.pipeline.guardrails import guardrails
 from reconciler.pipeline.main_job import Request, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.plan_files import shard_data, write_plan_file
 from reconciler.planfile import check_target
@@ -35,11 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
     accepted = check_accepted(arguments.accept)
     shown = progress(arguments)
     manifest = load_with_accounts(arguments.paths, shown.notice)
-    request = Request(manifest, frozenset(arguments.only), arguments.destroy, accepted, shard=arguments.shard)
+    held = guardrails(manifest, arguments.paths, clock.now())
+    request = Request(
+        manifest, frozenset(arguments.only), arguments.destroy, accepted, shard=arguments.shard, guardrails=held
+    )
     with elsewhere(arguments.executor, arguments.scheduler, shown.notice) as workers:
         reader, _ = aws_ports(manifest, shown.notice, workers)
         tell_of_locks(manifest, shown)
         plan = make_plan(request, reader, now=clock.now())
+    if arguments.access_analyzer:
+        plan = analyzed(plan, held, aws_analyzer(manifest, shown.notice))
     brush = painter(arguments.color)
     sys.stdout.write(
         to_json(plan, shard_data(request)) if arguments.format == "json" else text(plan, brush, expand=arguments.expand)

@@ -6,18 +6,19 @@ import argparse
 import shutil
 import sys
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler.commands.output import painter, warn
 from reconciler.events import AccountRead, Called, EventsRead, Listed, Notice, Retried
-from reconciler.model import Event, StepEnded, StepStarted, WaveStarted
+from reconciler.model import Event, Status, StepEnded, StepStarted, WaveStarted
 from reconciler.render.escape import escape
-from reconciler.render.outcomes import event_line
+from reconciler.render.outcomes import SAME_REASON, event_line
 from reconciler.render.text import Painter
 
 LEVELS = ("error", "warning", "info", "debug")
 _FEW = 10
-"""So many accounts are soon read; of more, every tenth part is told where lines cannot be taken back."""
+"""So many accounts are soon read; of more, so many lines at most are told where lines cannot be taken back."""
 
 _CLEAR = "\r\x1b[K"
 
@@ -32,6 +33,7 @@ class Progress:
         self._lock = threading.Lock()
         self._shown = False
         self._ended = 0
+        self._skipped_for = ""
 
     def notice(self, notice: Notice) -> None:
         """Tell what was read, and what is tried again; every call at the level debug."""
@@ -67,8 +69,11 @@ class Progress:
                     self._status(f"{self._ended} of {event.total} steps done; {event_line(event, Painter(False))}")
             case StepEnded():
                 self._ended += 1
+                again = event.status is Status.SKIPPED and event.error == self._skipped_for
+                self._skipped_for = event.error if event.status is Status.SKIPPED else ""
                 if self._tells("info"):
-                    self._line(event_line(event, self._painter, self._ended))
+                    told = replace(event, error=SAME_REASON) if again else event
+                    self._line(event_line(told, self._painter, self._ended))
 
     def close(self) -> None:
         """Leave no line in place behind."""
@@ -80,7 +85,7 @@ class Progress:
     def _counted(self, text: str, number: int, total: int) -> None:
         if self._in_place:
             self._status(text if number < total else "")
-        elif self._tells("info") and total > _FEW and (number == total or number % (total // _FEW) == 0):
+        elif self._tells("info") and total > _FEW and (number == total or number % -(-total // _FEW) == 0):
             self._line(text)
 
     def _line(self, text: str) -> None:

@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"The grant {found.grant} is asked for in {escape(found.file)}, from {instant_text(asked.starts)} to "
         f"{instant_text(asked.expires)}. Nobody has it before that is reviewed, merged and applied."
     )
+    if found.wider:
+        warn(escape(f"It allows more than the grant {arguments.grant} surely does: {'; '.join(found.wider)}."))
     if not any(Path(found.file).resolve().is_relative_to(Path(path).resolve()) for path in paths):
         warn(f"It is in none of {', '.join(map(escape, paths))}: name it to plan and apply, too.")
     return 0

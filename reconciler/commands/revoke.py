@@ -6,14 +6,15 @@ import argparse
 
 from reconciler.commands import DEFAULT_PATH, clock
 from reconciler.commands.apply import Job, carry_out
-from reconciler.commands.output import say
+from reconciler.commands.output import say, warn
 from reconciler.commands.progress import Progress
 from reconciler.errors import UsageError
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.main_job import aws_ports
-from reconciler.pipeline.revoke import aws_revoker, plan_revocation, revoking
+from reconciler.pipeline.revoke import all_until, aws_revoker, plan_revocation, revoking
 from reconciler.pipeline.shards import Elsewhere
 from reconciler.policy.instants import instant_of, instant_text
+from reconciler.render.escape import escape
 from reconciler.use import chosen
 
 
@@ -26,22 +27,29 @@ def run(arguments: argparse.Namespace) -> int:
         manifest = load_with_accounts(arguments.paths, shown.notice, writing=True)
         uses = chosen(manifest, [arguments.grant])
         reader, writer = aws_ports(manifest, shown.notice, workers)
-        if not plan_revocation(manifest, uses, before, reader).changes:
-            say(f"Nothing to do: all sessions from before {instant_text(before)} are ended already.")
-            return 0
+        plan = plan_revocation(manifest, uses, before, reader, now=clock.now())
+        if not plan.changes:
+            until = instant_text(all_until(clock.now()) if before is None else before)
+            if plan.complete():
+                say(f"Nothing to do: all sessions from before {until} are ended already.")
+                return 0
+            for finding in plan.findings:
+                warn(escape(f"xgrant: {finding.rule} {finding.address}: {finding.message}"))
+            say(f"Nothing to do for the other roles: their sessions from before {until} are ended already.")
+            return 6
         return Job(
-            manifest, reader, writer, lambda _: plan_revocation(manifest, uses, before, reader),
-            execute=revoking(aws_revoker(manifest, shown.notice), before),
+            manifest, reader, writer, lambda now: plan_revocation(manifest, uses, before, reader, now=now),
+            execute=revoking(aws_revoker(manifest, shown.notice), before, clock.now),
         )  # fmt: skip
 
     return carry_out(arguments, job)
 
 
-def _before(text: str) -> int:
-    now = int(clock.now().timestamp())
+def _before(text: str) -> int | None:
+    """Return the moment that is stated; None for that of the write."""
     if text == "now":
-        # A session says in whole seconds when it was issued: those of this very second are meant, too.
-        return now + 1
+        return None
+    now = int(clock.now().timestamp())
     try:
         stated = instant_of(text)
     except ValueError as error:

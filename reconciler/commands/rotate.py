@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from reconciler.commands import DEFAULT_PATH, clock
 from reconciler.commands.apply import Job, carry_out
@@ -13,8 +14,9 @@ from reconciler.manifest import load
 from reconciler.model import Grant, Manifest
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.external_ids import rotated_external_id
-from reconciler.pipeline.main_job import aws_ports, check_accepted, make_plan
-from reconciler.pipeline.rotate import due, rotation
+from reconciler.pipeline.guardrails import guardrails
+from reconciler.pipeline.main_job import aws_ports, check_accepted
+from reconciler.pipeline.rotate import due, plan_rotation, rotation
 from reconciler.pipeline.shards import Elsewhere
 from reconciler.render.escape import escape
 from reconciler.use import Use, chosen
@@ -35,25 +37,33 @@ def run(arguments: argparse.Namespace) -> int:
         manifest = load_with_accounts(arguments.paths, shown.notice, anew=True, writing=True)
         reader, writer = aws_ports(manifest, shown.notice, workers)
         found = due(manifest, reader, now=clock.now()) if arguments.due else chosen(manifest, arguments.grants)
-        found = _roles(found, due=arguments.due)
+        roles = _roles(found, due=arguments.due)
+        if found and not roles:
+            say("No role is rotated: external ids are due, which are rotated in the manifest.")
+            return 6
+        found = roles
         if not found:
             say("No role is due for rotation.")
             return 0
-        request = rotation(manifest, found, now=clock.now(), accepted=accepted)
-        return Job(manifest, reader, writer, lambda now: make_plan(request, reader, now=now))
+        held = guardrails(manifest, arguments.paths, clock.now())
+        request = replace(rotation(manifest, found, now=clock.now(), accepted=accepted), guardrails=held)
+        return Job(manifest, reader, writer, lambda now: plan_rotation(request, reader, now=now))
 
     return carry_out(arguments, job)
 
 
 def _roles(found: tuple[Use, ...], *, due: bool) -> tuple[Use, ...]:
     """Return those whose roles are rotated; of the others, say what to do, or raise UsageError where one was named."""
-    for name in sorted({use.grant.name for use in found if use.grant.external_ids}):
+    for name, accepted in sorted({use.grant.name: len(use.grant.external_ids) for use in found}.items()):
+        if not accepted:
+            continue
         if not due:
             raise UsageError(
                 f"the grant {name} has an external id, and only the organization knows its accounts: rotate it by "
                 "hand, `external_id: [NEW, OLD]`, and later `external_id: NEW`"
             )
-        warn(f"xgrant: the external id of the grant {name} is due: xgrant rotate {name}")
+        finish = " --finish" if accepted > 1 else ""
+        warn(f"xgrant: the external id of the grant {name} is due: xgrant rotate {name}{finish}")
     return tuple(use for use in found if not use.grant.external_ids)
 
 

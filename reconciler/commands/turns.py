@@ -50,15 +50,22 @@ def tell_of_locks(manifest: Manifest, shown: Progress) -> None:
 
 
 def tell_of_departed(manifest: Manifest, shown: Progress) -> None:
-    """Say on stderr which accounts have left; whoever has the locks already has no need of `tell_of_locks`."""
+    """Say on stderr which accounts have left; whoever has the locks already has no need of `tell_of_locks`.
+
+    Those that the organization has and nobody can use are told as such: to state them would change nothing.
+    """
     try:
         gone = departed(manifest, shown.notice)
     except StoreError as error:
         warn(escape(f"xgrant: it is not known which accounts have left: {error}"))
         return
-    if gone:
-        which = f"account {gone[0]} was" if len(gone) == 1 else f"{len(gone)} accounts ({few(gone)}) were"
-        warn(
-            f"xgrant: {which} applied to and {'is' if len(gone) == 1 else 'are'} no longer in the manifests; "
-            "`xgrant accounts --orphans` shows what is left there"
-        )
+    inactive = {account.id: f"{account.id} ({account.name}, {account.state})" for account in manifest.inactive}
+    left = [account_id for account_id in gone if account_id not in inactive]
+    shut = [inactive[account_id] for account_id in gone if account_id in inactive]
+    for ids, what, then in (
+        (left, "no longer in the manifests", "`xgrant accounts --orphans` shows what is left there"),
+        (shut, "not ACTIVE in the organization", "what is left there stays until that changes"),
+    ):
+        if ids:
+            which = f"account {ids[0]} was" if len(ids) == 1 else f"{len(ids)} accounts ({few(ids)}) were"
+            warn(escape(f"xgrant: {which} applied to and {'is' if len(ids) == 1 else 'are'} {what}; {then}"))

@@ -1,23 +1,28 @@
-"""`xgrant validate`: checks manifests, offline."""
+"""`xgrant validate`: checks manifests, offline, and that they do nothing that guardrails deny."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from reconciler.commands import clock
+from reconciler.commands.output import unresolved
 from reconciler.manifest import load
+from reconciler.pipeline.guardrails import denied, guardrails
 from reconciler.render.escape import escape
+from reconciler.render.lint import as_text
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Return 0 if the manifests are valid; ManifestError (exit 3) if not."""
+    """Return 0 if the manifests are valid, 3 if a guardrail denies something; ManifestError (exit 3) if not valid."""
     manifest = load(arguments.paths)
+    found = [*denied(guardrails(manifest, arguments.paths, clock.now()).of_manifest())]
+    if found:
+        sys.stderr.write(as_text(found))
+        return 3
     grants = len({*(grant.name for grant in manifest.grants), *manifest.unresolved})
     accounts = len(manifest.accounts)
-    if manifest.unresolved:
-        names = escape(", ".join(manifest.unresolved))
-        why = "only the organization knows which accounts or tags that means; it is judged when plan asks it"
-        print(f"not resolved offline: {names}: {why}", file=sys.stderr)
+    unresolved(manifest)
     print(
         f"valid: stack {escape(manifest.stack)}, {grants} grant{'s' * (grants != 1)}, "
         f"{accounts} account{'s' * (accounts != 1)}"

@@ -15,8 +15,18 @@ from reconciler.model import (
     Severity,
     State,
 )
-from reconciler.ownership import stack_path
-from reconciler.permissions import ATTACH, CALLER, MANAGED_POLICY, NEVER, PROVIDERS, READ, ROLE
+from reconciler.ownership import STACK_TAG, stack_path
+from reconciler.permissions import (
+    ATTACH,
+    CALLER,
+    MANAGED_POLICY,
+    NEVER,
+    PROVIDERS,
+    READ,
+    REREAD,
+    ROLE,
+    UNBOUND,
+)
 from reconciler.policy.arn import iam_arn
 from reconciler.wording import few
 
@@ -36,17 +46,18 @@ def needed(account: Account, manifest: Manifest, wanted: State, *, applying: boo
     found: list[Pair] = [(action, "*") for action in READ[""]]
     if any(grant.web_identity and grant.target == account.name for grant in manifest.grants):
         found.append((PROVIDERS, "*"))
+    bound = all(role.permissions_boundary for role in _all_roles(account, wanted))
+    writes = tuple(action for action in ROLE if not (bound and action == UNBOUND))
     for arn in _roles(account, wanted):
-        found += _each((*READ["role"], *(ROLE if applying else ())), arn)
+        found += _each((*READ["role"], *((*REREAD["role"], *writes) if applying else ())), arn)
     managed = False
     for kind, arn, packed in _callers(account, manifest, wanted):
         managed = managed or packed
-        found += _each(READ[kind] if not packed else (), arn)
         if applying:
-            found += _each((ATTACH if packed else CALLER)[kind], arn)
+            found += _each(ATTACH[kind] if packed else (*REREAD[kind], *CALLER[kind]), arn)
     if managed or any(one.account == account.name and one.kind is Kind.MANAGED_POLICY for one in wanted):
         policy = iam_arn(account.partition, account.id, "policy", stack_path(manifest.stack), "any")
-        found += _each((*READ["policy"], *(MANAGED_POLICY if applying else ())), policy)
+        found += _each((*REREAD["policy"], *MANAGED_POLICY) if applying else (), policy)
     return tuple(dict.fromkeys(found))
 
 
@@ -96,7 +107,9 @@ def beyond(account: Account, allowed: Allowed, wanted: State, *, applying: bool)
             "let `plan` be a role that has the part `Read` and `Look` of the permissions, and no more",
         )  # fmt: skip
         return
-    outside = sorted({on for one, on in may if one in _OWN and on not in roles})
+    # A role that is a caller is named by its grant.
+    asked = {allowed.who, iam_arn(account.partition, account.id, "role", "/", _NOBODY)} - roles
+    outside = sorted({on for one, on in may if one in _OWN and on in asked})
     if outside:
         which = "itself and any other role" if allowed.who in outside else "roles that no grant names"
         yield Ailment(
@@ -117,6 +130,23 @@ def unknown(account: Account, why: str) -> Ailment:
 
 def _each(actions: Iterable[str], resource: str) -> list[Pair]:
     return [(action, resource) for action in actions]
+
+
+def context(account: Account, manifest: Manifest, wanted: State) -> dict[str, str]:
+    """Return what a request on the stack's own has in its context, for conditions on it (facts sheet 7).
+
+    The boundary is there if it is one for all roles of the account; what is attached is a policy of the stack.
+    """
+    boundaries = {role.permissions_boundary for role in _all_roles(account, wanted)}
+    found = {f"aws:{of}Tag/{STACK_TAG}": manifest.stack for of in ("Request", "Resource")}
+    found[f"iam:ResourceTag/{STACK_TAG}"] = manifest.stack
+    found["iam:PolicyARN"] = iam_arn(account.partition, account.id, "policy", stack_path(manifest.stack), "any")
+    (boundary, *others) = boundaries or {None}
+    return found | ({"iam:PermissionsBoundary": boundary} if boundary and not others else {})
+
+
+def _all_roles(account: Account, wanted: State) -> tuple[Role, ...]:
+    return tuple(role for at, role in wanted.items() if at.account == account.name and isinstance(role, Role))
 
 
 def _roles(account: Account, wanted: State) -> tuple[str, ...]:

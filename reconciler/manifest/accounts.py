@@ -102,10 +102,11 @@ def _with_variables(raw: Mapping[str, Any], source: Source) -> list[Problem]:
 def all_accounts(
     sources: list[tuple[Source, Path]], defaults: Source, listed: tuple[Account, ...], problems: list[Problem], *,
     unasked: bool,
-) -> tuple[dict[str, Account], tuple[Account, ...]]:  # fmt: skip
-    """Return the accounts by name, those that the files state first, and those of the organization that nobody can use.
+) -> tuple[dict[str, Account], tuple[Account, ...], frozenset[str]]:  # fmt: skip
+    """Return the accounts by name, those that the files state first; and of the organization those that nobody can use.
 
-    An account is reached as the defaults say, unless a file says it of the account. With `unasked` there is an
+    At last come the names of those that the files exclude. An account is reached as the defaults say, unless a file
+    says it of the account. With `unasked` there is an
     organization that was not asked, and may know more tags of each.
     """
     groups = {str(name) for source, _ in sources for name in section(source, "account_groups")}
@@ -121,14 +122,36 @@ def all_accounts(
             for part in ("accounts", "account_groups")
             if error.name in section(source, part)
         ]
-        return stated, ()
+        return stated, (), frozenset()
+    excluded = _excluded(sources, (*found.values(), *inactive), problems, unasked=unasked) - {*where}
+    found = {name: account for name, account in found.items() if name not in excluded}
+    inactive = tuple(account for account in inactive if account.name not in excluded)
     problems += _units_contradicted(stated, where, (*found.values(), *inactive))
     # Only now all is known that their variables may stand for.
     ways = _Ways(defaults, where)
     accounts = {name: ways.reached(account) if account.id else account for name, account in found.items()}
     inactive = tuple(ways.reached(account) if account.name in where else account for account in inactive)
     problems += ways.problems()
-    return accounts, inactive
+    return accounts, inactive, excluded
+
+
+def _excluded(
+    sources: list[tuple[Source, Path]], accounts: Iterable[Account], problems: list[Problem], *, unasked: bool
+) -> frozenset[str]:
+    """Return the names of the organization's accounts that are excluded, by name, by id or by a unit above them."""
+    listed = [account for account in accounts if account.listed]
+    found: set[str] = set()
+    for source, _ in sources:
+        for index, entry in enumerate(section(source, "accounts").get(_ORGANIZATION, {}).get("exclude", [])):
+            meant = {one.name for one in listed if entry in (one.name, one.id, *one.ou)}
+            if not meant and not unasked:
+                message = (
+                    f"the organization has no account and no unit {entry!r} with accounts; mend it, or leave it out"
+                )
+                place = source.place(("accounts", _ORGANIZATION, "exclude", index))
+                problems.append(Problem("XG024", message, place))
+            found |= meant
+    return frozenset(found)
 
 
 def _units_contradicted(
@@ -199,7 +222,7 @@ def default_access(defaults: Source) -> Access:
 
 def selection_of(
     sources: list[tuple[Source, Path]], accounts: dict[str, Account], problems: list[Problem], *, unasked: bool,
-    inactive: tuple[Account, ...],
+    inactive: tuple[Account, ...], excluded: frozenset[str], kept: bool,
 ) -> tuple[Selection, dict[str, frozenset[str]]]:  # fmt: skip
     """Return what finds accounts by name and criteria, and the accounts of each group; see `Selection`."""
     groups: dict[str, Any] = {}
@@ -215,7 +238,7 @@ def selection_of(
                 problems.append(Problem("XG045", message, place))
             else:
                 groups[name], places[name] = stated, (source, place)
-    selection = Selection(accounts, groups, unasked=unasked, inactive=inactive)
+    selection = Selection(accounts, groups, unasked=unasked, inactive=inactive, excluded=excluded, kept=kept)
     members: dict[str, frozenset[str]] = {}
     for name, (source, _) in places.items():
         try:
@@ -243,7 +266,7 @@ def _access(stated: dict[str, Any], verb: str = "plan") -> Access:
     role = stated.get("assume_role", {})
     both = {"profile": stated.get("profile"), "role": role.get("name"), "external_id": role.get("external_id")}
     way = stated.get(verb, both)
-    hub = stated.get("hub") if way.get("role") else None
+    hub = way.get("hub", stated.get("hub")) if way.get("role") else None
     return Access(way.get("profile"), way.get("role"), way.get("external_id"), Hub(**hub) if hub else None)
 
 
@@ -278,6 +301,11 @@ def _access_problems(
     if "hub" in filled:
         by_role = "assume_role" in filled or any("role" in filled.get(key, {}) for key in ("plan", "apply"))
         yield from _hub_problems(filled["hub"]["arn"], place(("hub", "arn")), partition if by_role else None)
+    for key in ("plan", "apply"):
+        if hub := filled.get(key, {}).get("hub"):
+            if error := external_id_error(hub.get("external_id")):
+                yield Problem("XG013", error, place((key, "hub", "external_id")))
+            yield from _hub_problems(hub["arn"], place((key, "hub", "arn")), partition)
 
 
 def _hub_problems(arn: str, place: Place, partition: str | None) -> Iterable[Problem]:

@@ -49,9 +49,9 @@ def joined(
         accounts[name] = account
     taken = {*stated, *taken, _RESERVED}
     rest = sorted(by_id.values(), key=lambda one: one.id)
-    names = Counter(_name(account.name) for account in rest)
+    names = Counter(usable_name(account.name) for account in rest)
     for account in rest:
-        name = _name(account.name)
+        name = usable_name(account.name)
         if names[name] > 1 or name in taken or _LIKE_AN_ID.search(name):
             # No account of the organization can call itself so.
             name = f"{name[: _LONGEST - 13]}-{account.id}"
@@ -65,6 +65,6 @@ def joined(
     return accounts, tuple(sorted(inactive, key=lambda one: one.id))
 
 
-def _name(text: str) -> str:
+def usable_name(text: str) -> str:
     """Return a name of the organization as a grant can write it."""
     return _OTHER.sub("-", text).strip("-._")[:_LONGEST] or "account"

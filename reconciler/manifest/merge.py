@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reconciler.endings import with_ends
 from reconciler.errors import Place, Problem
 from reconciler.manifest.accounts import (
     access_problems,
@@ -24,6 +25,7 @@ from reconciler.manifest.selection import Selection
 from reconciler.manifest.source import PathTo, Source
 from reconciler.manifest.times import expiry_notice_of
 from reconciler.model import Account, Grant, Limits, Manifest, Organization, working_roles
+from reconciler.policy.instants import instant_text
 
 Files = list[tuple[Source, Path]]
 """Files that are mappings, without what the schema refuses in them; each with the folder that it may read from."""
@@ -66,13 +68,19 @@ def merge(
     notice = expiry_notice_of(usable, problems)
     organization = organization_of(usable, problems)
     unasked = organization is not None and listed is None
-    accounts, inactive = all_accounts(usable, defaults, listed or (), problems, unasked=unasked)
-    found = selection_of(usable, accounts, problems, unasked=unasked, inactive=inactive) if complete else None
+    accounts, inactive, excluded = all_accounts(usable, defaults, listed or (), problems, unasked=unasked)
+    found = None
+    if complete:
+        found = selection_of(
+            usable, accounts, problems, unasked=unasked, inactive=inactive, excluded=excluded,
+            kept=organization is not None and organization.refresh > 0,
+        )  # fmt: skip
     rollout = rollout_of(usable, found[0] if found else None, problems)
     grants, unresolved = _grants(usable, defaults, found[0] if found else None, problems)
     problems.extend(_roles_claimed_twice(grants, usable))
     problems.extend(_moved_wrongly(grants, usable))
     problems.extend(_of_working_roles(grants, accounts, organization, usable))
+    problems.extend(_kept_without_callers(grants, accounts, usable))
     if stack is None or problems:
         return None
     mfa = section(defaults, "defaults").get("require", {}).get("mfa", False)
@@ -213,6 +221,23 @@ def _of_working_roles(
             )
             place = by_file[grant.place.file].place(("grants", grant.name, "to", "role"))
             yield Problem("XG044", message, place, grant.name)
+
+
+def _kept_without_callers(
+    grants: list[Grant], accounts: dict[str, Account], sources: list[tuple[Source, Path]]
+) -> Iterable[Problem]:
+    """Yield each grant that must not go, but ends with the grants whose roles are its only callers."""
+    by_file = {source.file: source for source, _ in sources}
+    said: set[str] = set()
+    for grant, own in zip(with_ends(grants, accounts), grants, strict=True):
+        if own.prevent_destroy and own.expires is None and grant.expires is not None and own.name not in said:
+            said.add(own.name)
+            message = (
+                f"all its callers are roles of grants that end, the last one {instant_text(grant.expires)}: the role "
+                "goes then, and prevent_destroy refuses that; name a caller that stays, or leave prevent_destroy out"
+            )
+            place = by_file[grant.place.file].place(("grants", grant.name, "prevent_destroy"))
+            yield Problem("XG053", message, place, grant.name)
 
 
 def _moved_wrongly(grants: list[Grant], sources: list[tuple[Source, Path]]) -> Iterable[Problem]:

@@ -1,4 +1,4 @@
-"""Changes of manifest files as text: one value is written in place of another, and all else stays byte for byte.
+"""Changes of manifest files as text: a value is written beside another or taken out, and all else stays byte for byte.
 
 What comes of it is a patch for `git apply`, for a person to review.
 """
@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from reconciler.errors import UsageError
 from reconciler.files import read_regular
+from reconciler.manifest.removal import NotPatchedError
 from reconciler.manifest.source import PathTo, compose, parse_yaml
 
 NOWHERE = "/dev/null"
@@ -34,13 +36,56 @@ def value_at(text: str, path: PathTo) -> Any:
     return data
 
 
-def with_value(text: str, path: PathTo, value: Any) -> str:
-    """Return the text of a manifest file with another value, in one line, in place of what stands at a path."""
+def with_first(text: str, path: PathTo, item: str) -> str:
+    """Return the text of a manifest file with a further item before those of the list, or the value, at a path."""
+    node = _at(text, path)
+    if not isinstance(node, yaml.SequenceNode):
+        both = json.dumps([item, node.value])
+        return text[: node.start_mark.index] + both + text[_end(node) :]
+    first = node.value[0].start_mark.index
+    if node.flow_style:
+        return f"{text[:first]}{json.dumps(item)}, {text[first:]}"
+    dash = text.rindex("-", 0, first)
+    margin = text[text.rfind("\n", 0, dash) + 1 : dash]
+    if margin.strip():
+        raise NotPatchedError("its list does not begin in a line of its own")
+    return f"{text[:dash]}- {json.dumps(item)}{_line_end(text)}{margin}{text[dash:]}"
+
+
+def with_first_only(text: str, path: PathTo) -> str:
+    """Return the text of a manifest file without the further items of the list at a path, and what is said of them.
+
+    Raises:
+        NotPatchedError: whether a comment speaks of what stays or of what goes cannot be known.
+
+    """
+    node = _at(text, path)
+    if not isinstance(node, yaml.SequenceNode):
+        return text
+    begin, end = _end(node.value[0]), _end(node.value[-1])
+    if not node.flow_style:
+        begin, end = (_end_of_line(text, at) for at in (begin, end))
+    elif "#" in text[begin:end] or "#" in text[end : _end_of_line(text, end)].partition("]")[0]:
+        raise NotPatchedError("its list has comments, and which of them stay cannot be known")
+    return text[:begin] + text[end:]
+
+
+def _at(text: str, path: PathTo) -> yaml.Node:
     node: yaml.Node | None = next(compose(text), None)
     for key in path:
         node = _below(node, key)
     assert node is not None  # asked before
-    return text[: node.start_mark.index] + json.dumps(value) + text[_end(node) :]
+    return node
+
+
+def _line_end(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _end_of_line(text: str, at: int) -> int:
+    """Return where the line ends in which a place is, its line break left out."""
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end - text[at:end].endswith("\r")
 
 
 def _below(node: yaml.Node | None, key: str | int) -> yaml.Node | None:
@@ -62,9 +107,22 @@ def _end(node: yaml.Node) -> int:
 def patch(before: str, after: str, file: str, *, new: bool = False) -> str:
     """Return the patch that makes `after` of `before`, for `git apply` in the folder where the command runs.
 
-    A `new` file is made by it.
+    A `new` file is made by it. A link is followed, since git changes nothing behind one.
+
+    Raises:
+        UsageError: the file is not below that folder; there git changes nothing either.
+
     """
-    name = Path(os.path.relpath(file)).as_posix()
+    real, here = Path(file).resolve(), Path.cwd().resolve()
+    if not real.is_relative_to(here):
+        raise UsageError(
+            f"{file} is not below this folder, so that `git apply` would not change it here; run the same command in a "
+            "folder above it, the top of the repository"
+        )
+    name = real.relative_to(here).as_posix()
+    if not new and read_regular(real).startswith(BOM_UTF8):
+        # To git the mark is a part of the first line, which the patch may show.
+        before, after = (BOM_UTF8.decode() + text for text in (before, after))
     old = NOWHERE if new else f"a/{name}"
     lines = difflib.unified_diff(_lines(before), _lines(after), old, f"b/{name}")
     return "".join(_ended(lines))

@@ -12,10 +12,11 @@ from reconciler.manifest.source import PathTo, Source, read_source
 from reconciler.policy.arn import action_error, date_error, resource_error
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument, listed
 
-_ELEMENTS = {
+ELEMENTS = {
     "sid": "Sid", "effect": "Effect", "actions": "Action", "not_actions": "NotAction",
     "resources": "Resource", "not_resources": "NotResource", "conditions": "Condition",
 }  # fmt: skip
+"""IAM's own words, by the keys of the short form."""
 
 
 def compile_permissions(
@@ -23,7 +24,7 @@ def compile_permissions(
 ) -> PolicyDocument:
     """Return the document of the short form that stands at `at`; append what is wrong with it to `problems`."""
     statements = [
-        {element: full[key] for key, element in _ELEMENTS.items() if key in full}
+        {element: full[key] for key, element in ELEMENTS.items() if key in full}
         for full in ({"effect": "Allow", **statement} for statement in stated)
     ]
     _check([(statement, (*at, index)) for index, statement in enumerate(stated)], source, problems)
@@ -119,7 +120,7 @@ def _check(statements: list[tuple[Mapping[str, Any], PathTo]], source: Source, p
     seen: set[str] = set()
     for statement, at in statements:
         for key, value in statement.items():
-            element = _ELEMENTS.get(key, key)
+            element = ELEMENTS.get(key, key)
             if element == "Sid" and value:
                 if value in seen:
                     message = f"the Sid {value} stands twice; it is unique inside one policy"

@@ -32,7 +32,7 @@ KEYS = {
 
 
 class NotPatchedError(Exception):
-    """What shall go cannot be cut out of the text; the message says why."""
+    """What shall change cannot be changed in the text; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""The JSON Schema of a manifest file, and its errors as problems with places."""
+"""The JSON Schemas of manifest files and of policies, and their errors as problems with places."""
 
 from __future__ import annotations
 
 import difflib
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reconciler.data import data_path
@@ -24,6 +24,12 @@ CODES = {
 """By the schema's keyword; every other keyword is XG013."""
 
 
+_GITHUB = "token.actions.githubusercontent.com"
+"""The provider that is named most, and the one whose audience is known."""
+
+_HANGS_ON = {"provider": "audience", "services": "account"}
+"""By a key whose value is refused, the key that is not asked for beside it."""
+
 _TYPES = {
     "object": "a mapping of keys to values",
     "array": "a list",
@@ -34,44 +40,47 @@ _TYPES = {
 }
 
 
+MANIFEST, POLICIES = "schemas/manifest.schema.json", "schemas/policies.schema.json"
+"""The schemas, by their files."""
+
+
 @functools.cache
-def _schema(pointer: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(data_path("schemas/manifest.schema.json").read_text(encoding="utf-8"))
+def _schema(pointer: str, name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads(data_path(name).read_text(encoding="utf-8"))
     return {"$ref": pointer, "$defs": schema["$defs"]} if pointer else schema
 
 
 @functools.cache
-def _holds(pointer: str) -> Check:
-    return holds(_schema(pointer))
+def _holds(pointer: str, name: str) -> Check:
+    return holds(_schema(pointer, name))
 
 
 @functools.cache
-def _validator(pointer: str) -> jsonschema.Draft202012Validator:
+def _validator(pointer: str, name: str) -> jsonschema.Draft202012Validator:
     # It takes a third of the time of a small validation to import, and most manifests have nothing wrong.
     import jsonschema
 
-    return jsonschema.Draft202012Validator(_schema(pointer))
+    return jsonschema.Draft202012Validator(_schema(pointer, name))
 
 
-def problems_of(source: Source, pointer: str = "") -> tuple[tuple[PathTo, Problem], ...]:
+def problems_of(source: Source, pointer: str = "", *, schema: str = MANIFEST) -> tuple[tuple[PathTo, Problem], ...]:
     """Return what the schema has against a file, each with the path to where it is wrong.
 
     `pointer` names a definition of the schema instead of the whole, like `#/$defs/policyDocument`.
     """
-    if _holds(pointer)(source.data):
+    if _holds(pointer, schema)(source.data):
         return ()
     found: list[tuple[PathTo, Problem]] = []
-    for error in _validator(pointer).iter_errors(source.data):
+    for error in _validator(pointer, schema).iter_errors(source.data):
         for leaf in _leaves(error):
             found.extend(_problems(source, leaf))
-    # A key that is misspelt is not missing too.
-    meant = {(path[:-1], problem.message.rsplit("did you mean ", 1)[-1]) for path, problem in found if path}
+    # A key that is misspelt is not missing too, nor one that depends on a value which is refused itself.
+    meant = {(path[:-1], problem.message.rsplit("did you mean ", 1)[-1][:-1]) for path, problem in found if path}
+    meant |= {(path[:-1], _HANGS_ON[str(path[-1])]) for path, _ in found if path and str(path[-1]) in _HANGS_ON}
     return tuple(
         (path, problem)
         for path, problem in found
-        if not any(
-            where == path and problem.message.startswith(f"the key {key[:-1]!r} is missing") for where, key in meant
-        )
+        if not any(where == path and problem.message.startswith(f"the key {key!r} is missing") for where, key in meant)
     )
 
 
@@ -92,8 +101,10 @@ def _problems(source: Source, error: jsonschema.ValidationError) -> Iterator[tup
     instance: Any = error.instance
     stated: Any = error.validator_value
     if keyword == "additionalProperties":
-        known = sorted(schema.get("properties", {}))
-        for key in sorted(set(instance) - set(known)):
+        stated_here = schema.get("properties", {})
+        # Some stand there only so that what is said of them is more than that they are unknown.
+        known = sorted(key for key, inner in stated_here.items() if inner.get("not") != {})
+        for key in sorted(set(instance) - set(stated_here)):
             near = difflib.get_close_matches(key, known, n=1)
             what_to_do = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
             yield (*path, key), Problem(code, f"unknown key {key!r}; {what_to_do}", source.key_place((*path, key)))
@@ -101,7 +112,8 @@ def _problems(source: Source, error: jsonschema.ValidationError) -> Iterator[tup
         missing = [key for key in stated if key not in instance]
         # jsonschema yields one error for each missing key, and names it only in its message.
         key = next(key for key in missing if error.message.startswith(repr(key)))
-        yield path, Problem(code, f"the key {key!r} is missing{_within(path)}; add it", source.key_place(path))
+        message = f"the key {key!r} is missing{_within(path)}; add it{_misspelt(key, instance)}"
+        yield path, Problem(code, message, source.key_place(path))
     elif "propertyNames" in error.absolute_schema_path:
         key = str(error.instance)
         message = f"{_hint(error)}; this is {_shown(key)}"
@@ -110,6 +122,13 @@ def _problems(source: Source, error: jsonschema.ValidationError) -> Iterator[tup
         # What an object lacks or has too much of is said where its key stands.
         find = source.key_place if isinstance(error.instance, dict) else source.place
         yield path, Problem(code, _message(error, path), find(path))
+
+
+def _misspelt(key: str, instance: Mapping[str, Any]) -> str:
+    """Say which provider may be meant that needs no audience."""
+    provider = instance.get("provider") if key == "audience" else None
+    near = isinstance(provider, str) and difflib.get_close_matches(provider, [_GITHUB], cutoff=0.85)
+    return f", or did you mean the provider {_GITHUB}?" if near else ""
 
 
 def _message(error: jsonschema.ValidationError, path: PathTo) -> str:

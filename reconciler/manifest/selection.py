@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from reconciler.manifest.reasons import unknown, unmet
 from reconciler.manifest.source import PathTo
 from reconciler.model import Account, UnresolvedError
 from reconciler.policy.document import listed
+from reconciler.wording import FEW, few
 
 _DEEPEST = 20
 
@@ -25,17 +27,20 @@ class Selection:
     """The accounts of a manifest and its groups of accounts, by name. A group is said as a grant says its accounts.
 
     With `unasked` there is an organization whose accounts are not among them. `inactive` are accounts that can be named
-    and not used: they are left out.
+    and not used: they are left out. `excluded` are the names of those that the organization has and the manifest
+    excludes. With `kept` the list of its accounts may be old.
     """
 
     def __init__(
         self, accounts: Mapping[str, Account], groups: Mapping[str, Any], *, unasked: bool = False,
-        inactive: Iterable[Account] = (),
+        inactive: Iterable[Account] = (), excluded: frozenset[str] = frozenset(), kept: bool = False,
     ) -> None:  # fmt: skip
         self._accounts = accounts
         self._groups = groups
         self._unasked = unasked
         self._inactive = {account.name: account for account in inactive}
+        self._excluded = excluded
+        self._kept = kept
         self._known: dict[str, dict[str, Account]] = {}
 
     def select(
@@ -52,18 +57,32 @@ class Selection:
 
         """
         found = self._of(stated, ())
+        meant = sorted(found)
         for index, name in enumerate(exclude):
             for account in self._named(name, ("exclude", index), ()):
                 found.pop(account, None)
         if not found:
-            gone = self._inactive.get(stated) if isinstance(stated, str) else None
-            why = f"{gone.name} is {gone.state}" if gone else "no account is meant by this"
-            raise SelectionError("XG046", f"{why}; mend it, or {otherwise}")
+            why = f"exclude takes out {few(meant)}" if meant else self._why_none(stated)
+            raise SelectionError("XG046", f"no account is meant by this: {why}; mend it, or {otherwise}")
         return tuple(found[name] for name in sorted(found))
 
     def members(self, group: str) -> frozenset[str]:
         """Return the accounts of a group, by name; it may be empty. Raises as `select` does."""
         return frozenset(self._of(self._groups[group], (group,)))
+
+    def _why_none(self, stated: Any) -> str:
+        """Say why nothing is found by what is stated."""
+        if isinstance(stated, str):
+            gone = self._inactive.get(stated)
+            return f"{stated} is {gone.state}" if gone else f"{stated}: {self._why_none(self._groups[stated])}"
+        if isinstance(stated, list):
+            return "; ".join(map(self._why_none, stated[:FEW]))
+        names, rest = stated.get("accounts"), {key: value for key, value in stated.items() if key != "exclude"}
+        if names is not None and not self._any(names, (), ()):
+            return self._why_none(names)
+        managed = [account for account in self._accounts.values() if account.managed]
+        found = managed if names is None else [*self._any(names, (), ()).values()]
+        return unmet(rest, found) or f"exclude takes out {few(sorted(self._of(rest, ())))}"
 
     def _of(self, stated: Any, inside: tuple[str, ...]) -> dict[str, Account]:
         if isinstance(stated, str):
@@ -105,8 +124,7 @@ class Selection:
         if name not in self._groups and self._unasked:
             raise UnresolvedError
         if name not in self._groups:
-            known = ", ".join(sorted({*self._accounts, *self._groups})[:20]) or "none"
-            message = f"unknown account {name!r}; declare it under accounts, or as a group (declared: {known})"
+            message = unknown(name, self._accounts, self._groups, self._excluded, kept=self._kept)
             raise SelectionError("XG024", message, at)
         if len(inside) >= _DEEPEST:
             raise SelectionError("XG045", f"groups are nested more than {_DEEPEST} deep; name the accounts", at)

@@ -43,7 +43,7 @@ def contradictions(starts: int | None, expires: int | None, *, prevent_destroy: 
         message = (
             "expires has the role deleted, and prevent_destroy refuses that; leave one out (expires: null declines "
             "that of defaults). To end the access and keep the role, write the date in trust_conditions, under "
-            "DateLessThan aws:CurrentTime"
+            "DateLessThan aws:CurrentTime; sessions that are under way last on, up to max_duration"
         )
         yield ("prevent_destroy",), message
 

@@ -23,6 +23,7 @@ from reconciler.model.declared import (
     validity,
     working_roles,
 )
+from reconciler.model.guardrail import Exemption, Level, OwnCheck, Policies, Spot
 from reconciler.model.health import Ailment, Allowed, Diagnosis, Trail
 from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
 from reconciler.model.plan import (
@@ -84,18 +85,22 @@ __all__ = [
     "Door",
     "Essence",
     "Event",
+    "Exemption",
     "Finding",
     "Grant",
     "Hub",
     "Identity",
     "Kind",
+    "Level",
     "Limits",
     "Live",
     "ManagedPolicy",
     "Manifest",
     "Organization",
     "Outcome",
+    "OwnCheck",
     "Plan",
+    "Policies",
     "Principal",
     "PrincipalKind",
     "Probe",
@@ -110,6 +115,7 @@ __all__ = [
     "SessionRequest",
     "Severity",
     "Side",
+    "Spot",
     "State",
     "StatedTags",
     "Status",

@@ -33,8 +33,8 @@ class AccountFacts:
     stack's; `marked` those that are named as a stack's caller policies are.
     `oidc_providers` are the ARNs of the OpenID Connect providers; None where the scope does not ask for them.
     An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
-    be read; `error` then says why. One that is `elsewhere` is planned by another shard: it may be read or not, and none
-    of its resources are in the state.
+    be read; `error` then says why, and `way_out` what to do where that is not to run the command again. One that is
+    `elsewhere` is planned by another shard: it may be read or not, and none of its resources are in the state.
     """
 
     account: Account
@@ -49,6 +49,7 @@ class AccountFacts:
     marked: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     oidc_providers: frozenset[str] | None = None
     error: str = ""
+    way_out: str = ""
     elsewhere: bool = False
 
     def planned(self) -> bool:
@@ -84,7 +85,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Departed:
-    """An account that has left: its id, its name and state if the organization still lists it, and what is left there.
+    """An account that has left: its id, what it was called, its state if the organization lists it, what is left there.
 
     `resources` are the addresses of what the stack owns there; None where that cannot be read, and `error` says why.
     """

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.errors import Place
 from reconciler.model.declared import Grant, Limits, Rollout
 from reconciler.model.live import Live
 from reconciler.model.resources import Address, Resource, State, digest, resource_fingerprint
@@ -29,7 +30,8 @@ class Change:
     `attributes` names the attributes that differ. `replaces` is the address that a replacement takes away, where
     it is not the same one. `reason` says in words why, where the attributes do not. `interim` is what an update has to
     bring about first, where a part of it must be gone before another change and a part must come after it; of a role
-    that is made, what has to be there first for other roles to trust it.
+    that is made, what has to be there first for other roles to trust it. `withdrawn` are the ARNs of roles that are
+    wanted, and that a caller policy of several grants opens no more: none of them has another name now.
     """
 
     address: Address
@@ -41,6 +43,7 @@ class Change:
     replaces: Address | None = None
     reason: str = ""
     interim: Resource | None = None
+    withdrawn: tuple[str, ...] = ()
 
     def removed_address(self) -> Address:
         """Return the address at which `before` stands."""
@@ -96,7 +99,8 @@ class Severity(StrEnum):
 class Finding:
     """What a rule says of a plan. `documents` are policies that the reader needs to see, by title.
 
-    One that is `acceptable` no longer stops the plan once it is `accepted` by its rule's id.
+    One that is `acceptable` no longer stops the plan once it is `accepted` by its rule's id. `place` is where the
+    manifest says what it is about, if that is known.
     """
 
     rule: str
@@ -108,6 +112,7 @@ class Finding:
     documents: tuple[tuple[str, PolicyDocument], ...] = ()
     acceptable: bool = False
     accepted: bool = False
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +128,15 @@ class Timing:
     """What a plan depends on of the time: when it is made, and the grants that are planned, expired ones included.
 
     `now` is that moment, `notice` are the seconds before a grant's end from which on that is said. `rotate` are the
-    slots of roles that are to be made anew although nothing differs.
+    slots of roles that are to be made anew although nothing differs. `followers` are the names of grants that end with
+    those whose roles are their only callers, before they say it themselves.
     """
 
     now: int = 0
     notice: int = 0
     grants: tuple[Grant, ...] = ()
     rotate: frozenset[tuple[str, ...]] = frozenset()
+    followers: frozenset[str] = frozenset()
 
     def expired(self) -> tuple[Grant, ...]:
         """Return the grants of which nothing is wanted any more."""
@@ -147,7 +154,8 @@ class Plan:
     The fingerprint is a digest of what will be changed into what: two plans with equal fingerprints do the same.
     `owned` is how many resources the stack owns, those included that are out of sight. Without a `rollout`, and for the
     plan of a shard, there are no `waves`. `waiting` are changes that are left out until the accounts that it names can
-    be read.
+    be read; `left_out` are roles that a revocation leaves out, as findings say. A `part` is the plan of a shard, whose
+    changes stand as they are found in each account: it has to be merged with the others.
     """
 
     stack: str
@@ -164,6 +172,8 @@ class Plan:
     waves: tuple[Wave, ...] = ()
     waiting: Mapping[Address, str] = field(default_factory=dict)
     timing: Timing = Timing()
+    part: bool = False
+    left_out: tuple[Address, ...] = ()
 
     def count(self, action: Action) -> int:
         """Return how many changes have this action."""
@@ -171,7 +181,7 @@ class Plan:
 
     def wanted(self) -> State:
         """Return what is desired in the accounts that are planned here."""
-        if not self.partial():
+        if not self.part:
             return self.desired
         return {a: resource for a, resource in self.desired.items() if not self.live.facts[a.account].elsewhere}
 
@@ -191,13 +201,23 @@ class Plan:
         """Return the names of the accounts of the rollout's canary that could not be read, in order."""
         return tuple(name for name in self.unread() if self.rollout is not None and name in self.rollout.canary)
 
-    def partial(self) -> bool:
-        """Return whether this is the plan of a shard, which has to be merged with the others."""
-        return any(facts.elsewhere for facts in self.live.facts.values())
+    def held_back(self) -> tuple[Wave, ...]:
+        """Return the waves that will not begin, since too much of the canary could not be read."""
+        if self.rollout is None or len(self.untried()) < self.rollout.stop_on:
+            return ()
+        return tuple(wave for wave in self.waves if wave.name != CANARY)
+
+    def out_of_reach(self) -> str:
+        """Return what to do where this plan will never go beyond the canary, however often it is applied; else nothing.
+
+        So it is where what was reviewed leaves out accounts of the canary.
+        """
+        ways = [self.live.facts[name].way_out for name in self.untried()]
+        return next(filter(None, ways), "") if self.held_back() else ""
 
     def complete(self) -> bool:
-        """Return whether every managed account could be read."""
-        return not self.unread()
+        """Return whether every managed account could be read, and nothing else is left out."""
+        return not self.unread() and not self.left_out
 
 
 Essence = tuple[str, str, str, str | None, str | None]

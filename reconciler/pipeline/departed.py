@@ -54,28 +54,38 @@ def left_behind(manifest: Manifest, notify: Callable[[Notice], None] = lambda _:
     # A stack is of one partition, as a grant is.
     partition = next((account.partition for account in manifest.accounts.values()), "aws")
     for account_id in departed(manifest, notify):
-        gone = inactive.get(account_id) or Account(account_id, account_id, partition=partition)
-        account = replace(gone, managed=True, access=manifest.default_access)
+        if gone := inactive.get(account_id):
+            # AWS lets nobody in, whatever the role.
+            why = f"it is {gone.state}: nothing can be done there until the organization has it as ACTIVE again"
+            found.append(Departed(account_id, gone.name, gone.state, None, why))
+            continue
+        account = Account(account_id, account_id, partition=partition, access=manifest.default_access)
         # Before the account is read: a run that comes between makes another mark.
         mark = _mark(store, manifest.stack, account_id)
-        found.append(_left(manifest, account, listed=account_id in inactive, notify=notify))
+        found.append(_left(manifest, account, _name(store, manifest.stack, account_id), notify))
         if found[-1].resources == () and mark:
             _settle(store, manifest.stack, account_id, mark)
     return tuple(found)
 
 
-def _left(manifest: Manifest, account: Account, *, listed: bool, notify: Callable[[Notice], None]) -> Departed:
-    state = account.state if listed else ""
+def _left(manifest: Manifest, account: Account, name: str, notify: Callable[[Notice], None]) -> Departed:
     if account.access == Access():
         why = "nothing says how to reach it: state it under accounts, or state defaults.access without variables"
-        return Departed(account.id, account.name, state, None, why)
+        return Departed(account.id, name, "", None, why)
     reader, _ = aws_ports(replace(manifest, accounts={account.name: account}), notify)
     try:
         live = reader.read(Scope(manifest.stack, (account,), frozenset()))
     except XgrantError as error:
-        return Departed(account.id, account.name, state, None, str(error))
+        return Departed(account.id, name, "", None, str(error))
     owned = sorted(str(address) for address, found in live.state.items() if owns(manifest.stack, found))
-    return Departed(account.id, account.name, state, tuple(owned))
+    return Departed(account.id, name, "", tuple(owned))
+
+
+def _name(store: Store, stack: str, account_id: str) -> str:
+    """Return what the account was called when it was applied to last."""
+    key = f"locks/{stack}/{account_id}.json"
+    entry = store.read(key)
+    return "" if entry is None else read_lock(entry.content, f"{store.place}: {key}").account
 
 
 def _key(stack: str, account_id: str) -> str:

@@ -127,7 +127,8 @@ def _permissions(account: Account, practice: _Practice, facts: AccountFacts, *, 
             return
         required = permissions.needed(account, practice.manifest, wanted, applying=applying)
         further = permissions.excessive(account, who, wanted, applying=applying)
-        allowed = Allowed(who, _decisions(account, who, (*required, *further), practice.simulator))
+        context = permissions.context(account, practice.manifest, wanted)
+        allowed = Allowed(who, _decisions(account, who, (*required, *further), practice.simulator, context))
     except AwsError as error:
         yield permissions.unknown(account, str(error))
         return
@@ -135,13 +136,15 @@ def _permissions(account: Account, practice: _Practice, facts: AccountFacts, *, 
     yield from permissions.beyond(account, allowed, wanted, applying=applying)
 
 
-def _decisions(account: Account, who: str, pairs: tuple[Pair, ...], simulator: Simulator) -> dict[Pair, bool]:
+def _decisions(
+    account: Account, who: str, pairs: tuple[Pair, ...], simulator: Simulator, context: dict[str, str]
+) -> dict[Pair, bool]:
     by_resource: dict[str, dict[str, None]] = {}
     for action, resource in pairs:
         by_resource.setdefault(resource, {})[action] = None
     found: dict[Pair, bool] = {}
     for resource, actions in by_resource.items():
-        for action, allowed in simulator.simulate(account, who, tuple(actions), resource, {}).items():
+        for action, allowed in simulator.simulate(account, who, tuple(actions), resource, context).items():
             found[action, resource] = allowed
     return found
 

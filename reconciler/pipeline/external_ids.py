@@ -6,14 +6,14 @@ By a first one the new id is accepted beside the old one; once everybody sends i
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from reconciler.errors import ManifestError, UsageError, XgrantError
 from reconciler.manifest import load
-from reconciler.manifest.patch import patch, text_of, value_at, with_value
+from reconciler.manifest.patch import patch, text_of, value_at, with_first, with_first_only
+from reconciler.manifest.removal import NotPatchedError
 from reconciler.model import Grant, Manifest
-from reconciler.policy.document import listed
 
 _BYTES = 16
 """As many as nobody guesses; written as 32 of the 1,224 characters that AWS takes (facts sheet 1.1)."""
@@ -47,24 +47,28 @@ def rotated_external_id(paths: Sequence[str], manifest: Manifest, grant: Grant, 
             f"{grant.place}: the grant {grant.name} has its external id from defaults, as others may; state one of its "
             "own in `require` first"
         )
-    fresh = () if finish else (secrets.token_hex(_BYTES),)
-    after = with_value(before, at, stated[0] if finish else [*fresh, *listed(stated)])
-    if not _only_that(manifest, paths, {file: after}, grant, fresh):
-        raise XgrantError(
-            f"{grant.place}: the external id of the grant {grant.name} stands for others, too; change it by hand: "
-            "`external_id: [NEW, OLD]`, and later `external_id: NEW`"
-        )
+    fresh: tuple[str, ...] = () if finish else (secrets.token_hex(_BYTES),)
+    try:
+        after = with_first(before, at, *fresh) if fresh else with_first_only(before, at)
+        changed = load(paths, instead={file: after})
+    except NotPatchedError as error:
+        raise _by_hand(grant, str(error)) from None
+    except ManifestError:
+        raise _by_hand(grant, "the manifests would have problems then, as where an alias takes it up") from None
+    if not _only_that(manifest, changed, grant, fresh):
+        raise _by_hand(grant, "it stands for others, too")
     return patch(before, after, file)
 
 
-def _only_that(
-    before: Manifest, paths: Sequence[str], instead: Mapping[str, str], grant: Grant, fresh: tuple[str, ...]
-) -> bool:
+def _by_hand(grant: Grant, why: str) -> XgrantError:
+    return XgrantError(
+        f"{grant.place}: the external id of the grant {grant.name} cannot be changed by a patch: {why}; change it by "
+        "hand: `external_id: [NEW, OLD]`, and later `external_id: NEW`"
+    )
+
+
+def _only_that(before: Manifest, after: Manifest, grant: Grant, fresh: tuple[str, ...]) -> bool:
     """Return whether nothing is changed but what this grant accepts: another may share the value, by an alias."""
-    try:
-        after = load(paths, instead=instead)
-    except ManifestError:
-        return False
     old, new = ({(one.name, one.target): _bare(one) for one in found.grants} for found in (before, after))
     for key, one in old.items():
         if one.name == grant.name:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from difflib import get_close_matches
 
 from reconciler import applier
 from reconciler.desired import desired_state
+from reconciler.endings import standing, with_ends
 from reconciler.errors import UsageError
 from reconciler.events import Notice
 from reconciler.model import (
@@ -27,6 +29,7 @@ from reconciler.model import (
     Timing,
     Whole,
 )
+from reconciler.pipeline.guardrails import Guardrails
 from reconciler.pipeline.shards import Elsewhere
 from reconciler.planner import destroyed, narrow, plan
 from reconciler.policy.arn import account_of
@@ -39,17 +42,15 @@ PARALLELISM = 8
 """Steps of one account under way at a time."""
 
 
-_LEFT_OUT = "it could not be read when the plan was reviewed"
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a plan is asked for: these manifests; only these grants, if any are named; or that nothing be left.
 
     `accepted` are rules whose findings shall not stop the plan. `reviewed` says that the grants of `only` were there
     when the plan was reviewed; they may be gone by now. `roles` are slots to read whosever roles stand there.
-    `left_out` are accounts that are not read, since they could not be when the plan was reviewed. With a `shard` only
-    its accounts are planned. `rotate` are the slots of roles that are made anew although nothing differs.
+    `left_out` are accounts that are not read, since they could not be when the plan was reviewed, and `anew` is the
+    command that plans them. With a `shard` only its accounts are planned. `rotate` are the slots of roles that are made
+    anew although nothing differs. The plan is held to the `guardrails`, unless it leaves nothing.
     """
 
     manifest: Manifest
@@ -59,8 +60,10 @@ class Request:
     reviewed: bool = False
     roles: frozenset[tuple[str, ...]] = frozenset()
     left_out: frozenset[str] = frozenset()
+    anew: str = ""
     shard: Shard | None = None
     rotate: frozenset[tuple[str, ...]] = frozenset()
+    guardrails: Guardrails | None = None
 
 
 def check_accepted(rules: list[str]) -> frozenset[str]:
@@ -88,7 +91,7 @@ def aws_ports(
 def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
     """Read all accounts of the manifest and return the plan of this moment.
 
-    Of grants that have expired nothing is wanted.
+    Of grants that have expired nothing is wanted, and their roles are no callers any more (see `endings.py`).
 
     Raises:
         UsageError: `only` names a grant that is neither declared nor in AWS, or stands beside a shard.
@@ -99,11 +102,21 @@ def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
         # Which grant a role in another shard is of shows only there.
         raise UsageError("--only and --shard do not go together: a shard plans all grants of its accounts")
     manifest, only = request.manifest, _under_all_names(request)
+    ending = with_ends(manifest.grants, manifest.accounts)
     timing = Timing(
         int(now.timestamp()), manifest.expiry_notice,
-        tuple(grant for grant in manifest.grants if not only or grant.name in only), request.rotate,
+        tuple(grant for grant in ending if not only or grant.name in only), request.rotate,
+        frozenset(
+            grant.name for grant, own in zip(ending, manifest.grants, strict=True) if grant.expires != own.expires
+        ),
     )  # fmt: skip
-    grants = [grant for grant in manifest.grants if not grant.expired(timing.now)]
+    lasting = {(grant.name, grant.target): grant for grant in standing(ending, manifest.accounts, timing.now)}
+    # What they demand of callers is what they state; what follows from others' ends is seen to by the next apply.
+    grants = [
+        replace(lasting[key], expires=grant.expires)
+        for grant in manifest.grants
+        if (key := (grant.name, grant.target)) in lasting
+    ]
     desired = desired_state(grants, manifest.accounts, stack=manifest.stack)
     slots = frozenset(address.slot() for address in desired if address.kind is Kind.ROLE)
     roles = [resource for resource in desired.values() if isinstance(resource, Role)]
@@ -117,7 +130,7 @@ def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
         part=request.shard is not None,
     )  # fmt: skip
     live = reader.read(scope)
-    left_out = {name: AccountFacts(manifest.accounts[name], error=_LEFT_OUT) for name in sorted(request.left_out)}
+    left_out = {name: _left_out(manifest.accounts[name], request.anew) for name in sorted(request.left_out)}
     live = with_arns(Live(live.state, {**live.facts, **left_out}))
     whole = Whole(desired, live.state)
     if request.shard is not None:
@@ -129,12 +142,23 @@ def make_plan(request: Request, reader: Reader, *, now: datetime) -> Plan:
         # Of an account that could not be read nobody knows what the stack owns there.
         surely = not request.reviewed and all(facts.planned() for facts in live.facts.values())
         if surely and (unknown := sorted(request.only - known)):
-            raise UsageError(f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it")
-    return plan(
+            near = [*filter(None, (get_close_matches(name, known, n=1) for name in unknown))]
+            hint = f"; did you mean {', '.join(name for names in near for name in names)}?" if near else ""
+            raise UsageError(
+                f"--only: no grant {', '.join(unknown)} is declared, and the stack owns nothing of it{hint}"
+            )
+    found = plan(
         destroyed(desired) if request.destroy else desired, live, stack=manifest.stack, rules=RULES,
         limits=manifest.limits, accepted=request.accepted, whole=whole, rollout=manifest.rollout,
-        timing=timing,
+        timing=timing, part=request.shard is not None,
     )  # fmt: skip
+    return found if request.guardrails is None or request.destroy else request.guardrails.of_plan(found)
+
+
+def _left_out(account: Account, anew: str) -> AccountFacts:
+    """Return the facts of an account that is not read, since what was reviewed has nothing of it."""
+    error = f"account {account.name} could not be read when the plan was reviewed, so the plan file leaves it out"
+    return AccountFacts(account, error=error, way_out=f"once it can be read, plan it and review that: {anew}")
 
 
 def _under_all_names(request: Request) -> frozenset[str]:

@@ -16,13 +16,14 @@ from reconciler.model import (
     Plan,
     fingerprint,
 )
-from reconciler.pipeline.plan_files import read_plan_file, with_arns, write_verified
+from reconciler.pipeline.plan_files import other_accounts, read_plan_file, with_arns, write_verified
 from reconciler.planfile import PlanFile
-from reconciler.planner import across, in_waves, order, waiting, with_accepted
+from reconciler.planner import across, in_waves, order, settled, with_accepted
 from reconciler.policy.arn import account_of
 from reconciler.render.data import plan_data
 from reconciler.rules.account_unreadable import waits
 from reconciler.rules.limits import limits
+from reconciler.wording import few
 
 _Entry = Mapping[str, Any]
 
@@ -45,13 +46,13 @@ def merge_plan_files(paths: Sequence[str], out: str, *, accepted: frozenset[str]
     facts = {name: known for file in files for name, known in file.plan.live.facts.items()}
     unread = {known.account.id: name for name, known in facts.items() if known.error}
     _check_adoptions(paths, files, unread)
-    found = [change for file in files for change in with_arns(file.plan)]
-    changes = across(found, unread)
+    possible = settled((change for file in files for change in with_arns(file.plan)), unread)
+    changes = across(possible.changes)
     _, waves = in_waves(order(changes), facts, first.plan.rollout)
     draft = Plan(
         first.plan.stack, {}, Live({}, facts), changes, findings=_findings(files), limits=first.plan.limits,
         owned=sum(file.plan.owned for file in files), rollout=first.plan.rollout, waves=waves,
-        waiting=waiting(found, unread),
+        waiting=possible.waiting,
     )  # fmt: skip
     entries = _entries(draft, files)
     digest = fingerprint(map(_essence, entries))
@@ -77,7 +78,7 @@ def _check(paths: Sequence[str], files: Sequence[PlanFile]) -> None:
         if file.shard.of != of:
             raise PlanFileError(f"{path}: this is shard {file.shard}, and {paths[0]} is one of {of}; plan all alike")
         if other := seen.get(file.shard.number):
-            raise PlanFileError(f"{path}: {other} is shard {file.shard} already; name each once")
+            raise PlanFileError(f"{path}: this is shard {file.shard}, and so is {other}; name each once")
         seen[file.shard.number] = path
         for what, ours, theirs in (
             ("another stack", file.plan.stack, files[0].plan.stack),
@@ -88,12 +89,24 @@ def _check(paths: Sequence[str], files: Sequence[PlanFile]) -> None:
         ):
             if ours != theirs:
                 raise PlanFileError(f"{path}: it was planned with {what} than {paths[0]}; plan all shards alike")
-    if missing := sorted({*range(1, of + 1)} - {*seen}):
-        listed = ", ".join(f"{number}/{of}" for number in missing)
-        raise PlanFileError(f"the shards {listed} are missing; name the plan files of all {of}")
+        if file.accounts != files[0].accounts:
+            # The organization may have been listed in between.
+            others = other_accounts(file.accounts, files[0].accounts, path, paths[0])
+            raise PlanFileError(
+                f"{path}: it was planned with other accounts than {paths[0]}: {others}; plan all shards again, from "
+                "one list of the accounts"
+            )
+    if missing := [f"{number}/{of}" for number in range(1, of + 1) if number not in seen]:
+        which = f"shard {missing[0]} is" if len(missing) == 1 else f"shards {few(missing)} are"
+        raise PlanFileError(f"the {which} missing; name the plan files of all {of}")
+    _check_parts(files)
+
+
+def _check_parts(files: Sequence[PlanFile]) -> None:
+    """Check that each account is planned by its shard; only a file that was made by hand says otherwise."""
     names = [name for file in files for name in file.plan.live.facts]
-    if len(names) > len({*names}):
-        raise PlanFileError("two shards have planned one account, as if they knew different accounts; plan all again")
+    if len(names) > len({*names}) or {*names} != {*files[0].accounts}:
+        raise PlanFileError("the shards do not have each of their accounts once; plan all again")
 
 
 def _check_adoptions(paths: Sequence[str], files: Sequence[PlanFile], unread: Mapping[str, str]) -> None:

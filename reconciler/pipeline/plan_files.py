@@ -10,12 +10,14 @@ from typing import Any
 from reconciler import planfile
 from reconciler.errors import PlanFileError, StaleError, UnreadablePlanError, UsageError
 from reconciler.model import Account, Change, Kind, ManagedPolicy, Manifest, Plan, Resource, Role, resource_fingerprint
+from reconciler.pipeline.guardrails import Guardrails
+from reconciler.pipeline.in_part import in_part
 from reconciler.pipeline.main_job import Request, make_plan
 from reconciler.planfile import Binding, PlanFile
-from reconciler.planner import without_unread
 from reconciler.policy.arn import iam_arn
 from reconciler.ports import Reader
 from reconciler.render.data import plan_data
+from reconciler.wording import few
 
 
 def write_plan_file(
@@ -49,7 +51,12 @@ def shard_data(request: Request) -> dict[str, Any] | None:
     """Return as data which part of the accounts a request is for; None for all of them."""
     if request.shard is None:
         return None
-    return {"number": request.shard.number, "of": request.shard.of, "limits": asdict(request.manifest.limits)}
+    return {
+        "number": request.shard.number,
+        "of": request.shard.of,
+        "limits": asdict(request.manifest.limits),
+        "accounts": {name: account.id for name, account in sorted(request.manifest.accounts.items())},
+    }
 
 
 def read_plan_file(path: str) -> PlanFile:
@@ -83,9 +90,12 @@ def _take_what_cannot_be_made_again(expected: dict[str, Any], data: Any) -> None
 
 
 def plan_again(
-    reviewed: PlanFile, path: str, manifest: Manifest, reader: Reader, *, now: datetime, accepted: frozenset[str]
-) -> tuple[Plan, Binding]:
+    reviewed: PlanFile, path: str, manifest: Manifest, reader: Reader, *, now: datetime, accepted: frozenset[str],
+    anew: str, guardrails: Guardrails | None = None,
+) -> tuple[Plan, Binding]:  # fmt: skip
     """Make the plan of a file anew from the manifests; return it, and how it relates to the reviewed one.
+
+    `anew` is the command that makes such a file anew, for what this one leaves out.
 
     Raises:
         PlanFileError: the file is out of date, refused, or of another stack or other accounts.
@@ -98,38 +108,20 @@ def plan_again(
     places = (place for change in reviewed.plan.changes for place in (change.address, change.removed_address()))
     roles = frozenset(place.slot() for place in places if place.kind is Kind.ROLE)
     left_out = frozenset(reviewed.plan.unread())
-    request = Request(manifest, reviewed.only, reviewed.destroy, accepted, True, roles, left_out)
+    request = Request(
+        manifest, reviewed.only, reviewed.destroy, accepted, True, roles, left_out, anew, guardrails=guardrails
+    )
     try:
         current = make_plan(request, reader, now=now)
     except UsageError as error:
         raise StaleError(f"{path}: the plan is stale; nothing was changed: {error}") from None
     standing = {str(address): resource_fingerprint(found) for address, found in current.whole.live.items()}
-    unread = {current.live.facts[name].account.id: name for name in {*current.unread()} - left_out}
-    data = _without(reviewed, unread) if unread else reviewed.data
-    return current, planfile.bind(data, plan_data(current), standing, part=bool(unread))
-
-
-def _without(reviewed: PlanFile, unread: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the data of a plan without what cannot be done in accounts that can be read no more, or for them.
-
-    `unread` are the names of these accounts by their ids.
-    """
-    reachable = [change for change in with_arns(reviewed.plan) if change.address.account not in unread.values()]
-    left = {change.address: change for change in without_unread(reachable, unread)}
-    shown = plan_data(replace(reviewed.plan, changes=tuple(left.values())), again=True)["resource_changes"]
-    entries = {entry["address"]: entry for entry in shown}
-    changes = []
-    for raw in reviewed.data["resource_changes"]:
-        entry = entries.get(raw["address"])
-        # Something may be left out, but nothing becomes what nobody has reviewed.
-        if entry is None or entry["change"]["action"] != raw["change"]["action"]:
-            continue
-        for side in ("before", "after"):
-            if entry["change"][side] == raw["change"][side]:
-                # What is hidden cannot be made again from the file.
-                entry["change"][f"{side}_fingerprint"] = raw["change"][f"{side}_fingerprint"]
-        changes.append(entry)
-    return {**reviewed.data, "resource_changes": changes}
+    data, planned = reviewed.data, plan_data(current)
+    part = not left_out.issuperset(current.unread())
+    if part:
+        entries = in_part(with_arns(reviewed.plan), data["resource_changes"], current, planned["resource_changes"])
+        data = {**data, "resource_changes": entries}
+    return current, planfile.bind(data, planned, standing, part=part)
 
 
 def with_arns(plan: Plan) -> Iterator[Change]:
@@ -160,12 +152,22 @@ def _check_fits(reviewed: PlanFile, path: str, manifest: Manifest, now: datetime
         raise PlanFileError(
             f"{path}: this is a plan of the stack {plan.stack}, and the manifests are of {manifest.stack}; name those"
         )
-    known = {name: facts.account for name, facts in plan.live.facts.items()}
-    if {name: _which(account) for name, account in known.items()} != {
-        name: _which(account) for name, account in manifest.accounts.items()
-    }:
-        raise PlanFileError(f"{path}: the manifests have other accounts than the plan; plan again")
+    planned = {name: _which(facts.account) for name, facts in plan.live.facts.items()}
+    current = {name: _which(account) for name, account in manifest.accounts.items()}
+    if planned != current:
+        others = other_accounts(planned, current, "the plan", "the manifests")
+        raise PlanFileError(f"{path}: the manifests have other accounts than the plan: {others}; plan again")
 
 
 def _which(account: Account) -> tuple[str, bool, str]:
     return account.id, account.managed, account.partition
+
+
+def other_accounts(ours: Mapping[str, object], theirs: Mapping[str, object], here: str, there: str) -> str:
+    """Say by name which accounts only one of two lists has, or has otherwise; `here` and `there` are the lists."""
+    names = (
+        (f"only in {here}:", sorted({*ours} - {*theirs})),
+        (f"only in {there}:", sorted({*theirs} - {*ours})),
+        ("in both, and not the same:", sorted(name for name in {*ours} & {*theirs} if ours[name] != theirs[name])),
+    )
+    return "; ".join(f"{what} {few(found)}" for what, found in names if found)

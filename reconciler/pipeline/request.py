@@ -15,6 +15,8 @@ from reconciler.manifest.dump import dump
 from reconciler.manifest.patch import patch, text_of, value_at
 from reconciler.model import Grant, Manifest
 from reconciler.policy.arn import description_error, tag_text_error
+from reconciler.policy.decisions import beyond, meanings
+from reconciler.policy.document import PolicyDocument
 from reconciler.policy.instants import date_text, instant_text
 from reconciler.use import chosen
 
@@ -48,11 +50,15 @@ class Elevation:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """The name of a grant that is asked for, the file that it stands in, and that file's text."""
+    """The name of a grant that is asked for, the file that it stands in, and that file's text.
+
+    `wider` says in words what it allows and the grant that it is like does not, or not for certain.
+    """
 
     grant: str
     file: str
     text: str
+    wider: tuple[str, ...] = ()
 
     def patch(self) -> str:
         """Return the patch that makes the file."""
@@ -65,19 +71,33 @@ def request_grant(paths: Sequence[str], asked: Elevation, file: str | None) -> R
     Without a `file` it lies beside the one that has the other grant.
 
     Raises:
-        UsageError: there is no such grant, or nothing is left of a text that AWS takes.
+        UsageError: there is no such grant, or nothing is left of a text that AWS takes; or other permissions are asked
+            for than those of a grant that denies something, which the new one would not.
         ManifestError: the manifests, or the new file with them, have problems.
 
     """
     manifest = load(paths)
     like = _like(manifest, asked.like)
+    if asked.actions and meanings(_documents(manifest, like.name), "Deny"):
+        raise UsageError(
+            f"--action: the grant {like.name} denies something, which one with other permissions would not; leave "
+            "--action and --resource out, and narrow the new file by hand"
+        )
     name = _name(like.name, asked, {name for grant in manifest.grants for name in grant.names()})
     target = file or (Path(like.place.file).parent / f"{name}.yaml").as_posix()
     stated = value_at(text_of(like.place.file), ("grants", like.name))
     data = _data(stated, asked, Path(like.place.file).parent, Path(target).parent)
     text = dump({}, {name: data}, notes={})
-    load(paths, more={target: text})
-    return Requested(name, target, text)
+    loaded = load(paths, more={target: text})
+    wider = beyond(_documents(loaded, name), _documents(loaded, like.name)) if asked.actions else ()
+    return Requested(name, target, text, tuple(dict.fromkeys(wider)))
+
+
+def _documents(manifest: Manifest, name: str) -> tuple[PolicyDocument, ...]:
+    """Return the permissions policies of a grant for all its targets, save managed ones."""
+    grants = [grant for grant in manifest.grants if grant.name == name]
+    stated = (document for grant in grants for document in (grant.permissions, *grant.inline_policies.values()))
+    return tuple(document for document in stated if document is not None)
 
 
 def _like(manifest: Manifest, text: str) -> Grant:
@@ -114,9 +134,10 @@ def _data(stated: Mapping[str, Any], asked: Elevation, old: Path, new: Path) -> 
         REASON_TAG: _text("--reason", asked.reason, tag_text_error, _LONGEST_TAG),
     }
     tags = {key: value for key, value in data.get("tags", {}).items() if key.casefold() not in ours}
+    # A variable of ours would be filled in. A description is of fewer letters than a tag, which has the reason anyway.
+    description = _taken(asked.reason, description_error, _LONGEST_DESCRIPTION).replace("${", "$ {")
     return {
-        # A variable of ours would be filled in.
-        "description": _text("--reason", asked.reason, description_error, _LONGEST_DESCRIPTION).replace("${", "$ {"),
+        **({"description": description} if description else {}),
         "starts": instant_text(asked.starts),
         "expires": instant_text(asked.expires),
         **data,
@@ -125,8 +146,13 @@ def _data(stated: Mapping[str, Any], asked: Elevation, old: Path, new: Path) -> 
 
 
 def _text(option: str, text: str, error: Any, longest: int) -> str:
-    """Return a text as AWS takes it: what `error` has something against becomes a space."""
-    taken = " ".join("".join(" " if error(letter) else letter for letter in text).split())[:longest].strip()
+    """Return a text as `_taken` does; UsageError where nothing is left of it."""
+    taken = _taken(text, error, longest)
     if not taken:
         raise UsageError(f"{option}: nothing of it can stand in a tag of AWS; write letters and digits")
     return taken
+
+
+def _taken(text: str, error: Any, longest: int) -> str:
+    """Return a text as AWS takes it: what `error` has something against becomes a space."""
+    return " ".join("".join(" " if error(letter) else letter for letter in text).split())[:longest].strip()

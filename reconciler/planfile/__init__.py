@@ -2,6 +2,17 @@
 
 from reconciler.planfile.binding import Binding, bind
 from reconciler.planfile.contents import PlanFile, parse, sealed
-from reconciler.planfile.disk import check_target, read_bytes, write_private
+from reconciler.planfile.disk import begins_as_one, check_target, is_named_so, read_bytes, write_private
 
-__all__ = ["Binding", "PlanFile", "bind", "check_target", "parse", "read_bytes", "sealed", "write_private"]
+__all__ = [
+    "Binding",
+    "PlanFile",
+    "begins_as_one",
+    "bind",
+    "check_target",
+    "is_named_so",
+    "parse",
+    "read_bytes",
+    "sealed",
+    "write_private",
+]

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.model import Severity
 
-UNREADABLE = "XG209"
+UNREADABLE, GUARDRAILS = "XG209", "XG1"
 
 OF_THE_TIME = frozenset({"XG240", "XG241", "XG242", "XG243"})
 """Findings that come and go as time passes. What a grant's beginning or end changes, the changes say."""
@@ -88,13 +88,22 @@ def _is_done(entry: Entry, standing: Mapping[str, str]) -> bool:
     return bool(standing.get(entry["address"]) == change["after_fingerprint"])
 
 
+def _counts(entry: Entry) -> bool:
+    """Return whether a finding has to be the one that was reviewed."""
+    # What a guardrail says and does not deny is about manifests that do the same, and comes of a catalogue that grows.
+    advice = entry["rule"].startswith(GUARDRAILS) and entry["severity"] != Severity.ERROR
+    return not (entry["acceptable"] or entry["rule"] in {UNREADABLE, *OF_THE_TIME} or advice)
+
+
+def _placeless(entry: Entry) -> Entry:
+    # By which path the manifests are named is nothing to be reviewed.
+    return {key: value for key, value in entry.items() if key != "place"}
+
+
 def _findings(old: list[Entry], new: list[Entry], *, partial: bool) -> tuple[Entry, ...]:
     # Those that may be accepted count what is left to do; they stop or pass by what the command line accepts now.
     # That an account cannot be read is about reading, not about what is done.
-    before, after = (
-        [entry for entry in entries if not entry["acceptable"] and entry["rule"] not in {UNREADABLE, *OF_THE_TIME}]
-        for entries in (old, new)
-    )
+    before, after = ([_placeless(entry) for entry in entries if _counts(entry)] for entries in (old, new))
     # A note or a warning goes when somebody does what it says. A plan with an error was refused, so nobody approved it.
     gone = () if partial else tuple(e for e in before if e["severity"] == Severity.ERROR and e not in after)
     return (*(entry for entry in after if entry not in before), *gone)

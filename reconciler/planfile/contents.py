@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,8 @@ class PlanFile:
     expires_at: datetime
     shard: Shard | None = None
     """Of which part of the accounts it is, where it is not of all."""
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """Of a shard, the ids of all accounts by their names, those of other shards included."""
 
     def wanted(self) -> bool:
         """Return whether the manifests asked for anything."""
@@ -114,6 +116,7 @@ def parse(content: bytes, name: str) -> PlanFile:
         created_at=created,
         expires_at=expires,
         shard=Shard(data["shard"]["number"], data["shard"]["of"]) if "shard" in data else None,
+        accounts=data["shard"]["accounts"] if "shard" in data else {},
     )
 
 

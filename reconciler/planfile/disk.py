@@ -18,16 +18,26 @@ MAX_BYTES = 256 * 1024 * 1024
 _BEGINS = re.compile(rb'\s*\{\s*"format_version"\s*:\s*"')
 
 
+def is_named_so(path: str) -> bool:
+    """Return whether a name is one of plan files: `*.json`, in whatever case."""
+    return path.lower().endswith(".json")
+
+
+def begins_as_one(path: str) -> bool:
+    """Return whether a file begins as a plan file does; OSError or ValueError where it cannot be read."""
+    return _BEGINS.match(read_regular(path, 1000)) is not None
+
+
 def check_target(path: str) -> None:
     """Check that a plan file may be written here; UsageError if anything would be lost, or apply would not take it.
 
     What stands there has to be a plan file, by how it begins: a manifest or a policy file begins otherwise.
     """
-    if not path.endswith(".json"):
+    if not is_named_so(path):
         raise UsageError(f"-o: a plan file is named *.json, since apply takes no other; this is {path!r}")
     try:
         mode = Path(path).lstat().st_mode
-        ours = stat.S_ISREG(mode) and _BEGINS.match(read_regular(path, 1000)) is not None
+        ours = stat.S_ISREG(mode) and begins_as_one(path)
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:

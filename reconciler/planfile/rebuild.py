@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from reconciler.errors import PolicyError
+from reconciler.errors import Place, PolicyError
 from reconciler.model import (
     Action,
     Address,
@@ -20,6 +21,7 @@ from reconciler.model import (
     Role,
     Severity,
 )
+from reconciler.ownership import GRANT_TAG
 from reconciler.policy.document import PolicyDocument
 
 
@@ -31,16 +33,21 @@ def change(raw: Mapping[str, Any]) -> Change:
 
     """
     what = raw["change"]
-    kind, grant = Kind(raw["type"]), raw["grant"]
+    kind, grant, place = Kind(raw["type"]), raw["grant"], address(raw["address"])
+    replaces = address(what["replaces"]) if what["replaces"] is not None else None
+    after = _resource(kind, place.name, grant, what["after"])
+    if isinstance(after, Role):
+        after = replace(after, moved_from=tuple(what.get("moved_from", ())))
     return Change(
-        address=address(raw["address"]),
+        address=place,
         action=Action(what["action"]),
         grant=grant,
-        before=_resource(kind, grant, what["before"]),
-        after=_resource(kind, grant, what["after"]),
+        before=_resource(kind, (replaces or place).name, grant, what["before"]),
+        after=after,
         attributes=tuple(what["attributes"]),
-        replaces=address(what["replaces"]) if what["replaces"] is not None else None,
+        replaces=replaces,
         reason=what["reason"],
+        withdrawn=tuple(what.get("withdrawn", ())),
     )
 
 
@@ -56,6 +63,7 @@ def finding(raw: Mapping[str, Any]) -> Finding:
         documents=tuple((entry["title"], _document(entry["document"])) for entry in raw["documents"]),
         acceptable=raw["acceptable"],
         accepted=raw["accepted"],
+        place=Place(**raw["place"]) if "place" in raw else None,
     )
 
 
@@ -69,19 +77,20 @@ def address(text: str) -> Address:
     raise PolicyError("an address in it is none")
 
 
-def _resource(kind: Kind, grant: str, raw: Mapping[str, Any] | None) -> Resource | None:
+def _resource(kind: Kind, name: str, grant: str, raw: Mapping[str, Any] | None) -> Resource | None:
+    """Return a resource with its own grant, which is not that of the change where it passes from one to another."""
     if raw is None:
         return None
     if kind is Kind.CALLER_POLICY:
         return CallerPolicy(
-            grant, _document(raw["document"]), name=raw.get("name", ""), beside=tuple(raw.get("beside", ()))
+            name, _document(raw["document"]), name=raw.get("name", ""), beside=tuple(raw.get("beside", ()))
         )
     if kind is Kind.MANAGED_POLICY:
         # Whether it is a grant's own shows in what its document is called.
         key, owner = ("permissions", grant) if "permissions" in raw else ("document", "")
         return ManagedPolicy(owner, "", raw["path"], _document(raw[key]), frozenset(raw["attached_to"]))
     return Role(
-        grant=grant,
+        grant=raw["tags"].get(GRANT_TAG, ""),
         arn="",
         path=raw["path"],
         trust_policy=_document(raw["trust_policy"]),

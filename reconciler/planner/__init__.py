@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from reconciler.collector import uncollected
 from reconciler.model import (
-    Address,
     Finding,
     Limits,
     Live,
@@ -16,21 +15,20 @@ from reconciler.model import (
     Severity,
     State,
     Timing,
-    Wave,
     Whole,
     essence,
     fingerprint,
 )
 from reconciler.ownership import owns
-from reconciler.planner.across import across, in_order, without_unread
+from reconciler.planner.across import across, in_order
 from reconciler.planner.adopt import with_adoptable
 from reconciler.planner.compare import compare
 from reconciler.planner.expiry import with_expiry
 from reconciler.planner.narrow import destroyed, narrow
-from reconciler.planner.order import order
+from reconciler.planner.order import carrier_slots, order
 from reconciler.planner.pack import packed
 from reconciler.planner.rotation import with_rotation
-from reconciler.planner.waiting import waiting
+from reconciler.planner.settle import settled
 from reconciler.planner.waves import in_waves
 from reconciler.principals import with_arns
 
@@ -39,14 +37,14 @@ Rule = Callable[[Plan], Iterable[Finding]]
 __all__ = [
     "Rule",
     "across",
+    "carrier_slots",
     "destroyed",
     "in_waves",
     "narrow",
     "order",
     "plan",
-    "waiting",
+    "settled",
     "with_accepted",
-    "without_unread",
 ]
 
 
@@ -62,6 +60,7 @@ def plan(
     whole: Whole | None = None,
     rollout: Rollout | None = None,
     timing: Timing = Timing(),  # noqa: B008 - frozen
+    part: bool = False,
 ) -> Plan:
     """Return the complete plan that brings `live` to `desired`, for what the stack owns and nothing else.
 
@@ -70,7 +69,7 @@ def plan(
     account of `desired` must be in `live.facts`. Of findings that may be accepted, those of the rules in `accepted`
     only warn. `whole` is what `desired` and `live` are a part of, if they were narrowed or nothing is to be left. The
     waves of a `rollout` are of all accounts, so the plan of a shard has none. `timing` says when it is made: what an
-    expired grant had is not in `desired`, and the plan says why it goes.
+    expired grant had is not in `desired`, and the plan says why it goes. The plan of a shard is a `part`.
     """
     whole = whole or Whole(desired, live.state)
     live = with_arns(live)
@@ -78,23 +77,27 @@ def plan(
     here = {address: resource for address, resource in desired.items() if live.facts[address.account].planned()}
     wanted = packed(here, live, stack=stack)
     live = with_adoptable(wanted, live)
-    found = with_expiry(compare(wanted, live, stack=stack, rotate=timing.rotate), live.state, timing)
-    found = with_rotation(found, wanted, live, timing, stack=stack)
+    found = compare(wanted, live, whole.desired, stack=stack, rotate=timing.rotate)
+    found = with_rotation(with_expiry(found, live.state, timing), wanted, live, timing, stack=stack)
     unread = {facts.account.id: name for name, facts in live.facts.items() if facts.error}
-    if any(facts.elsewhere for facts in live.facts.values()):
-        # What they mean for other accounts shows when all shards are there.
-        changes, waves, held = in_order(found), tuple[Wave, ...](), dict[Address, str]()
-        steps = order(across(found, {}))
-    else:
-        changes, held = across(found, unread), waiting(found, unread)
-        steps, waves = in_waves(order(changes), live.facts, rollout)
+    possible = settled(found, unread)
+    changes = across(possible.changes)
     draft = Plan(
-        stack, desired, live, changes, steps, fingerprint=fingerprint(map(essence, changes)), limits=limits,
-        whole=whole, owned=_owned(whole, live, stack), rollout=rollout, waves=waves, waiting=held,
-        timing=timing,
+        stack, desired, live, changes, order(changes), limits=limits, whole=whole, owned=_owned(whole, live, stack),
+        rollout=rollout, timing=timing, part=part,
     )  # fmt: skip
+    if part:
+        # What changes mean for other accounts, and which wait, shows when all shards are there. But it is judged by
+        # what is known here.
+        final = replace(draft, changes=in_order(found))
+    else:
+        steps, waves = in_waves(draft.steps, live.facts, rollout)
+        draft = final = replace(draft, steps=steps, waves=waves, waiting=possible.waiting)
     findings = with_accepted((finding for rule in rules for finding in rule(draft)), accepted)
-    return replace(draft, findings=tuple(finding for finding in findings if not _is_elsewhere(finding, live)))
+    return replace(
+        final, fingerprint=fingerprint(map(essence, final.changes)),
+        findings=tuple(finding for finding in findings if not _is_elsewhere(finding, live)),
+    )  # fmt: skip
 
 
 def _owned(whole: Whole, live: Live, stack: str) -> int:

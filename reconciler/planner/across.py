@@ -8,23 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from reconciler.caller_policies import opening, openings, without_roles
+from reconciler.caller_policies import opening
 from reconciler.model import Action, CallerPolicy, Change, ManagedPolicy, Role
 from reconciler.planner.circles import without_circles
 from reconciler.planner.order import doors, passes_on
-from reconciler.planner.waiting import waiting
-from reconciler.policy.arn import account_of
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sessions import further_resources
-from reconciler.wording import few
 
 
-def across(changes: Iterable[Change], unread: Mapping[str, str]) -> tuple[Change, ...]:
-    """Return the changes as they can be made together, in order of grant, then of address.
-
-    `unread` are the names of the accounts that could not be read, by their ids.
-    """
-    ordered = in_order(without_unread(changes, unread))
+def across(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return the changes as they can be made together, in order of grant, then of address."""
+    ordered = in_order(changes)
     standing: dict[str, list[Change]] = {}
     for change in ordered:
         if isinstance(change.before, Role):
@@ -36,41 +30,6 @@ def across(changes: Iterable[Change], unread: Mapping[str, str]) -> tuple[Change
 def in_order(changes: Iterable[Change]) -> tuple[Change, ...]:
     """Return changes in order of grant, then of address."""
     return tuple(sorted(changes, key=lambda change: (change.grant, str(change.address))))
-
-
-def without_unread(changes: Iterable[Change], unread: Mapping[str, str]) -> Iterator[Change]:
-    """Yield the changes without those that wait for accounts that could not be read, and without what would open them.
-
-    A caller policy gets no role of such an account, nor one that waits, and keeps those that it opens there already in
-    the place of what it does not get.
-    """
-    if not unread:
-        yield from changes
-        return
-    listed = list(changes)
-    held = waiting(listed, unread)
-    roles = [change for change in listed if change.address in held]
-    coming = {change.after.arn for change in roles if isinstance(change.after, Role)}
-    staying = {change.before.arn for change in roles if isinstance(change.before, Role)}
-    standing = frozenset(door for change in listed for door in openings(change.removed_address(), change.before))
-    for change in listed:
-        if change.address in held:
-            continue
-        closed, kept = (
-            {arn for _, _, arn in openings(address, policy) if account_of(arn) in unread or arn in others}
-            for address, policy, others in (
-                (change.address, change.after, coming), (change.removed_address(), change.before, staying),
-            )
-        )  # fmt: skip
-        if not closed:
-            yield change
-            continue
-        names = {unread[account_of(arn)] for arn in closed if account_of(arn) in unread}
-        names |= {held[role.address] for role in roles if isinstance(role.after, Role) and role.after.arn in closed}
-        why = f"nothing is opened that needs {few(sorted(names))}, which could not be read"
-        found = without_roles(change, closed, standing, why, keep=kept)
-        if found is not None:
-            yield found
 
 
 def _with_doors_shut(changes: Iterable[Change]) -> Iterator[Change]:

@@ -17,7 +17,8 @@ A grant that says `moved` continues what is marked with its earlier names.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from reconciler.model import (
     Action,
@@ -26,6 +27,7 @@ from reconciler.model import (
     Change,
     Kind,
     Live,
+    ManagedPolicy,
     Resource,
     Role,
     State,
@@ -41,11 +43,12 @@ _IMMUTABLE = ("path",)
 
 
 def compare(
-    desired: State, live: Live, *, stack: str, rotate: frozenset[tuple[str, ...]] = frozenset()
+    desired: State, live: Live, whole: State, *, stack: str, rotate: frozenset[tuple[str, ...]] = frozenset()
 ) -> list[Change]:
     """Return the changes of each account, as if there were no other; `across.py` brings them together.
 
-    The roles whose slots are in `rotate` are replaced, whether or not anything of them differs.
+    `whole` is all that is declared, of accounts that are planned elsewhere or could not be read too. The roles whose
+    slots are in `rotate` are replaced, whether or not anything of them differs.
     """
     wanted = {address: resource for address, resource in desired.items() if live.facts[address.account].account.managed}
     owned = {address: resource for address, resource in live.state.items() if owns(stack, resource)}
@@ -55,7 +58,8 @@ def compare(
     adopted = [_adopted(address, after, live.state) for address, after in wanted.items() if address.slot() in foreign]
     changes += filter(None, adopted)
     taken_over = {change.address for change in changes}
-    moved = {role.grant: role.moved_from for role in desired.values() if isinstance(role, Role)}
+    roles = [role for role in whole.values() if isinstance(role, Role)]
+    moved = {role.grant: role.moved_from for role in roles}
     paired = pair({a: resource for a, resource in wanted.items() if a not in taken_over}, owned, moved)
     for address, after in wanted.items():
         if address.slot() in foreign:
@@ -69,7 +73,17 @@ def compare(
     for address, before in owned.items():
         if address not in taken:
             changes.append(Change(address, Action.DELETE, before.grant, before, None))
-    return list(_with_carriers_replaced(changes, wanted, owned))
+    declared = {role.arn for role in roles}
+    return [_with_withdrawn(change, declared) for change in _with_carriers_replaced(changes, wanted, owned)]
+
+
+def _with_withdrawn(change: Change, declared: Collection[str]) -> Change:
+    before, after = change.before, change.after
+    if not isinstance(before, ManagedPolicy) or before.grant:
+        return change
+    kept = after.document.resources() if isinstance(after, ManagedPolicy) else ()
+    withdrawn = tuple(arn for arn in before.document.resources() if arn in declared and arn not in kept)
+    return replace(change, withdrawn=withdrawn) if withdrawn else change
 
 
 def adoptable(standing: Resource, after: Resource) -> bool:

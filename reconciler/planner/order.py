@@ -85,7 +85,7 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
 
     standing = {change.before.arn for change in roles.values() if isinstance(change.before, Role)}
     attaching = _attaching(roles)
-    known = _Roles(going, coming, by_slot, standing)
+    known = _Roles(going, coming, by_slot, standing, made)
     for index, change in enumerate(changes):
         if index in roles:
             yield from _role_edges(index, changes, made)
@@ -97,12 +97,16 @@ def _edges(changes: tuple[Change, ...]) -> Iterator[tuple[_Node, _Node]]:
 
 @dataclass(frozen=True, slots=True)
 class _Roles:
-    """The changes of roles: by grant and by ARN, as they are and as they will be, and by slot; the ARNs as they are."""
+    """The changes of roles: by grant and by ARN, as they are and as they will be, and by slot; the ARNs as they are.
+
+    `made` are the ARNs of those that are made.
+    """
 
     going: Mapping[str, set[int]]
     coming: Mapping[str, set[int]]
     by_slot: Mapping[tuple[str, ...], int]
     standing: Collection[str]
+    made: Collection[str]
 
 
 def doors(policy: Resource | None, standing: Collection[str]) -> frozenset[tuple[str, str]]:
@@ -182,6 +186,11 @@ def _caller_policy_edges(
         yield (index, Verb.WRITE), (role, Verb.WRITE)
     for role in (*left, *carriers):
         yield (role, Verb.REMOVE), (index, leaves)
+    for role in carriers:
+        gone = changes[role].removed_address().slot() in carrier_slots(change.address, change.before)
+        if gone and change.action is Action.DELETE and _is_free(changes[role], roles.made):
+            # Its successor is to carry another: if that cannot be made, nothing is lost.
+            yield (index, Verb.REMOVE), (role, Verb.WRITE)
     for role in widened:
         # Who is a caller no more must not come into what the role is to be; nor the callers of another grant.
         yield (role, Verb.WRITE), (index, leaves)
@@ -196,6 +205,14 @@ def passes_on(change: Change) -> bool:
     if change.action is not Action.UPDATE or not isinstance(before, Role) or not isinstance(after, Role):
         return False
     return before.grant not in (after.grant, *after.moved_from)
+
+
+def _is_free(change: Change, made: Collection[str]) -> bool:
+    """Return whether a role gets another name, and the new one has to wait for no other that is made."""
+    after, replaced = change.after, change.replaces
+    if not isinstance(after, Role) or replaced is None or replaced.slot() == change.address.slot():
+        return False
+    return not {*after.trust_policy.aws_principals()} & {*made}
 
 
 def _shuts(change: Change) -> bool:

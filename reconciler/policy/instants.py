@@ -42,6 +42,8 @@ def instant_of(text: str) -> int:
         raise ValueError(f"a time is of whole seconds, like {EXAMPLE}")
     offset = timedelta(hours=int(zone_hours or 0), minutes=int(zone_minutes or 0))
     try:
+        if int(zone_minutes or 0) > 59:
+            raise ValueError
         there = timezone(-offset if sign == "-" else offset)
         clock = (int(hour or 0), int(minute or 0), int(second or 0))
         moment = datetime(int(year), int(month), int(day), *clock, tzinfo=there).astimezone(UTC)

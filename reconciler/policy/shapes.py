@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from reconciler.policy.canonical import CURRENT_VERSION, canonical_key
 from reconciler.policy.case import fold
@@ -75,18 +76,35 @@ def ending_sessions(before: int) -> PolicyDocument:
     return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [statement]})
 
 
+def also_ending(standing: PolicyDocument | None, before: int) -> PolicyDocument:
+    """Return a document that ends sessions as `ending_sessions` does, and all that a standing one ends.
+
+    What that says of an earlier moment in the console's way goes; what it says in another way stays beside. One that
+    does not only end sessions is none of these, and is replaced.
+    """
+    if standing is None or not only_ends_sessions(standing):
+        return ending_sessions(before)
+    others = [one for one in standing.statements() if (ended := _ended_before(one)) is None or ended > before]
+    return PolicyDocument.parse(
+        {"Version": CURRENT_VERSION, "Statement": [*others, *ending_sessions(before).statements()]}
+    )
+
+
 def ended_before(document: PolicyDocument) -> int | None:
-    """Return the moment before which a document ends all sessions; None where it does that in another way, or not.
+    """Return the latest moment before which a document ends all sessions as the console does; None where there is none.
 
     The console writes parts of a second, too; they are left out, so that the moment is not too late.
     """
-    statements = document.statements()
-    if len(statements) != 1 or set(statements[0]) != {"Effect", "Action", "Resource", "Condition"}:
+    return max((ended for one in document.statements() if (ended := _ended_before(one)) is not None), default=None)
+
+
+def _ended_before(statement: Mapping[str, Any]) -> int | None:
+    if set(statement) != {"Effect", "Action", "Resource", "Condition"}:
         return None
-    whole = [statements[0][element] for element in ("Effect", "Action", "Resource")] == ["Deny", ["*"], ["*"]]
+    whole = [statement[element] for element in ("Effect", "Action", "Resource")] == ["Deny", ["*"], ["*"]]
     found = [
         (fold(operator), canonical_key(key).lower(), values)
-        for operator, keys in statements[0]["Condition"].items()
+        for operator, keys in statement["Condition"].items()
         for key, values in keys.items()
     ]
     if not whole or len(found) != 1 or found[0][:2] != ("datelessthan", _ISSUED) or len(found[0][2]) != 1:

@@ -15,9 +15,13 @@ def accounts_text(manifest: Manifest) -> str:
     """Return a table of all accounts, those that cannot be used at the end; ends with a line break."""
     used = [account for _, account in sorted(manifest.accounts.items())]
     rows: list[tuple[str, ...]] = [("ACCOUNT", "ID", "STATE", "UNIT", "GROUPS", "REACHED BY")]
-    rows += [_row(account, manifest, how(account)) for account in used]
+    hubs = {way.hub for account in used if account.managed for way in account.ways() if way.role and way.hub}
+    # One hub for all would make every row twice as wide.
+    hub = next(iter(hubs)) if len(hubs) == 1 else None
+    rows += [_row(account, manifest, how(account, hub)) for account in used]
     rows += [_row(account, manifest, "not at all") for account in manifest.inactive]
-    return "".join(f"{line}\n" for line in _table(rows))
+    lines = [*_table(rows), *([escape(f"The hub is{_named(hub)}.")] if hub else [])]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def accounts_json(manifest: Manifest) -> str:
@@ -30,7 +34,8 @@ def departed_text(found: Sequence[Departed]) -> str:
     """Return what is left in the accounts that have left; ends with a line break."""
     lines: list[str] = []
     for one in found:
-        name = f" ({escape(one.name)}, {escape(one.state)})" if one.state else ""
+        known = ", ".join(escape(word) for word in (one.name, one.state) if word)
+        name = f" ({known})" if known else ""
         if one.resources is None:
             lines.append(f"{one.id}{name}: it is not known what is left there: {escape(one.error)}")
         elif one.resources:
@@ -50,24 +55,25 @@ def departed_json(found: Iterable[Departed]) -> str:
     return dumps({"departed": [asdict(one) for one in found]})
 
 
-def how(account: Account) -> str:
-    """Return in words how an account is reached."""
+def how(account: Account, known: Hub | None = None) -> str:
+    """Return in words how an account is reached; which hub that is is not said of one that is `known`."""
     if not account.managed:
         return "not at all: it is somebody else's"
-    reads, writes = _way(account.access), _way(account.as_applied_to().access)
+    reads, writes = _way(account.access, known), _way(account.as_applied_to().access, known)
     return reads if reads == writes else f"{reads}; to apply, {writes}"
 
 
-def _way(access: Access) -> str:
+def _way(access: Access, known: Hub | None) -> str:
     if access.profile:
         return f"profile {access.profile}"
     if access.role:
-        return f"role {access.role}{_by_hub(access.hub) if access.hub else ''}"
+        hub = access.hub
+        return f"role {access.role}" + (f" by the hub{'' if hub == known else _named(hub)}" if hub else "")
     return "the credentials of the caller"
 
 
-def _by_hub(hub: Hub) -> str:
-    return f" by the hub {hub.arn}" + (f" of profile {hub.profile}" if hub.profile else "")
+def _named(hub: Hub) -> str:
+    return f" {hub.arn}" + (f" of profile {hub.profile}" if hub.profile else "")
 
 
 def _row(account: Account, manifest: Manifest, reached: str) -> tuple[str, ...]:

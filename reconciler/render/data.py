@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.model import AccountFacts, Action, Change, Finding, Plan, Resource, resource_fingerprint
+from reconciler.model import AccountFacts, Action, Change, Finding, Plan, Resource, Role, resource_fingerprint
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.rollout import rollout_data
 from reconciler.render.statements import Masks, document_data, masked
 
-FORMAT_VERSION = "1.2"
+FORMAT_VERSION = "1.3"
 
 # Terraform's words for what a change does, so that policy checks written for its plans need little change.
 _ACTIONS = {
@@ -46,7 +46,7 @@ def plan_data(plan: Plan, *, again: bool = False) -> dict[str, Any]:
         "accounts": [_account(facts) for _, facts in sorted(plan.live.facts.items()) if not facts.elsewhere],
         "fingerprint": plan.fingerprint,
         "resource_changes": [_change(change, again=again) for change in plan.changes],
-        "findings": [_finding(finding, again=again) for finding in plan.findings],
+        "findings": [finding_data(finding, again=again) for finding in plan.findings],
         "summary": {action.value: plan.count(action) for action in Action}
         | {"wanted": len(plan.wanted()), "owned": plan.owned, "refused": plan.refused()},
         **rollout_data(plan),
@@ -84,8 +84,16 @@ def _change(change: Change, *, again: bool) -> dict[str, Any]:
             "after_fingerprint": resource_fingerprint(change.after) if change.after else None,
             "replaces": str(change.replaces) if change.replaces else None,
             "reason": change.reason,
+            **_for_merging(change),
         },
     }
+
+
+def _for_merging(change: Change) -> dict[str, Any]:
+    """Return what shows in no attribute, and what merge has to know."""
+    moved = list(change.after.moved_from) if isinstance(change.after, Role) else []
+    found = {"moved_from": moved, "withdrawn": list(change.withdrawn)}
+    return {key: value for key, value in found.items() if value}
 
 
 def _resource(resource: Resource | None, masks: Masks) -> Any:
@@ -98,7 +106,9 @@ def _value(value: Any, masks: Masks) -> Any:
     return {key: _value(item, masks) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _finding(finding: Finding, *, again: bool) -> dict[str, Any]:
+def finding_data(finding: Finding, *, again: bool = False) -> dict[str, Any]:
+    """Return a finding as JSON-ready data; `again` as for a plan."""
+    place = finding.place
     documents = [
         {"title": title, "document": masked(doc.data(), Masks(again=again))} for title, doc in finding.documents
     ]
@@ -112,4 +122,5 @@ def _finding(finding: Finding, *, again: bool) -> dict[str, Any]:
         "documents": documents,
         "acceptable": finding.acceptable,
         "accepted": finding.accepted,
+        **({} if place is None else {"place": {"file": place.file, "line": place.line, "column": place.column}}),
     }

@@ -81,8 +81,8 @@ def drift_text(plan: Plan, painter: Painter) -> str:
     ids = plan.account_ids()
     told = ((name, tuple(_told(changes))) for name, _, changes in _by_account(plan) if changes)
     for texts, accounts in folded_texts(told, ids):
-        one = f"account {accounts[0]} ({ids[accounts[0]]})"
-        lines.append(escape(one if len(accounts) == 1 else f"{len(accounts)} accounts: {named(accounts, _EACH)}"))
+        one, several = f"account {accounts[0]} ({ids[accounts[0]]})", named(accounts, _EACH, texts)
+        lines.append(escape(one if len(accounts) == 1 else f"{len(accounts)} accounts: {several}"))
         for mark, painted, rest in zip(texts[::3], texts[1::3], texts[2::3], strict=True):
             lines.append(f"  {painter.paint(mark, painted)}{rest}")
         lines.append("")
@@ -92,7 +92,7 @@ def drift_text(plan: Plan, painter: Painter) -> str:
     if found:
         lines.append("Drift: " + ", ".join(f"{found.count(word)} {seen}" for word, seen in _SEEN.items()) + ".")
     elif obstacles(plan) or not plan.complete():
-        lines.append("No drift in what could be compared; see the errors above.")
+        lines.append("No drift in what could be compared; see above for the rest.")
     else:
         lines.append("No drift. AWS is as the manifests say.")
     return "\n".join(lines) + "\n"

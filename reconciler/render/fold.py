@@ -10,6 +10,9 @@ from itertools import groupby
 from reconciler.model import Change, Finding
 from reconciler.wording import FEW, few
 
+_NAME, _ID = "<name>", "<id>"
+_OWN = (_NAME, _ID)
+
 _ABOUT = re.compile(r"\baccount ([A-Za-z0-9_.-]+)")
 _REQUEST = re.compile(r" \(request [^)]*\)")
 _RESOURCE = re.compile(r"(Resource: arn:[a-z-]+:iam::)(\d{12})(:role/.*)")
@@ -31,7 +34,7 @@ def folded(changes: Iterable[tuple[Change, tuple[Line, ...]]], ids: Mapping[str,
     """Fold changes, each with the lines below its title, in the order of their first ones.
 
     `ids` are those of the accounts, by their names: where there is more than one account, an account's own id and name
-    are written `${account.id}` and `${account.name}` in the lines.
+    are written `<id>` and `<name>` in the lines. They say what is in each account, not how the manifest says it.
     """
     groups: dict[tuple[object, ...], list[tuple[Change, tuple[Line, ...]]]] = {}
     for change, body in changes:
@@ -84,7 +87,7 @@ def folded_texts(
 ) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Fold what is told of accounts, each time in several texts, in the order of the first ones.
 
-    Each comes with its accounts; of several the texts have variables for an account's own id and name, and of each text
+    Each comes with its accounts; of several the texts have `<id>` and `<name>` for an account's own, and of each text
     what is `telling`.
     """
     groups: dict[object, list[tuple[str, tuple[str, ...], tuple[str, ...]]]] = {}
@@ -119,35 +122,43 @@ def _general(change: Change, body: tuple[Line, ...], ids: Mapping[str, str]) -> 
 
 
 def _general_texts(texts: Sequence[str], account: str, ids: Mapping[str, str]) -> list[str] | None:
-    """Return texts with variables for an account's own name and id; None where they could not be told from others."""
-    if account not in ids or any("${account." in words for words in texts):
-        # What looks like a variable already would not be told from one: such a change stands alone.
+    """Return texts with marks for an account's own name and id; None where they could not be told from other text."""
+    if account not in ids or any(mark in words for words in texts for mark in _OWN):
+        # What looks like a mark already would not be told from one: such a change stands alone.
         return None
     own_name = re.compile(rf"(?<![A-Za-z0-9]){re.escape(account)}(?![A-Za-z0-9])")
-    return [own_name.sub("${account.name}", words).replace(ids[account], "${account.id}") for words in texts]
+    return [own_name.sub(_NAME, words).replace(ids[account], _ID) for words in texts]
 
 
-def named(accounts: tuple[str, ...], each: str = "--expand shows each") -> str:
-    """Return accounts as text: a few by their names, of more how many they are, and what tells of `each`."""
-    return few(accounts) + (f"; {each}" if len(accounts) > FEW else "")
+def named(accounts: tuple[str, ...], each: str = "--expand shows each", texts: Iterable[str] = ()) -> str:
+    """Return accounts as text: a few by their names, of more how many they are, and what tells of `each`.
+
+    `texts` are what is said of all of them: what stands there for an account's own name and id is explained.
+    """
+    told = "\n".join(texts) if len(accounts) > 1 else ""
+    marks = [f"`{mark}`" for mark in _OWN if mark in told]
+    own = f"; {' and '.join(marks)} {'is' if len(marks) == 1 else 'are'} each one's own" if marks else ""
+    return few(accounts) + own + (f"; {each}" if len(accounts) > FEW else "")
 
 
-def shortened(lines: Iterable[Line], known: frozenset[str]) -> list[Line]:
+def shortened(lines: Iterable[Line], known: Mapping[str, str]) -> list[Line]:
     """Return the lines with those as one that name one role in many accounts, as a caller policy does.
 
-    Only lines that stand together are one, and only accounts whose ids are `known`. Who is trusted is never shortened.
+    Only lines that stand together are one, and only accounts that are `known`: their names by their ids. Who is trusted
+    is never shortened.
     """
     shown: list[Line] = []
     for (mark, depth, general), together in groupby(lines, key=lambda line: (*line[:2], _general_role(line[2], known))):
         several = list(together)
         if general and len(several) > FEW:
-            shown.append((mark, depth, general.replace("*", f"({len(several)} accounts)", 1)))
+            names = few(sorted(known[_RESOURCE.fullmatch(words)[2]] for _, _, words in several))  # type: ignore[index]
+            shown.append((mark, depth, f"{general.replace('*', f'({len(several)} accounts)', 1)}  ({names})"))
         else:
             shown += several
     return shown
 
 
-def _general_role(words: str, known: frozenset[str]) -> str:
+def _general_role(words: str, known: Mapping[str, str]) -> str:
     """Return a line that names a role with a star for its account; nothing for any other line."""
     found = _RESOURCE.fullmatch(words)
     return f"{found.group(1)}*{found.group(3)}" if found is not None and found.group(2) in known else ""

@@ -17,7 +17,7 @@ FORMAT = "1.0"
 def diagnosis_text(found: Diagnosis) -> str:
     """Return each ailment with why it matters and what to do, and a summary; ends with a line break.
 
-    What is the same in several accounts is told once, with `${account.id}` and `${account.name}` for their own.
+    What is the same in several accounts is told once, with `<id>` and `<name>` for their own.
     """
     lines: list[str] = []
     told = ((one.account, (f"{one.severity} {one.rule}", one.message, one.why, one.way_out)) for one in found.ailments)

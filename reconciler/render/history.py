@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from reconciler.history import Record, RecordedStep
-from reconciler.model import Caller
+from reconciler.model import Caller, Status
 from reconciler.render.data import dumps
 from reconciler.render.escape import escape
+from reconciler.render.outcomes import SAME_REASON
 
 _NOT_ENDED = "not ended"
 
@@ -43,10 +44,9 @@ def record_text(record: Record) -> str:
         steps = [step for step in record.steps if step.wave == place]
         begun = "" if any(step.started for step in steps) else " not begun"
         lines.append(f"wave {place + 1} of {len(record.waves)}, {escape(wave)}:{begun}")
-        lines.extend(line for step in steps for line in _step_lines(step, record.total))
-    for step in record.steps:
-        if step.wave >= len(record.waves):  # All of them, where there was no rollout.
-            lines.extend(_step_lines(step, record.total))
+        lines.extend(_steps_lines(steps, record.total))
+    # All of them, where there was no rollout.
+    lines.extend(_steps_lines([step for step in record.steps if step.wave >= len(record.waves)], record.total))
     lines.extend(f"read back: {escape(address)}: {escape(error)}" for address, error in record.unlike.items())
     lines.extend(_damage(record))
     return "\n".join(lines) + "\n"
@@ -78,6 +78,15 @@ def _who(caller: Caller) -> str:
     return f"{caller.user or '?'} on {caller.host or '?'}"
 
 
+def _steps_lines(steps: Iterable[RecordedStep], total: int) -> Iterator[str]:
+    """Yield the lines of steps; why one was skipped once, where the next ones were skipped for the same."""
+    last = ""
+    for step in steps:
+        skipped_for = step.error if step.status == Status.SKIPPED else ""
+        yield from _step_lines(replace(step, error=SAME_REASON) if skipped_for and skipped_for == last else step, total)
+        last = skipped_for
+
+
 def _step_lines(step: RecordedStep, total: int) -> Iterator[str]:
     head = f"[{step.number}/{total}] {escape(step.address)}: {escape(step.action)}"
     a_part = step.verb == "make" or (step.action in ("replace", "update") and step.verb == "remove")
@@ -89,7 +98,8 @@ def _step_lines(step: RecordedStep, total: int) -> Iterator[str]:
     yield f"      {escape(step.started or step.ended)}" + (f" to {escape(step.ended)}" if step.ended else "")
     for call in step.calls:
         code = f" {escape(call.code)}" if call.code else ""
-        yield f"      {escape(call.operation)}{code} (request {escape(call.request_id)})"
+        request = f" (request {escape(call.request_id)})" if call.request_id else ""
+        yield f"      {escape(call.operation)}{code}{request}"
 
 
 def _damage(record: Record) -> Iterator[str]:

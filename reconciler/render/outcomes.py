@@ -31,6 +31,9 @@ _DOING = {
     (Action.DELETE, Verb.REMOVE): ("deleting", "deleted"),
     (Action.ADOPT, Verb.WRITE): ("adopting", "adopted"),
 }
+SAME_REASON = "for the same reason"
+"""Stands for why a step was skipped, where the step before was skipped for the same."""
+
 _MARKS = {Status.DONE: "+", Status.FAILED: "error"}
 
 
@@ -54,12 +57,13 @@ def event_line(event: Event, painter: Painter, ended: int | None = None) -> str:
 
 def summary(
     outcomes: Iterable[Outcome], verb: str = "apply", *, interrupted: bool = False, unread: Sequence[str] = (),
-    ids: Mapping[str, str] | None = None,
+    ids: Mapping[str, str] | None = None, way_out: str = "",
 ) -> str:  # fmt: skip
     """Return the closing lines: what failed, was skipped or not read back, by address, then the counts.
 
     `verb` is `apply` or `destroy`; `interrupted` says that the run was told to stop. `unread` are the accounts that
     could not be read. `ids` are those of the accounts by their names; with them, what went alike in several is one.
+    `way_out` is what to do where the same command would never do the rest.
     """
     listed = tuple(outcomes)
     lines = [*_not_done(listed, ids or {})]
@@ -75,7 +79,8 @@ def summary(
             counts.append(f"{number} {status}")
     if lines:
         cause = "" if interrupted else "mend the cause and "
-        lines.append(f"What was not done stays in the plan: {cause}run the same command again.")
+        again = escape(way_out) or f"{cause}run the same command again"
+        lines.append(f"What was not done stays in the plan: {again}.")
     left_out = f" Left out: {unread_text(unread)}." if unread else ""
     return "\n".join([*lines, f"{verb.capitalize()}: {', '.join(counts)}.{left_out}"]) + "\n"
 
@@ -90,15 +95,18 @@ def _not_done(outcomes: Sequence[Outcome], ids: Mapping[str, str]) -> Iterator[s
     for outcome in outcomes:
         account, what = outcome.change.address.account, str(outcome.change.address)
         together = skipped.get(outcome.error, []) if outcome.status is Status.SKIPPED else []
-        if outcome.status is Status.DONE or (len(together) > FEW and outcome.change is not together[0]):
+        if outcome.status is Status.DONE or (together and outcome.change is not together[0]):
             continue
         if len(together) > FEW:
             account, what = "", f"{len(together)} changes of {few(sorted({one.address.account for one in together}))}"
+        elif len(together) > 1:
+            account, what = "", ", ".join(str(one.address) for one in together)
         messages.append((account, f"{outcome.status}: {what}: {outcome.error}"))
     for message, accounts in folded_messages(messages, ids):
         yield escape(message)
         if len(accounts) > 1:
-            yield f"    in {len(accounts)} accounts: {escape(named(accounts, '`xgrant history` has each'))}"
+            which = named(accounts, "`xgrant history` has each", [message])
+            yield f"    in {len(accounts)} accounts: {escape(which)}"
 
 
 def _count(changes: list[Change], action: Action) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from reconciler.model import Plan, Severity
 from reconciler.render.escape import escape
+from reconciler.render.fold import named
 from reconciler.render.text import duration, unread_text
 from reconciler.shards import Shard
 
@@ -24,8 +25,21 @@ def outlook(plan: Plan, *, expires_at: datetime, now: datetime, shard: Shard | N
         return f"it has expired at {moment(expires_at)}, so apply will refuse it; plan again"
     # A file carries no acceptance, whatever was accepted when it was made.
     accepting = "".join(f" --accept {rule}" for rule in sorted(acceptable))
-    without = "" if plan.complete() else f"; it leaves out {unread_text(plan.unread())}"
-    return f"apply{accepting} takes it until {moment(expires_at)}{without}"
+    unread = plan.unread()
+    again = "it can" if len(unread) == 1 else "they can"
+    without = f"; it leaves out {unread_text(unread)}, even when {again} be read again" if unread else ""
+    return f"apply{accepting} takes it until {moment(expires_at)}{without}{_held_back(plan)}"
+
+
+def _held_back(plan: Plan) -> str:
+    """Say that a file of a rollout is good for its canary at most, where that is so."""
+    held = plan.held_back()
+    if not held:
+        return ""
+    what = "nothing" if len(held) == len(plan.waves) else "nothing beyond the canary"
+    return (
+        f"; {escape(named(plan.untried()))} of the canary could not be read, so {what} can be applied: plan again then"
+    )
 
 
 def moment(time: datetime) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from reconciler.model import CANARY, Plan
+from reconciler.model import Plan
 from reconciler.render.escape import escape
 from reconciler.render.fold import named
 
@@ -22,9 +22,8 @@ def rollout_lines(plan: Plan, *, expand: bool = False) -> Iterator[str]:
     yield f"Rollout in {number} wave{'s' * (number != 1)}, each read back before the next; {until}:"
     for wave in plan.waves:
         yield f"    {wave.name}: {escape(', '.join(wave.accounts) if expand else named(wave.accounts))}"
-    untried = plan.untried()
-    if len(untried) >= stop_on and any(wave.name != CANARY for wave in plan.waves):
-        yield f"    nothing beyond the canary will begin: {escape(named(untried))} of it could not be read"
+    if plan.held_back():
+        yield f"    nothing beyond the canary will begin: {escape(named(plan.untried()))} of it could not be read"
 
 
 def rollout_data(plan: Plan) -> dict[str, Any]:

@@ -73,9 +73,10 @@ def text_of(
     """
     lines: list[str] = []
     if ids:
+        names = {account_id: name for name, account_id in ids.items()}
         for found in folded(((change, tuple(_body(change))) for change in changes), ids):
-            lines += _titles(found.change, found.accounts, painter)
-            lines += [_painted(line, painter) for line in shortened(found.body, frozenset(ids.values()))]
+            lines += _titles(found.change, found.accounts, painter, found.body)
+            lines += [_painted(line, painter) for line in shortened(found.body, names)]
             lines.append("")
     else:
         for change in changes:
@@ -115,13 +116,13 @@ def counts(changes: Iterable[Change]) -> str:
     return f"Plan: {', '.join(numbers)}."
 
 
-def _titles(change: Change, accounts: tuple[str, ...], painter: Painter) -> Iterator[str]:
+def _titles(change: Change, accounts: tuple[str, ...], painter: Painter, body: Iterable[Line] = ()) -> Iterator[str]:
     symbol = SYMBOLS[change.action]
     where = _place(change.address, accounts)
     grant = f"  (grant {escape(change.grant)})" if change.grant else ""
     yield painter.paint(symbol, f"{symbol} {escape(where)}") + grant
     if len(accounts) > 1:
-        yield f"      {escape(named(accounts))}"
+        yield f"      {escape(named(accounts, texts=(words for _, _, words in body)))}"
 
 
 def _place(address: Address, accounts: tuple[str, ...]) -> str:
@@ -276,11 +277,13 @@ def finding_lines(
     where = f" {escape(_place(finding.address, accounts))}:" if finding.address else ""
     if finding.address is None and len(accounts) > 1:
         where = f" in {len(accounts)} accounts:"
+    if finding.place is not None:
+        where = f" {escape(str(finding.place))}:{where}"
     accepted = ", accepted:" if finding.accepted else ""
     head = painter.paint(finding.severity, f"{finding.severity} {finding.rule}{accepted}")
     yield f"{head}{where} {escape(finding.message)}"
     if len(accounts) > 1:
-        yield f"    {escape(named(accounts, each))}"
+        yield f"    {escape(named(accounts, each, (finding.message, finding.way_out)))}"
     # What is accepted is done with.
     if finding.way_out and not finding.accepted:
         yield f"    what to do: {escape(finding.way_out)}"

@@ -10,12 +10,13 @@ from reconciler.model import Finding, Plan, Severity
 def account_unreadable(plan: Plan) -> Iterator[Finding]:
     """Yield a warning for each managed account of which nothing is known, and for each change that waits for one."""
     for name in plan.unread():
-        error = plan.live.facts[name].error
+        facts = plan.live.facts[name]
+        told = "" if facts.way_out else "it could not be read: "
         yield Finding(
             rule="XG209",
             severity=Severity.WARNING,
-            message=f"account {name} is left out, and nothing new opens in it: it could not be read: {error}",
-            way_out="mend that and run the same command again; the rest can be applied",
+            message=f"account {name} is left out, and nothing new opens in it: {told}{facts.error}",
+            way_out=facts.way_out or "mend that and run the same command again; the rest can be applied",
         )
     yield from waits(plan)
 
@@ -26,7 +27,7 @@ def waits(plan: Plan) -> Iterator[Finding]:
         yield Finding(
             rule="XG209",
             severity=Severity.WARNING,
-            message=f"it stays as it is until {names} can be read: whom its change would concern there is not known",
+            message=f"it stays as it is until {names} can be read: what its change would mean there is not known",
             way_out="make that account readable, or take it out of the grant",
             address=address,
         )

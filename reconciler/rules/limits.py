@@ -22,7 +22,7 @@ def limits(plan: Plan) -> Iterator[Finding]:
 
     What the stack owns is all of it, also where `--only` leaves a part out of sight.
     """
-    if plan.partial():
+    if plan.part:
         return  # They are about all shards together.
     owned = plan.owned
     small = owned + sum(change.action in (Action.CREATE, Action.ADOPT) for change in plan.changes) <= SMALL
@@ -30,7 +30,9 @@ def limits(plan: Plan) -> Iterator[Finding]:
     # So few resources cannot exceed the usual number.
     most = DELETE if plan.limits.delete is None else plan.limits.delete
     if deletes > most:
-        yield _finding("XG206", f"the plan deletes or replaces {deletes} resources", f"delete: {most}")
+        yield _finding(
+            "XG206", f"the plan deletes or replaces {deletes} resource{'s' * (deletes != 1)}", f"delete: {most}"
+        )
     percent = plan.limits.delete_percent
     if percent is None:
         percent = 100 if small else DELETE_PERCENT
@@ -45,7 +47,7 @@ def limits(plan: Plan) -> Iterator[Finding]:
         if per_account is not None and number > per_account:
             yield _finding(
                 "XG208",
-                f"the plan changes {number} resources of account {account}",
+                f"the plan changes {number} resource{'s' * (number != 1)} of account {account}",
                 f"change_per_account: {per_account}",
             )
 

@@ -15,7 +15,16 @@ def expires_soon(plan: Plan) -> Iterator[Finding]:
     """Yield a warning for each grant that ends within the notice that the manifests ask for."""
     now, notice = plan.timing.now, plan.timing.notice
     for grant in plan.timing.named():
-        if grant.expires is not None and now < grant.expires <= now + notice:
+        if grant.expires is None or not now < grant.expires <= now + notice:
+            continue
+        if grant.name in plan.timing.followers:
+            yield _finding(
+                "XG240", Severity.WARNING, grant,
+                f"the grant {grant.name} ends {instant_text(grant.expires)}, with the grants whose roles are its only "
+                "callers: nobody gets in from then on, and the next apply removes what it has",
+                "give it the same expires, which ends its sessions then, too; or another caller, if it is to stay",
+            )  # fmt: skip
+        else:
             yield _finding(
                 "XG240", Severity.WARNING, grant,
                 f"the grant {grant.name} expires {instant_text(grant.expires)}: nobody gets in from then on, its "
@@ -28,11 +37,26 @@ def expired(plan: Plan) -> Iterator[Finding]:
     """Yield a note for each grant that has ended."""
     for grant in plan.timing.named():
         if grant.expires is not None and grant.expired(plan.timing.now):
+            follows = grant.name in plan.timing.followers
+            wanted = "name other callers" if follows else _LATER
+            what = "ended with the grants whose roles are its only callers," if follows else "expired"
             yield _finding(
                 "XG241", Severity.NOTE, grant,
-                f"the grant {grant.name} expired {instant_text(grant.expires)}: nothing of it is wanted any more",
-                f"take it out of the manifest; or, if it is needed again, {_LATER}",
+                f"the grant {grant.name} {what} {instant_text(grant.expires)}: nothing of it is wanted any more",
+                f"take it out of the manifest; or, if it is needed again, {wanted}"
+                + "".join(f"; {one}" for one in _left_to_owners(plan, grant.name)),
             )  # fmt: skip
+
+
+def _left_to_owners(plan: Plan, name: str) -> Iterator[str]:
+    """Yield what the owners of accounts that are not managed have to delete of a grant that has ended."""
+    accounts = {known: facts.account for known, facts in plan.live.facts.items() if not facts.account.managed}
+    for grant in plan.timing.grants:
+        if grant.name == name and grant.target in accounts:
+            yield f"the owner of account {grant.target}, which is not managed here, deletes the role {grant.role_name}"
+    callers = (one.account for grant in plan.timing.grants if grant.name == name for one in grant.principals)
+    for account in sorted({*callers} & accounts.keys()):
+        yield f"the owner of account {account}, which is not managed here, deletes what lets its callers assume it"
 
 
 def not_begun(plan: Plan) -> Iterator[Finding]:
@@ -63,7 +87,7 @@ def rotation_due(plan: Plan) -> Iterator[Finding]:
             "XG243", Severity.WARNING, grant,
             f"{what} {grant.role_name} is due for rotation since {instant_text(due)}: it was last rotated, or made, "
             f"{instant_text(role.rotated)}",
-            f"xgrant rotate {grant.name}", address,
+            f"xgrant rotate {grant.name}" + (" --finish" if len(grant.external_ids) > 1 else ""), address,
         )  # fmt: skip
 
 

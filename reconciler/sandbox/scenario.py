@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from reconciler.permissions import everything, store
 from reconciler.sandbox.server import Sandbox
 
 if TYPE_CHECKING:
@@ -25,80 +26,14 @@ BUCKET, OBJECT = "my-shared-bucket", "report.csv"
 RECONCILER = "xgrant-reconciler"
 REGION = "us-east-1"
 
-PERMISSIONS = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Sid": "Read",
-            "Effect": "Allow",
-            "Action": [
-                "iam:GetAccountAuthorizationDetails", "iam:GetAccountSummary", "iam:ListRoles", "iam:ListPolicies",
-                "iam:GetRole", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies",
-                "iam:ListInstanceProfilesForRole", "iam:GetUserPolicy", "iam:GetGroupPolicy",
-                "iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy", "iam:ListOpenIDConnectProviders",
-            ],
-            "Resource": "*",
-        },
-        {
-            "Sid": "Look",
-            "Effect": "Allow",
-            "Action": [
-                "iam:SimulatePrincipalPolicy", "cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus",
-                "cloudtrail:GetEventSelectors",
-            ],
-            "Resource": "*",
-        },
-        {
-            "Sid": "TargetAccount",
-            "Effect": "Allow",
-            "Action": [
-                "iam:CreateRole", "iam:DeleteRole", "iam:UpdateRole", "iam:UpdateAssumeRolePolicy",
-                "iam:TagRole", "iam:UntagRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy",
-                "iam:AttachRolePolicy", "iam:DetachRolePolicy", "iam:PutRolePermissionsBoundary",
-                "iam:DeleteRolePermissionsBoundary", "iam:RemoveRoleFromInstanceProfile",
-            ],
-            "Resource": "*",
-        },
-        {
-            "Sid": "SourceAccount",
-            "Effect": "Allow",
-            "Action": [
-                "iam:PutUserPolicy", "iam:DeleteUserPolicy", "iam:PutGroupPolicy", "iam:DeleteGroupPolicy",
-                "iam:PutRolePolicy", "iam:DeleteRolePolicy",
-            ],
-            "Resource": "*",
-        },
-        {
-            "Sid": "ManagedPolicies",
-            "Effect": "Allow",
-            "Action": [
-                "iam:CreatePolicy", "iam:DeletePolicy", "iam:TagPolicy", "iam:ListPolicyVersions",
-                "iam:CreatePolicyVersion", "iam:DeletePolicyVersion", "iam:AttachUserPolicy", "iam:DetachUserPolicy",
-                "iam:AttachGroupPolicy", "iam:DetachGroupPolicy",
-            ],
-            "Resource": "*",
-        },
-        {
-            "Sid": "Audit",
-            "Effect": "Allow",
-            "Action": ["cloudtrail:LookupEvents", "ec2:DescribeRegions"],
-            "Resource": "*",
-        },
-    ],
-}  # fmt: skip
+PERMISSIONS = everything()
 """What xgrant needs in an account; the README shows the same document."""
 
 
 STORE = "xgrant-store"
 """A bucket of the source account for locks and history."""
 
-STORE_PERMISSIONS = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": f"arn:aws:s3:::{STORE}/*"},
-        {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{STORE}"},
-    ],
-}
+STORE_PERMISSIONS = store(STORE)
 """What xgrant needs there, as the README has it."""
 
 

@@ -58,18 +58,6 @@ def dates_hold(condition: Mapping[str, Mapping[str, Any]], issued: float | None)
     return True
 
 
-def without_dates(condition: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return the parts of a condition that `dates_hold` does not judge."""
-    return {
-        name: {key: stated for key, stated in block.items() if not _is_of_dates(name, key)}
-        for name, block in condition.items()
-    }
-
-
-def _is_of_dates(name: str, key: str) -> bool:
-    return fold(name).removesuffix("ifexists") in _COMPARED and fold(key) in _KEYS
-
-
 def issued_at(session: Any | None) -> float | None:
     """Return when a session began; None where there is none."""
     return None if session is None else float(session.issued)

@@ -22,7 +22,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.iam.models import get_account_id_from
 
 from reconciler.sandbox.strict.accounts import principal_with_arn
-from reconciler.sandbox.strict.assume import Caller, caller_of
+from reconciler.sandbox.strict.callers import Caller, caller_of
 from reconciler.sandbox.strict.wire import (
     CREDENTIAL,
     Application,

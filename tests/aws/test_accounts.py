@@ -234,7 +234,7 @@ def test_without_credentials_it_is_said_once_of_all_accounts(
     result = xgrant("plan", EXAMPLE)
     assert result.code == 1
     (line,) = result.err.splitlines()
-    assert line.startswith("xgrant: 2 accounts (dev, storage): account ${account.name}: ")
+    assert line.startswith("xgrant: 2 accounts (dev, storage): account <name>: ")
     assert "no credentials were found; log in" in line
 
 

@@ -134,7 +134,7 @@ def test_what_a_trail_keeps_no_longer_is_an_error_that_names_its_files(history: 
 
 def deny_audit(sandbox: Sandbox, *accounts: str) -> None:
     """Let accounts deny what only an audit asks for."""
-    statements = [one for one in PERMISSIONS["Statement"] if one["Sid"] != "Audit"]  # type: ignore[index]
+    statements = [one for one in PERMISSIONS["Statement"] if one["Sid"] != "Audit"]
     document = json.dumps({**PERMISSIONS, "Statement": statements})
     for account in accounts:
         iam = root_client(sandbox, "iam", account)

@@ -49,7 +49,7 @@ def test_an_endpoint_that_is_no_url_names_the_variable(
     monkeypatch.setenv(variable, url)
     result = xgrant("plan", EXAMPLE)
     assert (result.code, "internal error" in result.err) == (1, False)
-    assert "xgrant: 2 accounts (dev, storage): account ${account.name}: client: InvalidEndpoint: " in result.err
+    assert "xgrant: 2 accounts (dev, storage): account <name>: client: InvalidEndpoint: " in result.err
     assert "; mend AWS_ENDPOINT_URL, or endpoint_url in the AWS configuration file" in result.err
 
 

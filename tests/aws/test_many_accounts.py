@@ -74,7 +74,7 @@ def test_one_grant_makes_a_role_in_each_account_and_one_policy_for_all_and_nothi
     planned = xgrant("plan", path)
     assert planned.code == 0, planned.err
     assert f"+ role/Audit in {NUMBER} accounts" in planned.out
-    assert "Resource: arn:aws:s3:::logs-${account.id}" in planned.out
+    assert "Resource: arn:aws:s3:::logs-<id>" in planned.out
     assert f"Resource: arn:aws:iam::({NUMBER} accounts):role/audit/Audit" in planned.out
     assert xgrant("plan", path, "--expand").out.count("/role/Audit  (grant audit)") == NUMBER
     sandbox.recorder.take()
@@ -94,7 +94,7 @@ def test_an_account_that_is_left_out_loses_its_role_after_nobody_may_assume_it_a
     without = {"to": {"account": "workloads", "exclude": ["w1", "w2"], "role": "Audit", "path": "/audit/"}}
     path = manifest(tmp_path, **without)
     planned = xgrant("plan", path).out
-    assert "- role/Audit in 2 accounts  (grant audit)\n      w1, w2\n" in planned
+    assert "- role/Audit in 2 accounts  (grant audit)\n      w1, w2; `<id>` is each one's own\n" in planned
     sandbox.recorder.take()
     assert xgrant("apply", path, "--auto-approve", "--parallelism", "1").code == 0
     called = [call.operation for call in writes(sandbox.recorder.take())]
@@ -129,8 +129,8 @@ def test_a_failure_in_one_account_keeps_its_door_shut_and_opens_all_others(
     assert roles() == set(ACCOUNTS) - {"w5", "w6"}
     # No door leads to the roles that are not there.
     assert opened() == set(ACCOUNTS) - {"w5", "w6"}
-    assert "failed: ${account.name}/role/Audit: account ${account.name}: CreateRole: AccessDenied" in result.out
-    assert "    in 2 accounts: w5, w6\n" in result.out
+    assert "failed: <name>/role/Audit: account <name>: CreateRole: AccessDenied" in result.out
+    assert "    in 2 accounts: w5, w6; `<name>`" in result.out
 
 
 PEERS = ["w1", "w2", "w3"]

@@ -148,7 +148,14 @@ def test_a_suspended_account_is_said_and_left_out_and_its_resources_are_never_pl
     assert "left out, since they cannot be used: b (SUSPENDED)" in planned.err
     # Only the door to it goes.
     assert planned.out.endswith("Plan: 0 to create, 1 to update, 0 to delete.\n")
-    assert f"account {ids[1]} was applied to and is no longer in the manifests" in planned.err
+    told = f"account {ids[1]} (b, SUSPENDED) was applied to and is not ACTIVE in the organization; what is left there"
+    assert told in planned.err
+    orphans = xgrant("accounts", path, "--orphans")
+    assert orphans.code == 6
+    assert orphans.out == (
+        f"{ids[1]} (b, SUSPENDED): it is not known what is left there: it is SUSPENDED: nothing can be done there "
+        "until the organization has it as ACTIVE again\n"
+    )
     assert xgrant("apply", path, "--auto-approve").code == 0
     assert with_role(ids) == ids
     shown = xgrant("accounts", path).out
@@ -176,7 +183,7 @@ def test_an_account_that_has_left_is_not_forgotten(org: Org, manifest: Write, xg
         applied = xgrant(*command)
         assert (applied.code, applied.err.count(told)) == (0, 1), applied.err
     orphans = xgrant("accounts", path, "--orphans")
-    assert (orphans.code, orphans.out.splitlines()[:2]) == (2, [f"{ids[1]}: 1 left:", f"  {ids[1]}/role/Audit"])
+    assert (orphans.code, orphans.out.splitlines()[:2]) == (2, [f"{ids[1]} (b): 1 left:", f"  {ids[1]}/role/Audit"])
     as_data = json.loads(xgrant("accounts", path, "--orphans", "--format", "json").out)
     assert as_data["departed"][0]["resources"] == [f"{ids[1]}/role/Audit"]
     # As it says: stated again, without grants, and applied.
@@ -188,7 +195,7 @@ def test_an_account_that_has_left_is_not_forgotten(org: Org, manifest: Write, xg
     path.write_text(json.dumps(data))
     assert told in xgrant("plan", path).err
     orphans = xgrant("accounts", path, "--orphans")
-    assert (orphans.code, orphans.out) == (0, f"{ids[1]}: nothing is left there\n")
+    assert (orphans.code, orphans.out) == (0, f"{ids[1]} (again): nothing is left there\n")
     assert told not in xgrant("plan", path).err
 
 
@@ -245,7 +252,7 @@ def test_an_account_that_lists_none_is_an_error_that_says_whose_it_is(
 ) -> None:
     result = xgrant("plan", manifest({"ou": "r-ab12"}))
     assert result.code == 1
-    assert "account the organization: ListRoots: AWSOrganizationsNotInUseException" in result.err
+    assert "xgrant: the organization: ListRoots: AWSOrganizationsNotInUseException" in result.err
 
 
 def test_the_accounts_of_another_organization_are_not_taken(org: Org, manifest: Write, xgrant: Run) -> None:

@@ -164,7 +164,7 @@ def test_a_refused_or_incomplete_plan_does_not_say_that_apply_takes_it(
         EXAMPLE.read_text().replace("accounts:\n", 'accounts:\n  lost: {id: "111111111111", profile: nowhere}\n')
     )
     for said in (xgrant("plan", manifest, "-o", file), xgrant("show", file)):
-        assert "; it leaves out 1 account that could not be read (lost).\n" in said.err
+        assert "; it leaves out 1 account that could not be read (lost), even when it can be read again.\n" in said.err
 
 
 def test_show_says_when_the_plan_was_made_and_until_when_it_holds(

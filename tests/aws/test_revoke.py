@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.policy.document import PolicyDocument
-from reconciler.policy.shapes import ending_sessions
+from reconciler.policy.shapes import ended_before, ending_sessions
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted, writes
 from tests.aws.strict_support import policy
@@ -101,7 +102,7 @@ def test_sessions_from_before_end_and_later_ones_do_not(
     sandbox.recorder.take()
     done = xgrant("revoke", "reader", "--manifest", manifest, "--auto-approve")
     assert (done.code, done.out.splitlines()[-1]) == (0, "Revoke: 0 created, 1 updated, 0 deleted.")
-    assert "issued before 2030-01-01T12:00:01Z are denied everything" in done.out
+    assert "its sessions that were issued before this is written are denied everything" in done.out
     assert "note XG244" in done.out
     assert counted(writes(sandbox.recorder.take())) == {"PutRolePolicy": 1}
     assert PolicyDocument.read(standing(iam)) == ending_sessions(int(NOW.timestamp()) + 1)
@@ -187,3 +188,47 @@ def test_a_role_without_room_for_it_is_an_error_before_anything_is_written(
     sandbox.strict.quotas[TARGET] = {"RolePolicySizeQuota": 200}
     result = xgrant("revoke", "reader", "--manifest", manifest, "--auto-approve")
     assert (result.code, "error XG220 storage/role/Reader" in result.out) == (3, True)
+
+
+def test_now_is_the_moment_of_the_write_and_not_that_of_the_command(
+    applied: Scenario, iam: Any, manifest: Path, monkeypatch: pytest.MonkeyPatch, xgrant: Run
+) -> None:
+    """Reading, asking and waiting for locks take time, in which others get in."""
+    minutes = count()
+    monkeypatch.setattr("reconciler.commands.clock.now", lambda: NOW + timedelta(minutes=next(minutes)))
+    assert xgrant("revoke", "reader", "--manifest", manifest, "--auto-approve").code == 0
+    assert (ended_before(PolicyDocument.read(standing(iam))) or 0) == NOW.timestamp() + 121
+
+
+def test_now_is_what_aws_says_where_the_clock_of_this_machine_is_behind(
+    applied: Scenario, iam: Any, manifest: Path, time: Time, xgrant: Run
+) -> None:
+    time.becomes(datetime(2020, 1, 1, tzinfo=UTC))
+    begun = datetime.now(UTC).timestamp()
+    assert xgrant("revoke", "reader", "--manifest", manifest, "--auto-approve").code == 0
+    assert (ended_before(PolicyDocument.read(standing(iam))) or 0) >= begun
+
+
+def test_what_cannot_be_ended_keeps_no_other_from_it(applied: Scenario, iam: Any, manifest: Path, xgrant: Run) -> None:
+    manifest.write_text(GRANT.replace("storage, role: Reader}", "[storage, vendor], role: Reader}"))
+    done = xgrant("revoke", "reader", "--manifest", manifest, "--auto-approve")
+    assert (done.code, "XG246 vendor/role/Reader" in done.out) == (6, True), done.out + done.err
+    assert ended_before(PolicyDocument.read(standing(iam))) == NOW.timestamp() + 1
+    again = xgrant("revoke", "reader", "--manifest", manifest, "--auto-approve")
+    assert (again.code, "XG246 vendor/role/Reader" in again.err) == (6, True)
+    assert "Nothing to do for the other roles" in again.out
+
+
+def test_what_ends_later_sessions_in_another_way_stays(
+    applied: Scenario, iam: Any, manifest: Path, xgrant: Run
+) -> None:
+    later = {"DateLessThanEquals": {"aws:TokenIssueTime": ["2030-01-01T11:59:59Z"]}}
+    theirs = {"Effect": "Deny", "Action": ["*"], "Resource": ["*"], "Condition": later}
+    iam.put_role_policy(RoleName="Reader", PolicyName="AWSRevokeOlderSessions", PolicyDocument=policy(**theirs))
+    for before in ("2029-01-01", "2029-02-01"):
+        done = xgrant("revoke", "reader", "--manifest", manifest, "--auto-approve", "--before", before)
+        assert (done.code, "in another way stays beside" in done.out) == (0, before == "2029-01-01")
+    assert PolicyDocument.read(standing(iam)) == PolicyDocument.parse({
+        "Version": "2012-10-17",
+        "Statement": [theirs, *ending_sessions(int(datetime(2029, 2, 1, tzinfo=UTC).timestamp())).data()["Statement"]],
+    })  # fmt: skip

@@ -97,8 +97,8 @@ def test_a_failure_stops_the_rollout_and_the_next_apply_begins_with_the_canary(
     assert (result.code, roles()) == (6, {"w3"})
     assert "failed: w5/role/Audit" in result.out
     assert (
-        "skipped: dev/group/auditors/caller-policy/audit: the rollout stopped before the wave 50%: 1 step failed"
-        in (result.out)
+        "skipped: dev/group/auditors/caller-policy/audit, w1/role/Audit, w2/role/Audit, w4/role/Audit, w6/role/Audit, "
+        "w7/role/Audit: the rollout stopped before the wave 50%: 1 step failed" in result.out
     )
     assert result.out.endswith("Apply: 1 created, 0 updated, 0 deleted, 1 failed, 6 skipped.\n")
     record = xgrant("history", path).out.split()[0]
@@ -135,6 +135,23 @@ def test_nothing_is_begun_where_the_canary_could_not_be_read(sandbox: Sandbox, x
     assert "7 changes of dev, w1, w2, w4, w5 and 2 more: the rollout stopped before the wave 50%: w3 of the canary" in (
         result.out
     )
+
+
+def test_a_plan_file_that_leaves_out_the_canary_says_that_it_is_good_for_nothing_and_what_to_do(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path
+) -> None:
+    path, file = rolling(tmp_path), tmp_path / "plan.json"
+    shut(sandbox, ACCOUNTS["w3"])
+    planned = xgrant("plan", path, "-o", file)
+    assert "; w3 of the canary could not be read, so nothing can be applied: plan again then." in planned.err
+    assert "so nothing can be applied: plan again then." in xgrant("show", file).err
+    sandbox.enforce(on=False)
+    result = xgrant("apply", file, path)
+    assert (result.code, roles()) == (6, set())
+    anew = f"once it can be read, plan it and review that: xgrant plan -o {file} {path}"
+    assert f"w3 of the canary could not be read (stop_on: 1); {anew}\n" in result.out
+    assert f"What was not done stays in the plan: {anew}.\n" in result.out
+    assert "again" not in result.out
 
 
 def test_a_reviewed_plan_goes_in_the_waves_that_were_reviewed_or_is_stale(

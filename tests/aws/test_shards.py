@@ -60,6 +60,11 @@ FIRST = {
     ),
     "gone": grant(to={"account": ["w1", "w5"], "role": "Gone"}),
     "path": grant(to={"account": ["w2", "w3"], "role": "Path"}, require={"external_id": "agreed-once"}),
+    "before": grant(to={"account": ["w7", "w8"], "role": "Moved"}),
+    "passes": grant(
+        **{"from": {"account": "dev", "groups": ["people"]}}, to={"account": ["w1", "w8"], "role": "Passes"},
+        caller_policy="managed",
+    ),
 }  # fmt: skip
 SECOND = {
     "audit": grant(description="changed", to={"account": sorted(ACCOUNTS)[2:], "role": "Audit"}),
@@ -68,6 +73,13 @@ SECOND = {
         caller_policy="managed",
     ),
     "path": grant(to={"account": ["w2", "w3"], "role": "Path", "path": "/new/"}, require={"external_id": "agreed-now"}),
+    # A grant of another name keeps its role; a role passes from one grant to another.
+    "moved": grant(to={"account": ["w7", "w8"], "role": "Moved"}, moved=[{"from": "before"}]),
+    "passes": grant(
+        **{"from": {"account": "dev", "groups": ["people"]}}, to={"account": ["w1", "w8"], "role": "Other"},
+        caller_policy="managed",
+    ),
+    "takes": grant(to={"account": ["w1", "w8"], "role": "Passes"}),
     # Roles that trust each other.
     "mesh": grant(
         **{"from": {"account": ["w6", "w7"], "roles": ["Mesh"]}}, to={"account": ["w6", "w7"], "role": "Mesh"},
@@ -197,8 +209,9 @@ def test_only_all_shards_of_one_plan_can_be_merged(xgrant: Run, tmp_path: Path) 
     changed = tmp_path / "changed.json"
     xgrant("plan", manifest(tmp_path, SECOND), "--shard", "2/2", "-o", changed)
     for files, said in (
-        ([one], "the shards 2/2 are missing"),
-        ([one, one], "is shard 1/2 already; name each once"),
+        ([one], "the shard 2/2 is missing"),
+        ([other], "the shards 1/3, 3/3 are missing"),
+        ([one, one], "this is shard 1/2, and so is"),
         ([one, other], "plan all alike"),
         ([one, whole], "this is no plan of a shard"),
         ([one, changed], "it was planned with other manifests than"),
@@ -209,9 +222,52 @@ def test_only_all_shards_of_one_plan_can_be_merged(xgrant: Run, tmp_path: Path) 
         assert not out.exists()
 
 
+@pytest.mark.usefixtures("accounts")
+def test_shards_that_know_other_accounts_are_not_joined_and_the_accounts_are_named(xgrant: Run, tmp_path: Path) -> None:
+    path, out = manifest(tmp_path, FIRST), tmp_path / "out.json"
+    files = [tmp_path / f"{number}.json" for number in (1, 2)]
+    for number, file in enumerate(files, 1):
+        xgrant("plan", path, "--shard", f"{number}/2", "-o", file)
+    # As where the organization was listed anew between the two.
+    data = json.loads(files[1].read_text(encoding="utf-8"))
+    known = data["shard"]["accounts"]
+    known["new"], known["w1"] = known.pop("w8"), "999999999999"
+    files[1].write_text(json.dumps({**data, "checksum": checksum(data)}), encoding="utf-8")
+    result = xgrant("merge", *files, "-o", out)
+    assert (result.code, out.exists()) == (3, False)
+    said = f"only in {files[1]}: new; only in {files[0]}: w8; in both, and not the same: w1; plan all shards again"
+    assert said in result.err
+
+
+@pytest.mark.usefixtures("accounts")
+def test_a_plan_names_the_accounts_that_the_manifests_have_otherwise_by_now(xgrant: Run, tmp_path: Path) -> None:
+    path, file = manifest(tmp_path, FIRST), tmp_path / "plan.json"
+    xgrant("plan", path, "-o", file)
+    data = json.loads(path.read_text(encoding="utf-8"))
+    data["accounts"]["new"] = {"id": "999999999999"}
+    path.write_text(json.dumps(data), encoding="utf-8")
+    result = xgrant("apply", file, path)
+    assert (result.code, "than the plan: only in the manifests: new; plan again" in result.err) == (3, True), result.err
+
+
+@pytest.mark.usefixtures("accounts")
+def test_what_is_joined_is_not_written_over(xgrant: Run, tmp_path: Path) -> None:
+    path, file = manifest(tmp_path, FIRST), tmp_path / "one.json"
+    xgrant("plan", path, "--shard", "1/1", "-o", file)
+    before = file.read_bytes()
+    result = xgrant("merge", file, "-o", tmp_path / "." / "one.json")
+    assert (result.code, file.read_bytes() == before) == (64, True)
+    assert "is one of the plan files that are to be joined; name another" in result.err
+
+
 @pytest.mark.parametrize("text", ["0/2", "3/2", "2", "a/b", "1/0", "1/10001", "-1/2"])
 def test_what_is_no_shard_is_refused(xgrant: Run, text: str) -> None:
     assert xgrant("plan", "--shard", text).code == 64
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3"])
+def test_a_shard_that_is_none_of_its_parts_is_told_what_there_are(xgrant: Run, text: str) -> None:
+    assert "I/N with 1 <= I <= N <= 10000; this is " + text in xgrant("plan", "--shard", text).err
 
 
 def test_accounts_are_spread_over_the_shards_and_stay_where_they_are() -> None:

@@ -46,6 +46,7 @@ def asked(iam: Any, action: str, resource: str = "*", arn: str = ROLE, **context
         ({"Condition": {"Bool": MFA}}, MFA, "allowed"),
         ({"Condition": {"Null": {"aws:MultiFactorAuthAge": "true"}}}, {}, "allowed"),
         ({"Condition": {"DateLessThan": {"aws:CurrentTime": "2020-01-01T00:00:00Z"}}}, {}, "implicitDeny"),
+        ({"Condition": {"DateLessThan": {"aws:CurrentTime": "2099-01-01T00:00:00Z"}}}, {}, "allowed"),
     ],
 )
 def test_a_policy_decides_with_what_the_request_has(

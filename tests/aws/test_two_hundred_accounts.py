@@ -88,7 +88,7 @@ def test_a_grant_by_unit_over_two_hundred_accounts_follows_the_organization(
     assert (applied.code, f"the organization has {NUMBER + 1} accounts" in applied.err) == (0, True), applied.err
     planned = applied.out[: applied.out.index("Apply: ")]
     assert f"+ role/Audit in {NUMBER} accounts  (grant audit)" in planned
-    assert "Resource: arn:aws:s3:::logs-${account.id}" in planned
+    assert "Resource: arn:aws:s3:::logs-<id>" in planned
     assert f"Plan: {NUMBER + 2} to create, 0 to update, 0 to delete.\n" in planned
     assert planned.count("\n") < 50
     called = Counter(call.operation for call in writes(sandbox.recorder.take()))

@@ -196,7 +196,7 @@ class TestOrganization:
         stated = xgrant("assume", "shared-bucket-read", "--manifest", tmp_path / "grants.yaml")
         assert stated.code == 0
         asked = xgrant("assume", "elsewhere", "--manifest", tmp_path / "grants.yaml")
-        assert (asked.code, "account the organization: " in asked.err) == (1, True)
+        assert (asked.code, "xgrant: the organization: " in asked.err) == (1, True)
         config = xgrant("config", "--manifest", tmp_path / "grants.yaml")
         assert "no profile for elsewhere: only the organization knows the accounts" in config.err
 

@@ -55,6 +55,10 @@ HUB_ROLE = Hub(HUB, "of-the-hub", "start")
             "", f"{BEYOND}, plan: {{role: r}}, apply: {{profile: w}}",
             Access(role="r", hub=HUB_ROLE), Access("w"),
         ),
+        (
+            "", f"{BEYOND}, plan: {{role: r, hub: {{arn: '{HUB}-plan'}}}}, apply: {{role: w}}",
+            Access(role="r", hub=Hub(f"{HUB}-plan")), Access(role="w", hub=HUB_ROLE),
+        ),
     ],
 )  # fmt: skip
 def test_an_account_is_reached_as_it_says_or_else_as_the_defaults_say(
@@ -96,6 +100,11 @@ def test_an_account_is_reached_as_it_says_or_else_as_the_defaults_say(
         ("plan: {role: r}, apply: {role: '${acount.id}'}", "XG047 ${acount.id}: unknown variable"),
         ("hub: {}, assume_role: {name: r}", "XG011 the key 'arn' is missing"),
         ("hub: Hub, assume_role: {name: r}", "XG012 a hub is written like"),
+        (
+            f"plan: {{role: r}}, apply: {{role: w, hub: {{arn: '{HUB.replace('aws', 'aws-cn')}'}}}}",
+            "XG035 the hub is in partition aws-cn",
+        ),
+        (f"plan: {{role: r}}, apply: {{profile: w, hub: {{arn: '{HUB}'}}}}", "XG013 say a role (an external_id and a"),
     ],
 )
 @pytest.mark.parametrize("where", ["account", "defaults"])
@@ -150,12 +159,20 @@ def test_a_role_of_another_account_may_have_the_name_of_the_hub(tmp_path: Path) 
     assert load_text(tmp_path, manifest_yaml(grant, head=head("", f"{BEYOND}, {SPLIT}"))).grants
 
 
+def test_of_several_hubs_each_account_says_its_own(tmp_path: Path) -> None:
+    other = HUB.replace("ops/Hub", "ops/Other")
+    own = f", hub: {{arn: '{other}'}}, assume_role: {{name: mine}}"
+    shown = accounts_text(load_text(tmp_path, manifest_yaml(head=head(own, f"{BEYOND}, {SPLIT}"))))
+    assert f"role reader by the hub {HUB} of profile start; to apply" in shown
+    assert f"role mine by the hub {other}\n" in shown
+
+
 def test_the_accounts_are_shown_with_both_ways_and_the_hub(tmp_path: Path) -> None:
     manifest = load_text(tmp_path, manifest_yaml(head=head(", profile: mine", f"{BEYOND}, {SPLIT}")))
-    dev, storage = accounts_text(manifest).splitlines()[1:]
-    hub = f"by the hub {HUB} of profile start"
-    assert dev.endswith(f"role reader {hub}; to apply, role ops/writer {hub}")
+    dev, storage, hub = accounts_text(manifest).splitlines()[1:]
+    assert dev.endswith("role reader by the hub; to apply, role ops/writer by the hub")
     assert storage.endswith("  profile mine")
+    assert hub == f"The hub is {HUB} of profile start."
     shown = {one["name"]: one for one in json.loads(accounts_json(manifest))["accounts"]}
     reads, applies = (
         {"profile": None, "role": role, "hub": HUB, "hub_profile": "start"} for role in ("reader", "ops/writer")

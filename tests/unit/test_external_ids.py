@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ SPELLINGS = {
     "in a line": f'    require: {{mfa: false, external_id: "{OLD}", source_org: o-abcdefghij}}  # agreed\n',
     "in a block": f"    require:\n      external_id: {OLD}   # agreed with them\n      mfa: false\n",
     "as a list": f"    require:\n      external_id:\n        - {OLD}\n\n      # what follows\n      mfa: false\n",
+    "as a list below its key": f"    require:\n      external_id:\n      - {OLD}\n      mfa: false\n",
+    "as a list that is told of": (
+        f"    require:\n      external_id:  # agreed\n        # the first\n        - {OLD}  # of 2020: {OLD}\n"
+    ),
+    "as a list in brackets": f"    require:\n      external_id: [\n        {OLD}\n      ]\n",
+    "in lines that end otherwise": f"    require:\r\n      external_id:\r\n      - {OLD}\r\n      mfa: false\r\n",
     "at the end": f"    require:\n      external_id: {OLD}",
 }
 
@@ -82,7 +89,10 @@ REFUSED: dict[str, tuple[str, str, list[str], str]] = {
         (f"    require: {{external_id: &id {OLD}}}\n  other:\n    from: {{account: vendor, entire_account: true}}\n"
         "    to: {account: dev}\n    permissions: [{actions: 's3:GetObject', resources: '*'}]\n"
         "    require: {external_id: *id}\n"),
-        HEAD, [], "stands for others, too",
+        HEAD, [], "where an alias takes it up",
+    ),
+    "told of in brackets": (
+        f"    require: {{external_id: [new-one,  # theirs\n      {OLD}]}}\n", HEAD, ["--finish"], "its list has comments",
     ),
     "beside another": (SPELLINGS["in a line"], HEAD, ["other"], "name it alone"),
 }  # fmt: skip
@@ -106,3 +116,45 @@ def test_an_id_that_is_made_of_variables_stays_so_until_it_is_dropped(tmp_path: 
     assert "from-a-tag" not in begun.out
     apply_patch(tmp_path, begun.out)
     assert accepted(path)[1:] == ("from-a-tag",)
+
+
+def test_of_two_ids_in_a_list_what_is_said_of_the_old_one_goes_with_it(tmp_path: Path, xgrant: Run) -> None:
+    require = f"    require:\n      external_id:\n      - new-one  # theirs\n      # until June\n      - {OLD}  # ours\n      mfa: false\n"
+    path = manifest(tmp_path, require)
+    apply_patch(tmp_path, xgrant("rotate", "vendor-reads", "--finish", "--manifest", "manifests").out)
+    stated = (path / "vendor.yaml").read_text().split("external_id:\n")[1]
+    assert stated == "      - new-one  # theirs\n      mfa: false\n"
+
+
+def marked(path: Path) -> Path:
+    file = path / "vendor.yaml"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"version: 1\n", b"version: 1  # ours\n"))
+    return path
+
+
+def behind_a_link(path: Path) -> Path:
+    (path / "vendor.yaml").rename(path.parent / "theirs.yaml")
+    (path / "vendor.yaml").symlink_to(path.parent / "theirs.yaml")
+    return path
+
+
+@pytest.mark.parametrize("made", [marked, behind_a_link])
+def test_git_takes_the_patch_of_a_file(tmp_path: Path, xgrant: Run, made: Callable[[Path], Path]) -> None:
+    head = "grants:\n  vendor-reads:\n    require: {external_id: agreed-long-ago}\n"
+    path = manifest(tmp_path, "")
+    text = (path / "vendor.yaml").read_text().partition("grants:\n")
+    (path / "vendor.yaml").write_text(head + text[2].partition("vendor-reads:\n")[2] + text[0])
+    made(path)
+    apply_patch(tmp_path, xgrant("rotate", "vendor-reads", "--manifest", "manifests").out)
+    assert (len(accepted(path)), accepted(path)[1]) == (2, OLD)
+
+
+def test_a_file_that_is_not_below_this_folder_gets_no_patch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, xgrant: Run
+) -> None:
+    manifest(tmp_path, SPELLINGS["in a line"])
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    result = xgrant("rotate", "vendor-reads", "--manifest", "../manifests")
+    assert (result.code, result.out) == (64, "")
+    assert "in a folder above it, the top of the repository" in result.err

@@ -65,7 +65,7 @@ def test_of_many_names_the_first_are_shown_and_the_others_counted(number: int, s
 def test_errors_that_differ_in_the_account_and_the_request_alone_are_one() -> None:
     others = [("w00", "account w00: what else"), ("", denied("w09"))]
     assert folded_messages([*((name, denied(name)) for name in ("w07", "w08")), *others], IDS) == [
-        ("account ${account.name}: AssumeRole: AccessDenied: not on ${account.id}; trust it", ("w07", "w08")),
+        ("account <name>: AssumeRole: AccessDenied: not on <id>; trust it", ("w07", "w08")),
         ("account w00: what else", ("w00",)),
         (denied("w09"), ()),
     ]
@@ -81,17 +81,17 @@ def test_accounts_that_could_not_be_read_for_the_same_reason_are_one_finding_unl
     plan = plan_of(forty(tmp_path), unread=tuple(IDS)[:30])
     shown = text(plan)
     assert (
-        "warning XG209 in 30 accounts: account ${account.name} is left out, and nothing new opens in it: it could not be "
-        "read: account ${account.name}: AssumeRole: AccessDenied: not on ${account.id}; trust it\n"
-        f"    {FIVE} and 25 more; --expand shows each\n    what to do: " in shown
+        "warning XG209 in 30 accounts: account <name> is left out, and nothing new opens in it: it could not be "
+        "read: account <name>: AssumeRole: AccessDenied: not on <id>; trust it\n"
+        f"    {FIVE} and 25 more; `<name>` and `<id>` are each one's own; --expand shows each\n    what to do: "
+        in shown
     )
     assert f"because nothing is opened that needs {FIVE} and 25 more, which could not be read\n" in shown
     assert shown.endswith(f"Left out: 30 accounts that could not be read ({FIVE} and 25 more).\n")
     assert text(plan, expand=True).count("warning XG209 account w") == 30
     assert conclude(plan) == 6
     assert capsys.readouterr().err == (
-        f"xgrant: 30 accounts ({FIVE} and 25 more): account ${{account.name}}: AssumeRole: AccessDenied: "
-        "not on ${account.id}; trust it\n"
+        f"xgrant: 30 accounts ({FIVE} and 25 more): account <name>: AssumeRole: AccessDenied: not on <id>; trust it\n"
     )
 
 
@@ -99,7 +99,7 @@ def test_where_no_account_can_be_read_it_is_said_once(capsys: pytest.CaptureFixt
     errors = tuple(AwsError(name, "AssumeRole", "ExpiredToken", "expired") for name in IDS)
     print_error(SeveralAccountsError(errors, IDS))
     assert capsys.readouterr().err == (
-        f"xgrant: 40 accounts ({FIVE} and 35 more): account ${{account.name}}: AssumeRole: ExpiredToken: expired\n"
+        f"xgrant: 40 accounts ({FIVE} and 35 more): account <name>: AssumeRole: ExpiredToken: expired\n"
     )
 
 
@@ -109,8 +109,8 @@ def test_what_failed_alike_in_many_accounts_is_one_in_the_summary() -> None:
         for name in IDS
     ]
     assert summary(outcomes, ids=IDS) == (
-        "failed: ${account.name}/role/Audit: account ${account.name}: AssumeRole: AccessDenied: not on ${account.id}; "
-        f"trust it\n    in 40 accounts: {FIVE} and 35 more; `xgrant history` has each\n"
+        "failed: <name>/role/Audit: account <name>: AssumeRole: AccessDenied: not on <id>; "
+        f"trust it\n    in 40 accounts: {FIVE} and 35 more; `<name>` and `<id>` are each one's own; `xgrant history` has each\n"
         "What was not done stays in the plan: mend the cause and run the same command again.\n"
         "Apply: 0 created, 0 updated, 0 deleted, 40 failed.\n"
     )
@@ -129,8 +129,8 @@ def test_accounts_that_have_drifted_alike_are_one(tmp_path: Path, colour: bool) 
     shown = drift_text(plan_of(manifest, live={**live, **changed}), Painter(colour))
     shown = shown.replace("\033[33m", "").replace("\033[0m", "")
     assert shown == (
-        f"39 accounts: {FIVE} and 34 more; `--format json` has each\n"
-        "  ${account.name}/role/Audit: changed  (grant audit)\n"
+        f"39 accounts: {FIVE} and 34 more; `<name>` is each one's own; `--format json` has each\n"
+        "  <name>/role/Audit: changed  (grant audit)\n"
         '      description: "" in the manifests, "by hand" in AWS\n'
         "\n"
         "account w39 (700000000039)\n"
@@ -144,4 +144,4 @@ def test_accounts_that_have_drifted_alike_are_one(tmp_path: Path, colour: bool) 
 def test_drift_tells_once_why_accounts_could_not_be_compared(tmp_path: Path) -> None:
     shown = drift_text(plan_of(forty(tmp_path), unread=tuple(IDS)), Painter())
     assert shown.count("XG209") == 1
-    assert f"    {FIVE} and 35 more; `--format json` has each\n" in shown
+    assert f"    {FIVE} and 35 more; `<name>` and `<id>` are each one's own; `--format json` has each\n" in shown

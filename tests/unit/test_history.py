@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reconciler.history import Journal, newest, read_record
+from reconciler.history import Journal, Record, RecordedStep, newest, read_record
 from reconciler.model import ApiCall, Caller, Live, Status, StepEnded, StepStarted, WaveStarted
 from reconciler.planner import plan
 from reconciler.render.history import record_text
 from reconciler.rules import RULES
+from tests.conftest import Run
 from tests.stores import FakeClock, MemoryStore
 from tests.support import desired_of, facts_for, grant_yaml, load_text, manifest_yaml
 
@@ -92,6 +94,26 @@ def test_how_a_run_ended_is_one_word(tmp_path: Path, statuses: list[Status], how
     journal.end(**how)
     ((record,), _) = newest(store, "platform", 1)
     assert record.outcome == outcome
+
+
+def test_why_steps_are_skipped_is_told_once_and_a_call_that_aws_did_not_answer_has_no_request() -> None:
+    steps = tuple(
+        RecordedStep(number, f"a/role/R{number}", "create", "write", "g", (), "", status, why)
+        for number, status, why in [(1, "failed", "no"), *((n, "skipped", "too much failed") for n in (2, 3))]
+    )
+    steps = (replace(steps[0], calls=(ApiCall("CreateRole", "", "ConnectTimeout"),)), *steps[1:])
+    told = [line for line in record_text(Record("id", "s", total=3, steps=steps)).splitlines() if "R" in line]
+    assert told == [
+        "[1/3] a/role/R1: create: failed: no",
+        "      CreateRole ConnectTimeout",
+        "[2/3] a/role/R2: create: skipped: too much failed",
+        "[3/3] a/role/R3: create: skipped: for the same reason",
+    ]
+
+
+def test_the_beginning_of_an_id_is_as_long_as_its_day(xgrant: Run) -> None:
+    result = xgrant("history", "2026")
+    assert (result.code, "has 8 digits at least, its day, like 20260131; this is 2026" in result.err) == (64, True)
 
 
 def test_a_rollout_is_told_wave_by_wave_also_where_a_wave_never_began(tmp_path: Path) -> None:

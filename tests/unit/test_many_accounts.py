@@ -172,10 +172,18 @@ def test_variables_are_replaced_in_policy_files_and_defaults_and_access_too(tmp_
     [
         ("from: {account: ci, users: [bot]}\nto: {account: nowhere}", "", "XG024", ":19:19: XG024 unknown account 'nowhere'"),
         ("from: {account: ci, users: [bot]}\nto: {account: [shop, nowhere]}", "", "XG024", ":19:26: XG024 unknown account"),
+        ("from: {account: ci, users: [bot]}\nto: {account: nobdy}", "", "XG024", "unknown account 'nobdy'; did you mean nobody? Else"),
+        ("from: {account: ci, users: [bot]}\nto: {account: '333333333333'}", "", "XG024", "unknown account '333333333333'; did you mean shop?"),
         ("from: {account: ci, users: [bot]}\nto: {account: prod, exclude: [x]}", "", "XG024", ":19:35: XG024 unknown account"),
         ("from: {account: ci, users: [bot]}\nto: {account: {exclude: [shop]}}", "", "XG013", "say which: accounts, tags or ou"),
-        ("from: {account: ci, users: [bot]}\nto: {account: nobody}", "", "XG046", "no account is meant"),
-        ("from: {account: ci, users: [bot]}\nto: {account: prod, exclude: [sales]}", "", "XG046", "no account is meant"),
+        ("from: {account: ci, users: [bot]}\nto: {account: nobody}", "", "XG046", "by this: nobody: no account has the tag 'domain' with 'nothing'; it has research, sales, tools; mend"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {tags: {team: a}}}", "", "XG046", "by this: none of the accounts has a tag 'team'; mend"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {tags: {domain: tools, bucket: x}}}", "", "XG046", "none of the accounts has a tag 'bucket'"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {ou: ou-ab12-99999999}}", "", "XG046", "no account lies in or below ou-ab12-99999999"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {tags: {domain: tools}, ou: ou-ab12-11111111}}", "", "XG046", "none of them lies in or below ou-ab12-11111111"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {accounts: [nobody]}}", "", "XG046", "nobody: no account has the tag"),
+        ("from: {account: ci, users: [bot]}\nto: {account: {ou: ou-ab12-22222222, exclude: [pay]}}", "", "XG046", "exclude takes out pay"),
+        ("from: {account: ci, users: [bot]}\nto: {account: prod, exclude: [sales]}", "", "XG046", "exclude takes out pay, shop; mend"),
         ("from: {account: shop, users: [bot]}\nto: {account: prod}", "", "XG025", "exclude: [shop]"),
         ("from: {account: ci, users: [bot]}\nto: {account: {}}", "", "XG013", "say which: accounts, tags or ou"),
         ("from: {account: ci, users: [bot]}\nto: {account: []}", "", "XG013", "name at least one"),
@@ -291,7 +299,7 @@ def test_equal_changes_of_several_accounts_are_shown_once_unless_each_is_asked_f
         ("arn:aws:iam::333333333333:role/R", "arn:aws:iam::444444444444:role/R", 2),
         ("arn:aws:iam::333333333333:role/R", "arn:aws:iam::333333333333:role/R", 1),
         ("arn:aws:s3:::shopping", "arn:aws:s3:::paying", 1),
-        ("arn:aws:s3:::${account.name}", "arn:aws:s3:::pay", 1),
+        ("arn:aws:s3:::<name>", "arn:aws:s3:::pay", 1),
         ("arn:aws:s3:::pay", "arn:aws:s3:::shop", 1),
     ],
 )
@@ -320,7 +328,9 @@ def test_who_is_trusted_is_shown_each_by_itself_and_so_is_what_differs(tmp_path:
         changes = [change("shop", low, trusted=trusted), change("pay", high, trusted=trusted)]
         shown = text_of(changes, (), wanted=True, ids=ids)
         assert "in 2 accounts" not in shown
-        assert shown.count("(10 accounts)") == (0 if trusted else 2)
+        folded = ["arn:aws:iam::(10 accounts):role/R  (x10000", "arn:aws:iam::(10 accounts):role/R  (x20000"]
+        assert [line in shown for line in folded] == [not trusted] * 2
+        assert shown.count("and 5 more)") == (0 if trusted else 2)
     # Of an account that nobody knows.
     del ids[f"x{low[4]}"]
     assert f"arn:aws:iam::{low[4]}:role/R" in text_of([change("shop", low, trusted=False)], (), wanted=True, ids=ids)
@@ -384,9 +394,12 @@ def test_equal_findings_of_several_accounts_are_shown_once_unless_each_is_asked_
     plan = plan_for(manifest, {}, facts=known)
     shown = text(plan).splitlines()
     at = shown.index(
-        "error XG202 role/bot/caller-policy/reader in 3 accounts: the role bot of account ${account.name} does not exist"
+        "error XG202 role/bot/caller-policy/reader in 3 accounts: the role bot of account <name> does not exist"
     )
-    assert shown[at + 1 : at + 3] == ["    lab, pay, shop", "    what to do: create the role first, or mend the name"]
+    assert shown[at + 1 : at + 3] == [
+        "    lab, pay, shop; `<name>` is each one's own",
+        "    what to do: create the role first, or mend the name",
+    ]
     assert text(plan, expand=True).count("error XG202") == 3
     assert [found["address"] for found in plan_data(plan)["findings"]] == [
         f"{name}/role/bot/caller-policy/reader" for name in ("lab", "pay", "shop")
@@ -398,13 +411,13 @@ def test_findings_that_differ_in_more_than_their_account_stand_each_alone() -> N
         return Finding("XG299", Severity.ERROR, message, address=role_at(account, "R"))
 
     told = [finding("shop", "what shop has"), finding("pay", "what pay has"), finding("lab", "something else")]
-    told += [finding("ci", "what ${account.name} has"), Finding("XG299", Severity.ERROR, "of no account")]
+    told += [finding("ci", "what <name> has"), Finding("XG299", Severity.ERROR, "of no account")]
     ids = {name: f"{index:012d}" for index, name in enumerate(("shop", "pay", "lab", "ci"))}
     shown = [line for line in text_of((), told, wanted=True, ids=ids).splitlines() if line.startswith("error")]
     assert shown == [
-        "error XG299 role/R in 2 accounts: what ${account.name} has",
+        "error XG299 role/R in 2 accounts: what <name> has",
         "error XG299 lab/role/R: something else",
-        "error XG299 ci/role/R: what ${account.name} has",
+        "error XG299 ci/role/R: what <name> has",
         "error XG299 of no account",
     ]
 

@@ -115,7 +115,7 @@ def test_an_account_that_is_suspended_is_no_account_of_a_grant(tmp_path: Path) -
     manifest = loaded(tmp_path, text + grants("[lab]"), Listing())
     assert [account.name for account in manifest.inactive] == ["gone"]
     assert targets(loaded(tmp_path, text + grants("[lab, gone]"), Listing())) == ["lab"]
-    with pytest.raises(ManifestError, match="XG046 gone is SUSPENDED"):
+    with pytest.raises(ManifestError, match="XG046 no account is meant by this: gone is SUSPENDED"):
         loaded(tmp_path, text + grants("gone"), Listing())
     with pytest.raises(ManifestError, match="XG046 no account is meant"):
         loaded(tmp_path, text + grants("[gone]"), Listing())
@@ -277,6 +277,57 @@ def test_an_organization_is_not_asked_for_files_that_cannot_be_read(tmp_path: Pa
     with pytest.raises(ManifestError) as caught:
         load([str(tmp_path)], directory=listing)
     assert (len(caught.value.problems), listing.asked) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("exclude", "left"),
+    [
+        ("[lab]", {"ci", "Shop", "Pay-EU"}),
+        ("['333333333333', lab]", {"ci", "Shop"}),
+        ("[ou-ab12-11111111, old]", {"ci", "lab"}),
+    ],
+)
+def test_accounts_of_the_organization_can_be_left_out_by_name_id_or_unit(
+    tmp_path: Path, exclude: str, left: set[str]
+) -> None:
+    head = HEAD.replace("organization: {}", f"organization: {{exclude: {exclude}}}")
+    manifest = loaded(tmp_path, head + "grants: {}\n", Listing())
+    assert {*manifest.accounts} == left
+    assert [account.name for account in manifest.inactive] == ([] if "old" in exclude else ["old"])
+
+
+def test_an_account_that_is_stated_is_not_left_out_with_its_unit(tmp_path: Path) -> None:
+    head = HEAD.replace("{}", "{exclude: [ou-ab12-11111111]}").replace(
+        "defaults", '  shop: {id: "222222222222"}\ndefaults'
+    )
+    assert targets(loaded(tmp_path, head + grants("{ou: r-ab12}"), Listing())) == ["lab", "shop"]
+
+
+@pytest.mark.parametrize(
+    ("to", "organization", "says"),
+    [
+        ("Pay (EU)", "{}", "unknown account 'Pay (EU)'; did you mean Pay-EU?"),
+        ("'222222222222'", "{}", "did you mean Shop?"),
+        ("new", "{}", "(declared: Pay-EU, Shop, ci, lab)"),
+        ("new", "{refresh: 6h}", "if the organization has it since lately, `xgrant accounts` lists it anew"),
+        ("lab", "{exclude: [lab]}", "the organization has it, and accounts.organization.exclude leaves it out"),
+        ("Shop", "{exclude: [lap]}", "4:28: XG024 the organization has no account and no unit 'lap'"),
+    ],
+)
+def test_an_account_that_the_organization_calls_otherwise_or_does_not_list_yet_is_told_so(
+    tmp_path: Path, to: str, organization: str, says: str
+) -> None:
+    with pytest.raises(ManifestError) as caught:
+        loaded(tmp_path, HEAD.replace("{}", organization) + grants(to), Listing())
+    (problem,) = caught.value.problems
+    assert says in str(problem)
+    assert ("lists it anew" in problem.message) is ("refresh" in organization)
+
+
+def test_of_thousands_of_accounts_it_is_said_how_many_are_not_named(tmp_path: Path) -> None:
+    many = tuple(Account(f"team-{number:04}", f"{number:012}") for number in range(1, 1501))
+    with pytest.raises(ManifestError, match=r"did you mean team-0007\? .*team-0019 and 1,481 more\)"):
+        loaded(tmp_path, HEAD + grants("taem-0007"), Listing(many))
 
 
 @pytest.mark.parametrize(

@@ -259,6 +259,32 @@ def test_options_that_make_no_sense_are_wrong_usage(xgrant: Run, arguments: list
     assert xgrant(*arguments).code == 64
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["apply", "m.yaml", "plan.json"], "plan.json: the plan file comes first: xgrant apply plan.json m.yaml"),
+        (["apply", "m.yaml", "plan.json", "--auto-approve"], "the plan file comes first"),
+        (["apply", "plan.jsn", "m.yaml"], "plan.jsn: this is a plan file; apply takes one as the first PATH"),
+        (["destroy", "plan.json"], "plan.json: this is a plan file; a reviewed one of `xgrant plan --destroy`"),
+    ],
+)
+def test_a_plan_file_where_none_belongs_is_told_before_anybody_is_asked(
+    xgrant: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("plan.json", "plan.jsn"):
+        (tmp_path / name).write_text('{"format_version": "1.2"}')
+    (tmp_path / "m.yaml").write_text("version: 1\n")
+    result = xgrant(*words)
+    assert (result.code, says in result.err) == (64, True), result.err
+
+
+def test_the_name_of_a_plan_file_ends_in_whatever_case(xgrant: Run, tmp_path: Path) -> None:
+    (tmp_path / "PLAN.JSON").write_text('{"format_version": "1.2"}')
+    result = xgrant("apply", tmp_path / "PLAN.JSON")
+    assert (result.code, "PLAN.JSON: the file is not as a plan file has it" in result.err) == (3, True), result.err
+
+
 def test_a_number_of_thousands_of_digits_shows_no_advice_for_programmers(xgrant: Run, tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
     file.write_text('{"format_version": ' + "9" * 5000 + "}")

@@ -53,6 +53,26 @@ def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(capsys: pytest.Cap
     ]
 
 
+@pytest.mark.parametrize(("total", "lines"), [(10, 0), (11, 6), (13, 7), (25, 9), (1500, 10)])
+def test_of_the_accounts_that_are_read_ten_lines_are_told_at_most(
+    capsys: pytest.CaptureFixture[str], total: int, lines: int
+) -> None:
+    progress = Progress("info", Painter(), in_place=False)
+    for number in range(1, total + 1):
+        progress.notice(AccountRead(f"account-{number}", number, total))
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == lines
+    assert told[-1:] == [f"{total} of {total} accounts read"] * bool(lines)
+
+
+def test_why_steps_are_skipped_is_told_once_of_those_that_follow_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress("info", Painter(), in_place=False)
+    for number, why in enumerate(("too much failed", "too much failed", "interrupted"), 1):
+        progress.event(StepEnded(STEP, number, 3, Status.SKIPPED, why))
+    told = [line.rpartition("skipped: ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert told == ["too much failed", "for the same reason", "interrupted"]
+
+
 def test_on_a_terminal_counts_stand_in_place_and_leave_nothing_behind(capsys: pytest.CaptureFixture[str]) -> None:
     text = shown(capsys, in_place=True)
     kept = [line.rpartition("\r\x1b[K")[2] for line in text.split("\n")]

@@ -115,6 +115,7 @@ def test_other_permissions_may_be_asked_for_and_a_later_time(manifests: Path, xg
         "--as-file", "manifests/new.yaml",
     )  # fmt: skip
     assert done.code == 0, done.err
+    assert "more than the grant reader surely does: s3:PutObject on arn:aws:s3:::b/*" in done.err
     found = grants(manifests)["reader-bob-example-com-20261201"]
     assert found.permissions == document({"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/*"})
     assert found.starts == datetime(2026, 12, 1, 8, tzinfo=UTC).timestamp()
@@ -135,6 +136,7 @@ TEXTS = {
     "a variable": ("for ${account.id}", "for account.id", "for $ {account.id}"),
     "lines": ("one\ntwo\x1b[31m", "one two 31m", "one two [31m"),
     "other letters": ("Störung 故障", "Störung 故障", "Störung"),
+    "letters that only a tag takes": ("故障", "故障", ""),
     "too long": ("x" * 2000, "x" * 256, "x" * 1000),
 }
 
@@ -182,3 +184,16 @@ def test_without_a_requester_it_is_whoever_asks(manifests: Path, xgrant: Run, mo
     monkeypatch.delenv("GITHUB_ACTOR", raising=False)
     monkeypatch.delenv("GITLAB_USER_LOGIN", raising=False)
     assert "+++ b/manifests/reader-carol-20261125.yaml" in xgrant(*ASK[:6]).out
+
+
+def test_less_than_the_grant_has_is_asked_for_without_a_warning(manifests: Path, xgrant: Run) -> None:
+    done = xgrant(*ASK, "--action", "s3:GetObject", "--resource", "arn:aws:s3:::b/*")
+    assert (done.code, "allows more" in done.err) == (0, False)
+
+
+def test_other_permissions_than_those_of_a_grant_that_denies_are_refused(manifests: Path, xgrant: Run) -> None:
+    denying = {**POLICY, "Statement": [READING, {"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b/x"}]}
+    (manifests / "policies" / "read.json").write_text(json.dumps(denying))
+    done = xgrant(*ASK, "--action", "s3:GetObject", "--resource", "arn:aws:s3:::b/*")
+    assert (done.code, done.out, "the grant reader denies something" in done.err) == (64, "", True)
+    assert xgrant(*ASK).code == 0

@@ -80,7 +80,7 @@ def test_a_rollout_is_a_canary_and_parts_that_rise_to_all(tmp_path: Path, rollou
     [
         ("{canary: [lab]}", "XG024", 20, "unknown account 'lab'"),
         ("{canary: [vendor]}", "XG052", 19, "manages none of these accounts"),
-        ("{canary: {tags: {tier: none}}}", "XG046", 19, "no account is meant by this; mend it, or leave canary out"),
+        ("{canary: {tags: {tier: none}}}", "XG046", 19, "has a tag 'tier'; mend it, or leave canary out"),
         ("{then: [10%, 10%]}", "XG052", 23, "10% comes after 10%"),
         ("{then: [100%, 50%]}", "XG052", 24, "let them rise"),
         ("{then: [0%]}", "XG013", 18, "a part is 1% to 100%"),

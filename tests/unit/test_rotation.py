@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,22 @@ import pytest
 
 from reconciler.applier import apply
 from reconciler.errors import UsageError
-from reconciler.model import Action, Address, CallerPolicy, Manifest, Plan, PrincipalKind, Resource, Role, State, Status
-from reconciler.pipeline.main_job import make_plan
-from reconciler.pipeline.rotate import rotation
+from reconciler.model import (
+    AccountFacts,
+    Action,
+    Address,
+    CallerPolicy,
+    Manifest,
+    Plan,
+    PrincipalKind,
+    Resource,
+    Role,
+    Severity,
+    State,
+    Status,
+)
+from reconciler.pipeline.main_job import Request, make_plan
+from reconciler.pipeline.rotate import plan_rotation, rotation
 from reconciler.pipeline.turns import external_ids
 from reconciler.render.text import text
 from reconciler.use import chosen
@@ -51,7 +64,7 @@ class WithIds(StateReader):
 
 def rotated(manifest: Manifest, *names: str) -> Plan:
     request = rotation(manifest, chosen(manifest, names), now=NOW, accepted=frozenset())
-    return make_plan(request, WithIds(manifest, made(manifest)), now=NOW)
+    return plan_rotation(request, WithIds(manifest, made(manifest)), now=NOW)
 
 
 def steps(found: Plan) -> list[str]:
@@ -200,3 +213,71 @@ def test_a_grant_whose_id_is_rotated_says_so_until_it_is_done(tmp_path: Path) ->
     shown = text(make_plan(replace(request, only=frozenset()), StateReader(manifest, {}), now=NOW))
     assert "xgrant rotate reader --finish" in shown
     assert PrincipalKind.GROUP in {principal.kind for principal in manifest.grants[0].principals}
+
+
+class Partly(WithIds):
+    """A reader to which some accounts do not open."""
+
+    def __init__(self, manifest: Manifest, state: State, *closed: str) -> None:
+        super().__init__(manifest, {a: found for a, found in state.items() if a.account not in closed})
+        self._closed = closed
+
+    def read(self, scope: Any, stopped: Any = str) -> Any:
+        live = super().read(scope, stopped)
+        closed = {name: AccountFacts(facts.account, error="closed") for name, facts in live.facts.items()}
+        return replace(live, facts={**live.facts, **{name: closed[name] for name in self._closed if name in closed}})
+
+
+def foreign(role: Resource) -> Role:
+    assert isinstance(role, Role)
+    return replace(role, tags={}, grant="", arn="arn:aws:iam::123456789012:role/by-hand")
+
+
+ONWARD = grant_yaml("onward", **{"from": "{account: storage, roles: [reader]}", "to": "{account: third}"})
+
+
+def with_third(folder: Path) -> Manifest:
+    text = manifest_yaml(grant_yaml(), ONWARD)
+    return load_text(folder, text.replace("accounts:", 'accounts:\n  third: {id: "333333333333"}', 1))
+
+
+NOT_ROTATED: dict[str, tuple[Any, tuple[str, ...], str, str]] = {
+    "another change is pending": (
+        lambda state: {**state, role_at("third", "onward"): replace(state[role_at("third", "onward")], description="x")},
+        (), "XG247", "third/role/onward",
+    ),
+    "it was never applied": (lambda _: {}, (), "XG247", "storage/role/reader"),
+    "who trusts it cannot be read": (lambda state: state, ("third",), "XG248", "third/role/onward"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "closed", "rule", "where"), NOT_ROTATED.values(), ids=list(NOT_ROTATED))
+def test_nothing_is_rotated_where_more_would_change_or_somebody_be_shut_out(
+    tmp_path: Path, change: Any, closed: tuple[str, ...], rule: str, where: str
+) -> None:
+    manifest = with_third(tmp_path)
+    request = rotation(manifest, chosen(manifest, ["reader"]), now=NOW, accepted=frozenset())
+    found = plan_rotation(request, Partly(manifest, change(made(manifest)), *closed), now=NOW)
+    assert found.refused()
+    assert (rule, where) in {(one.rule, str(one.address)) for one in found.findings}
+
+
+def test_roles_that_are_not_the_stacks_and_trust_the_rotated_one_are_named(tmp_path: Path) -> None:
+    manifest = with_third(tmp_path)
+    request = rotation(manifest, chosen(manifest, ["reader"]), now=NOW, accepted=frozenset())
+    state = made(manifest)
+    others = {role_at("dev", "by-hand"): foreign(state[role_at("third", "onward")])}
+    for more, severity in (({}, Severity.NOTE), (others, Severity.WARNING)):
+        found = plan_rotation(request, WithIds(manifest, {**state, **more}), now=NOW)
+        (said,) = [one for one in found.findings if one.rule == "XG249"]
+        assert (found.refused(), said.severity, "dev/role/by-hand" in said.message) == (False, severity, bool(more))
+
+
+def test_where_two_external_ids_are_accepted_the_next_step_is_to_finish(tmp_path: Path) -> None:
+    for stated, way_out in (
+        ("one-id", "xgrant rotate reader"),
+        ("[a-new-one, one-id]", "xgrant rotate reader --finish"),
+    ):
+        manifest = external(tmp_path, stated)
+        plan = make_plan(Request(manifest), StateReader(manifest, made(manifest)), now=NOW + timedelta(days=99))
+        assert [one.way_out for one in plan.findings if one.rule == "XG243"] == [way_out]

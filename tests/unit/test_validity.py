@@ -117,6 +117,7 @@ def test_however_a_moment_is_spelt_the_trust_policy_is_the_same(instant: int, mi
 WRONG = {
     "no zone": ({"expires": "2026-12-31T18:00:00"}, "XG053", "a time needs its zone", "2026-12-31T18:00:00Z"),
     "no date": ({"expires": "soon"}, "XG053", "written like 2026-12-31", "'soon'"),
+    "no such zone": ({"starts": "2026-02-20T10:00:00+01:99"}, "XG053", "no such day, time or zone", ""),
     "no such day": ({"starts": "2026-02-30"}, "XG053", "no such day", ""),
     "parts of a second": ({"starts": "2026-02-20T00:00:00.5Z"}, "XG053", "whole seconds", ""),
     "a year": ({"expires": "2026"}, "XG012", "written like 2026-12-31", ""),
@@ -331,3 +332,57 @@ def test_grants_of_several_targets_are_spoken_of_once() -> None:
     assert len(Timing(5, 0, grants).named()) == 1
     assert len(Timing(5, 0, grants).expired()) == 2
     assert Account("dev", DEV).id != STORAGE
+
+
+def onward(callers: str = "{account: storage, roles: [reader]}", **parts: str) -> str:
+    return grant_yaml("onward", **{"from": callers, "to": "{account: dev}", **parts})
+
+
+LAST = {
+    "one": [onward()],
+    "a chain": [onward(), grant_yaml("third", **{"from": "{account: dev, roles: [onward]}"})],
+    "later by itself": [onward(expires="2027-12-31")],
+}
+
+
+@pytest.mark.parametrize("more", LAST.values(), ids=list(LAST))
+def test_a_grant_whose_only_callers_are_roles_of_grants_that_end_ends_with_them(
+    tmp_path: Path, more: list[str]
+) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(ENDING, *more))
+    live = desired_of(manifest)
+    ahead = planned(manifest, live, ENDS - SECOND)
+    assert (ahead.changes, len(said(ahead, "XG240"))) == ((), 1 + len(more))
+    found = planned(manifest, live, ENDS)
+    assert (said(found, "XG202"), found.refused()) == ([], False)
+    assert {(change.address, change.action) for change in found.changes} == {(a, Action.DELETE) for a in live}
+    assert {change.reason for change in found.changes} == {"expired 2026-12-31T00:00:00Z"}
+    assert any("ended with the grants whose roles are its only callers" in one for one in said(found, "XG241"))
+
+
+def test_a_grant_with_other_callers_goes_on_without_the_role_of_one_that_ended(tmp_path: Path) -> None:
+    text = manifest_yaml(
+        ENDING, grant_yaml("stays"), onward("{account: storage, roles: [reader, stays]}"), grant_yaml("apart")
+    )
+    manifest = load_text(tmp_path, text)
+    found = planned(manifest, desired_of(manifest), ENDS)
+    assert not found.refused()
+    role = found.desired[role_at("dev", "onward")]
+    assert isinstance(role, Role)
+    assert role.trust_policy.aws_principals() == ("arn:aws:iam::987654321098:role/stays",)
+    assert not [change for change in found.changes if change.grant in ("stays", "apart")]
+
+
+def test_a_grant_that_must_not_go_cannot_have_only_callers_that_end(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="all its callers are roles of grants that end") as caught:
+        load_text(tmp_path, manifest_yaml(ENDING, onward(prevent_destroy="true")))
+    assert [problem.code for problem in caught.value.problems] == ["XG053"]
+
+
+def test_what_an_expired_grant_leaves_in_accounts_that_are_not_managed_is_said(tmp_path: Path) -> None:
+    theirs = grant_yaml("theirs", to="{account: vendor}", expires="2026-12-31")
+    callers = grant_yaml("callers", **{"from": "{account: vendor, entire_account: true}", "expires": "2026-12-31"})
+    found = planned(load_text(tmp_path, manifest_yaml(theirs, callers)), {}, ENDS)
+    ways = {finding.grant: finding.way_out for finding in found.findings if finding.rule == "XG241"}
+    assert "owner of account vendor, which is not managed here, deletes the role theirs" in ways["theirs"]
+    assert "owner of account vendor, which is not managed here, deletes what lets its callers" in ways["callers"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from moto.iam.models import iam_backends
+from moto.organizations.models import organizations_backends
 
 QUOTAS = {
     "AssumeRolePolicySizeQuota": 2048,
@@ -70,6 +71,15 @@ def principal_with_arn(arn: str) -> Any | None:
 def principal_with_id(unique_id: str) -> Any | None:
     """Return the living user or role with this unique id."""
     return next((p for account in known_accounts() for p in principals(account) if p.id == unique_id), None)
+
+
+def organization_of(account: str) -> str | None:
+    """Return the id of the organization that has the account, if one does."""
+    for backends in organizations_backends.values():
+        organizations = backends["aws"]
+        if organizations.org is not None and any(found.id == account for found in organizations.accounts):
+            return str(organizations.org.id)
+    return None
 
 
 def give_ids(account: str) -> dict[str, str]:

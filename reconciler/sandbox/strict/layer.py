@@ -6,17 +6,18 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree as Xml
 
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.models import get_account_id_from
 
-from reconciler.sandbox.strict import accounts, assume, documents, limits, names, simulator, tags, writes
+from reconciler.sandbox.strict import accounts, analyzer, assume, documents, limits, names, simulator, tags, writes
+from reconciler.sandbox.strict.authorize import Judged, check_allowed, judging
 from reconciler.sandbox.strict.faults import Faults, Kind, error_after, error_of
 from reconciler.sandbox.strict.leniency import lenient
-from reconciler.sandbox.strict.principals import Trusts, spelt_out
+from reconciler.sandbox.strict.principals import Trusts
 from reconciler.sandbox.strict.reads import PAGED, Reads
 from reconciler.sandbox.strict.wire import (
     CREDENTIAL,
@@ -51,6 +52,8 @@ class Strict:
         self.trusts = Trusts()
         self.faults = Faults(seed)
         self.enforcing = False
+        self.judged: Callable[[Judged], None] = lambda _: None
+        """Is told of each answer to who may do what, while permissions are enforced."""
         self._reads = Reads(seed)
 
     def clear(self) -> None:
@@ -59,6 +62,7 @@ class Strict:
             self.quotas.clear()
             self.trusts.clear()
             self.faults.clear()
+            self.judged = lambda _: None
             self._reads.clear()
 
     def add_protected_role(
@@ -81,11 +85,13 @@ class Strict:
             accounts.backend(account).get_role(name).assume_role_policy_document = text
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Serve one request; only IAM, and STS's AssumeRole, are made strict."""
+        """Serve one request; only IAM, and STS's AssumeRole, are made strict; Access Analyzer is its own."""
         access_key, service = environ.get(CREDENTIAL, ("", ""))
+        if service == "access-analyzer":
+            return self._analyzer(environ, access_key).send(start_response)
         if service not in ("iam", "sts"):
             with self._lock:
-                return call(self._application, environ).send(start_response)
+                return self._moto(environ).send(start_response)
         account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(access_key)
         request = read_request(environ, account, service, access_key)
         with self._lock:
@@ -102,21 +108,41 @@ class Strict:
                 reply = refusal(error, request.service)
         return reply.send(start_response)
 
+    def _analyzer(self, environ: Environ, access_key: str) -> Reply:
+        """Answer for Access Analyzer, which moto does not have."""
+        account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(access_key)
+        request, sent = analyzer.read_call(environ, account, access_key)
+        with self._lock:
+            struck = self.faults.strike(request)
+            try:
+                error = None if struck is None else error_of(struck)
+                if error is not None:
+                    raise error
+                return analyzer.answer(request, sent)
+            except RefusedError as refused:
+                return analyzer.refused(refused)
+
     def _answer(self, environ: Environ, request: Request, struck: Kind | None) -> Reply:
         try:
             error = None if struck is None else error_of(struck)
             if error is not None:
                 raise error
+            if self.enforcing:
+                check_allowed(request, self.judged)
             if request.service == "sts":
                 names.check_parameters(request)
                 assume.check_duration(request)
                 if self.enforcing:
                     assume.check_trust(request)
-                with spelt_out(request.get("RoleArn") or ""):
-                    return call(self._application, environ)
+                unsigned = request.operation == "AssumeRoleWithWebIdentity"
+                return self._unchecked(environ) if unsigned else self._moto(environ)
             return self._iam(environ, request)
         except RefusedError as error:
             return refusal(error, request.service)
+
+    def _moto(self, environ: Environ) -> Reply:
+        with judging(self.judged):
+            return call(self._application, environ)
 
     def _iam(self, environ: Environ, request: Request) -> Reply:
         self.faults.check_named(request)
@@ -136,7 +162,7 @@ class Strict:
         else:
             tagged = tags.held(request)
             with lenient():
-                reply = call(self._application, environ)
+                reply = self._moto(environ)
             if reply.succeeded():
                 tags.settle(request, tagged)
         if not reply.succeeded():
@@ -152,15 +178,18 @@ class Strict:
     def _read_everything(self, environ: Environ, request: Request) -> Reply:
         """Return all of what is asked for, if the caller may: the request is asked as it is signed, then unsigned."""
         if self.enforcing:
-            allowed = call(self._application, environ)
+            allowed = self._moto(environ)
             if not allowed.succeeded():
                 return allowed
-        whole = {**request.parameters, "MaxItems": _EVERYTHING}
+        return self._unchecked(with_parameters(environ, {**request.parameters, "MaxItems": _EVERYTHING}))
+
+    def _unchecked(self, environ: Environ) -> Reply:
+        """Ask moto for what is let in already and is signed by nobody."""
         counted = ActionAuthenticatorMixin.request_count
         # moto checks nobody until as many calls are made; the lock keeps all others out meanwhile.
         ActionAuthenticatorMixin.request_count = -sys.maxsize
         try:
-            return call(self._application, with_parameters(environ, whole))
+            return self._moto(environ)
         finally:
             ActionAuthenticatorMixin.request_count = counted
 

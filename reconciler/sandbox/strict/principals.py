@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from reconciler.sandbox.strict import accounts
-from reconciler.sandbox.strict.documents import readable
 from reconciler.sandbox.strict.wire import RefusedError
 
 _ACCOUNT = re.compile(r"\d{12}")
@@ -73,22 +71,6 @@ def shown(parsed: dict[str, Any]) -> dict[str, Any]:
         return value if found is None else str(found.arn)
 
     return _map_principals(parsed, spelled)
-
-
-@contextmanager
-def spelt_out(role_arn: str) -> Iterator[None]:
-    """Let the trust policy of a role name ARNs meanwhile: moto compares them itself within an account."""
-    role = accounts.principal_with_arn(role_arn)
-    held = None if role is None else role.assume_role_policy_document
-    parsed = None if held is None else readable(held)
-    if role is None or parsed is None:
-        yield
-        return
-    role.assume_role_policy_document = json.dumps(shown(parsed))
-    try:
-        yield
-    finally:
-        role.assume_role_policy_document = held
 
 
 def aws_principals(statement: dict[str, Any]) -> Iterator[str]:

@@ -10,7 +10,11 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from reconciler.policy.case import fold
-from reconciler.sandbox.strict import accounts, assume, identity
+from reconciler.sandbox import moment
+from reconciler.sandbox.strict import accounts, identity
+from reconciler.sandbox.strict.authorize import check_allowed
+from reconciler.sandbox.strict.callers import caller_of
+from reconciler.sandbox.strict.evaluate import Asked
 from reconciler.sandbox.strict.wire import NAMESPACE, RefusedError, Reply, Request
 
 OPERATION = "SimulatePrincipalPolicy"
@@ -20,19 +24,15 @@ def answer(request: Request, *, enforcing: bool) -> Reply:
     """Answer a request; while permissions are enforced, of whoever may simulate.
 
     Raises:
-        RefusedError: AccessDenied, 403; NoSuchEntity, 404; InvalidInput, 400.
+        RefusedError: AccessDenied or InvalidClientTokenId, 403; NoSuchEntity, 404; InvalidInput, 400.
 
     """
     if enforcing:
-        _check_allowed(assume.who_asks(request), request)
+        # moto, which checks the keys of all other calls, does not know this one.
+        if caller_of(request) is None:
+            raise RefusedError("InvalidClientTokenId", "The security token included in the request is invalid.")
+        check_allowed(request, lambda _: None)
     return _simulated(request)
-
-
-def _check_allowed(caller: Any, request: Request) -> None:
-    """Refuse who may not: moto, which checks all other calls, does not know this one."""
-    source, action = request.get("PolicySourceArn") or "", f"iam:{OPERATION}"
-    if caller is None or identity.decide(request.account, caller, action, source, {}) != identity.ALLOWED:
-        raise RefusedError("AccessDenied", f"The caller is not authorized to perform: {action} on resource: {source}")
 
 
 def _simulated(request: Request) -> Reply:
@@ -40,15 +40,15 @@ def _simulated(request: Request) -> Reply:
     entity = _entity(arn)
     if entity is None or arn.split(":")[4] != request.account:
         raise RefusedError("NoSuchEntity", f"The entity {arn} cannot be found.")
-    given = dict(_context(request))
-    context = dict.fromkeys(identity.context_keys(request.account, entity)) | given
+    given = {"aws:currenttime": (str(moment.now()),), **dict(_context(request))}
+    missing = sorted(identity.context_keys(request.account, entity) - set(given))
     lines: list[str] = []
     for action in request.members("ActionNames"):
         if set(action) & set("*?") or ":" not in action:
             raise RefusedError("InvalidInput", f"Invalid Entity Path. {action}")
         for resource in request.members("ResourceArns") or ["*"]:
-            decision = identity.decide(request.account, entity, action, resource, context)
-            lines += _member(action, resource, decision, sorted(key for key in context if context[key] is None))
+            decision = identity.decided(request.account, entity, Asked(action, resource, given))
+            lines += _member(action, resource, decision, missing)
     return Reply("200 OK", [("Content-Type", "text/xml")], _body(lines).encode())
 
 
@@ -60,11 +60,11 @@ def _entity(arn: str) -> Any | None:
     return accounts.principal_with_arn(arn)
 
 
-def _context(request: Request) -> Iterator[tuple[str, str]]:
+def _context(request: Request) -> Iterator[tuple[str, tuple[str, ...]]]:
     for name, key in request.parameters.items():
         if name.endswith(".ContextKeyName"):
             values = name.removesuffix("ContextKeyName") + "ContextKeyValues.member.1"
-            yield fold(key), request.parameters.get(values, "")
+            yield fold(key), (request.parameters.get(values, ""),)
 
 
 def _member(action: str, resource: str, decision: str, missing: Iterable[str]) -> Iterator[str]:

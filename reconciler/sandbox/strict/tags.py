@@ -43,9 +43,12 @@ def check_tags(request: Request) -> None:
 def held(request: Request) -> Tags:
     """Return the tags of the entity that a call tags or untags; none of another call."""
     entity = _entity(request)
-    if entity is None:
-        return []
-    tags = entity.tags or []
+    return [] if entity is None else of_entity(entity)
+
+
+def of_entity(entity: Any) -> Tags:
+    """Return the tags of what moto holds; a group has none."""
+    tags = getattr(entity, "tags", None) or []
     return [(tag["Key"], tag["Value"]) for tag in (tags.values() if isinstance(tags, dict) else tags)]
 
 

@@ -24,6 +24,7 @@ _STATUS = {
     "DeleteConflict": 409,
     "EntityAlreadyExists": 409,
     "LimitExceeded": 409,
+    "InvalidClientTokenId": 403,
     "MissingAuthenticationToken": 403,
     "NoSuchEntity": 404,
     "ServiceFailure": 500,

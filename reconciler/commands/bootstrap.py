@@ -1,0 +1,135 @@
+"""`xgrant bootstrap`: prints or writes templates of the roles that xgrant works with. Asks nobody."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from reconciler.bootstrap import files, parts_of, templates
+from reconciler.bootstrap.explain import access, explain
+from reconciler.bootstrap.options import Jobs, Options, check, github, gitlab
+from reconciler.commands import DEFAULT_PATH
+from reconciler.commands.output import say, warn
+from reconciler.errors import UsageError, XgrantError
+from reconciler.manifest import load
+from reconciler.model import Manifest, PrincipalKind
+from reconciler.policy.arn import account_of
+from reconciler.render.escape import escape
+
+_NAMED = (PrincipalKind.USER, PrincipalKind.GROUP, PrincipalKind.ROLE)
+_OF_A_STACK = ("member", "stackset", "all")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print or write the templates, and what the manifest has to say of them; UsageError for what cannot be."""
+    options = _options(arguments)
+    what = parts_of(arguments.what, options)
+    if arguments.explain:
+        check(options, what)
+        say(explain(options), end="")
+        return 0
+    if arguments.what == "all" and arguments.output is None:
+        raise UsageError("all are several files; say in which directory they go, by -o DIR")
+    made = files(templates(what, options), arguments.format)
+    if arguments.output is None:
+        say(*made.values(), end="")
+    else:
+        folder = Path(arguments.output)
+        _write({folder / name: text for name, text in made.items()}, overwrite=arguments.overwrite)
+        say("\n".join(f"wrote {escape(str(folder / name))}" for name in made))
+    if "member" in what:
+        warn(f"\nSay in one manifest:\n\n{access(options)}", end="")
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    manifest = _manifest(arguments)
+    bucket, prefix = _store(arguments, manifest)
+    hub = manifest.default_access.hub if manifest else None
+    organization = manifest.organization.id if manifest and manifest.organization else ""
+    path = arguments.path
+    return Options(
+        stack=arguments.stack or (manifest.stack if manifest else ""),
+        hub_account=arguments.hub_account or (account_of(hub.arn) if hub else ""),
+        organization=arguments.organization or organization,
+        external_id=arguments.external_id,
+        path=path,
+        callers=tuple(arguments.caller) or (_callers(manifest, path) if manifest else ()),
+        caller_policies=arguments.caller_policies or (_caller_policies(manifest) if manifest else "inline"),
+        boundary_actions=tuple(arguments.boundary_action),
+        operators=tuple(arguments.operator),
+        jobs=_jobs(arguments),
+        provider_exists=arguments.provider_exists,
+        bucket=bucket,
+        prefix=prefix,
+        history_days=arguments.history_days,
+        units=tuple(arguments.unit),
+    )
+
+
+def _manifest(arguments: argparse.Namespace) -> Manifest | None:
+    """Return the manifests where they are named, or have to say what the stack is."""
+    if not arguments.paths and (arguments.stack or arguments.what not in _OF_A_STACK):
+        return None
+    return load(arguments.paths or [DEFAULT_PATH])
+
+
+def _callers(manifest: Manifest, path: str) -> tuple[str, ...]:
+    """Return the principals that get caller policies, but roles below xgrant's own path: it may write those anyway."""
+    found = {
+        f"{principal.kind}{principal.path}{principal.name}"
+        for grant in manifest.grants
+        if grant.makes_caller_policies
+        for principal in grant.principals
+        if principal.kind in _NAMED and manifest.accounts[principal.account].managed
+    }
+    return tuple(sorted(caller for caller in found if not caller.startswith(f"role{path}")))
+
+
+def _caller_policies(manifest: Manifest) -> str:
+    managed = {grant.managed_caller_policy for grant in manifest.grants if grant.makes_caller_policies}
+    return "both" if len(managed) > 1 else "managed" if True in managed else "inline"
+
+
+def _store(arguments: argparse.Namespace, manifest: Manifest | None) -> tuple[str, str]:
+    """Return the bucket of the store, and what is before the keys in it."""
+    if arguments.bucket or manifest is None or not manifest.store.startswith("s3://"):
+        return arguments.bucket, arguments.prefix
+    bucket, _, folder = manifest.store.removeprefix("s3://").partition("/")
+    return bucket, f"{folder.strip('/')}/" if folder.strip("/") else ""
+
+
+def _jobs(arguments: argparse.Namespace) -> Jobs | None:
+    subjects = tuple(arguments.subject)
+    if arguments.github and arguments.gitlab:
+        raise UsageError("--github and --gitlab: make a template of each, into directories of their own")
+    if arguments.github:
+        return github(arguments.github, arguments.environment, arguments.branch, subjects)
+    if arguments.gitlab:
+        return gitlab(arguments.gitlab, arguments.branch, subjects)
+    if subjects:
+        raise UsageError("--subject: say whose it is, by --github OWNER/NAME or --gitlab GROUP/NAME")
+    return None
+
+
+def _write(texts: dict[Path, str], *, overwrite: bool) -> None:
+    """Write files that nobody ever sees half-written; with one that stands already, none, unless it may be replaced."""
+    standing = [str(path) for path in texts if path.exists() or path.is_symlink()]
+    if standing and not overwrite:
+        raise UsageError(f"-o: {', '.join(standing)} would be overwritten; say --overwrite, or name another directory")
+    for path, text in texts.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(text)
+                Path(temporary).chmod(0o644)
+                Path(temporary).replace(path)
+            finally:
+                Path(temporary).unlink(missing_ok=True)
+        except OSError as error:
+            why = error.strerror or error
+            raise XgrantError(f"-o: {path} cannot be written: {why}; make room or name another directory") from error

@@ -1,0 +1,140 @@
+"""Guardrails: what grants should not do, though AWS would take it. A rule decides nothing; its level does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from reconciler.errors import Place
+from reconciler.lint import actions, conditions, escalation, live, others, permissions, trust
+from reconciler.lint.catalogue import Catalogue
+from reconciler.lint.rule import Breach, Rule, Seen
+from reconciler.model import Finding, Grant, Level, Plan, Policies, Severity, Spot
+
+__all__ = [
+    "RULES",
+    "SEVERITIES",
+    "Breach",
+    "Catalogue",
+    "Locate",
+    "Rule",
+    "Seen",
+    "by_id",
+    "lint",
+    "lint_plan",
+    "unused",
+]
+
+RULES: tuple[Rule, ...] = tuple(
+    sorted(
+        (
+            *trust.RULES, *permissions.RULES, *escalation.RULES, *conditions.RULES, *actions.RULES, *live.RULES,
+            *others.RULES,
+        ),
+        key=lambda rule: rule.id,
+    )
+)  # fmt: skip
+"""Every guardrail, in the order of their ids."""
+
+SEVERITIES = {Level.DENY: Severity.ERROR, Level.WARN: Severity.WARNING, Level.ADVICE: Severity.NOTE}
+"""What a level is among the findings of a plan."""
+
+Locate = Callable[[str, Spot], Place | None]
+"""Says where a spot of the grant of a name stands in the files."""
+
+
+def by_id() -> Mapping[str, Rule]:
+    """Return all rules by their ids."""
+    return {rule.id: rule for rule in RULES}
+
+
+def lint(seen: Seen, policies: Policies, locate: Locate) -> tuple[Finding, ...]:
+    """Return what is found in manifests, without AWS: levels and exemptions are looked at, places are found."""
+    rules = [rule for rule in RULES if _level(rule, policies) is not Level.OFF]
+    breaches = _breaches(rules, seen)
+    found = [one for rule in rules for one in _judged(rule, breaches[rule.id], policies, locate)]
+    if seen.catalogue is None:
+        found += _not_run(policies)
+    return tuple(found)
+
+
+def lint_plan(plan: Plan, policies: Policies, locate: Locate) -> tuple[Finding, ...]:
+    """Return what is found in a plan by the rules that need to see what AWS has."""
+    found: list[Finding] = []
+    for rule in RULES:
+        if rule.of_plan is not None and _level(rule, policies) is not Level.OFF:
+            found += _judged(rule, rule.of_plan(plan), policies, locate)
+    return tuple(found)
+
+
+def unused(policies: Policies, seen: Seen) -> Iterator[Finding]:
+    """Yield a finding for each exemption that is for nothing in these manifests, as far as can be told offline."""
+    rules = by_id()
+    level = _level(rules[others.UNUSED], policies)
+    if level is Level.OFF:
+        return
+    named = {one.rule: rules[one.rule] for one in policies.exemptions}
+    told = _breaches([rule for rule in named.values() if _is_offline(rule, seen)], seen)
+    for one in policies.exemptions:
+        unresolved = seen.manifest.unresolved
+        if one.rule not in told or one.grant in unresolved or (one.grant == "*" and unresolved):
+            continue
+        grants = {breach.grant for breach in told[one.rule]}
+        if not grants or one.grant not in (*grants, "*"):
+            whom = "any grant" if one.grant == "*" else f"the grant {one.grant}"
+            message = f"{one.rule} is not broken by {whom}, so the exception is for nothing"
+            yield Finding(others.UNUSED, SEVERITIES[level], message, rules[others.UNUSED].mend, place=one.place)
+
+
+def _is_offline(rule: Rule, seen: Seen) -> bool:
+    """Return whether manifests alone show all that breaks a rule, with what is installed here."""
+    by_manifest = rule.of_grant is not None or (rule.of_catalogue is not None and seen.catalogue is not None)
+    return by_manifest and rule.of_plan is None
+
+
+def _breaches(rules: Sequence[Rule], seen: Seen) -> dict[str, list[Breach]]:
+    """Return the breaches of rules of grants by the rule's id, each once: a grant over many accounts is many."""
+    found: dict[str, dict[Breach, None]] = {rule.id: {} for rule in rules}
+    for grant in seen.manifest.grants:
+        if grant.expired(seen.now):
+            continue  # Nothing of it is wanted any more.
+        for rule in rules:
+            for breach in _of_grant(rule, grant, seen):
+                found[rule.id][replace(breach, grant=grant.name)] = None
+    return {rule: [*several] for rule, several in found.items()}
+
+
+def _of_grant(rule: Rule, grant: Grant, seen: Seen) -> Iterable[Breach]:
+    if rule.of_grant is not None:
+        return rule.of_grant(grant, seen)
+    if rule.of_catalogue is not None and seen.catalogue is not None:
+        return rule.of_catalogue(grant, seen.catalogue)
+    return ()
+
+
+def _judged(rule: Rule, breaches: Iterable[Breach], policies: Policies, locate: Locate) -> Iterator[Finding]:
+    severity = SEVERITIES[_level(rule, policies)]
+    exempt = {one.grant for one in policies.exemptions if one.rule == rule.id}
+    for breach in breaches:
+        if exempt & {"*", breach.grant}:
+            continue
+        yield Finding(
+            rule.id, severity, breach.message, rule.mend, address=breach.address, grant=breach.grant,
+            place=locate(breach.grant, breach.spot) if breach.grant else None,
+        )  # fmt: skip
+
+
+def _level(rule: Rule, policies: Policies) -> Level:
+    return policies.levels.get(rule.id, rule.level)
+
+
+def _not_run(policies: Policies) -> Iterator[Finding]:
+    """Yield that the rules of the catalogue did not run; what a team denies is not let through by that."""
+    rule = by_id()[others.NOT_RUN]
+    needing = [one for one in RULES if one.of_catalogue is not None and _level(one, policies) is not Level.OFF]
+    denied = [one for one in needing if _level(one, policies) is Level.DENY]
+    level = Level.DENY if denied else _level(rule, policies)
+    if needing and level is not Level.OFF:
+        names = ", ".join(one.id for one in denied or needing)
+        message = f"{names} did not run: the catalogue of AWS's actions is not installed"
+        yield Finding(rule.id, SEVERITIES[level], message, rule.mend)

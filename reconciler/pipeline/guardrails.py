@@ -1,0 +1,87 @@
+"""Guardrails of manifests and of plans: what a team says of them, the catalogue, and the rules, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from reconciler.catalogue import installed_catalogue
+from reconciler.lint import Seen, by_id, lint, lint_plan, unused
+from reconciler.manifest.guardrails import load_policies
+from reconciler.manifest.places import Places
+from reconciler.model import Finding, Manifest, Plan, Policies, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Guardrails:
+    """What a manifest and its plans are held to, at a moment."""
+
+    manifest: Manifest
+    policies: Policies
+    now: datetime
+    places: Places
+
+    def of_manifest(self) -> tuple[Finding, ...]:
+        """Return what is found without AWS, whatever its level."""
+        seen = self._seen()
+        return (*lint(seen, self.policies, self.places.place), *unused(self.policies, seen))
+
+    def of_plan(self, plan: Plan) -> Plan:
+        """Return a plan with what is found in it and in its manifest.
+
+        What is denied stops it wherever it stands. Warnings are for what the plan changes, and advice is not for plans:
+        what nobody changes has been reviewed.
+        """
+        rules = by_id()
+        changed = {change.grant for change in plan.changes}
+        declared = lint(self._seen(), self.policies, self.places.place)
+        known = {resource.grant for resource in plan.desired.values()}
+        found = [
+            finding
+            for finding in (*declared, *lint_plan(plan, self.policies, self.places.place))
+            if (not finding.grant or (finding.grant in known and rules[finding.rule].in_plan))
+            and (finding.address is None or not plan.live.facts[finding.address.account].elsewhere)
+        ]
+        shown = (one for one in found if _speaks(one, changed))
+        held = replace(plan, findings=(*plan.findings, *shown))
+        if not self.policies.checks:
+            return held
+        # What starts programs is imported where one is to be started.
+        from reconciler.pipeline.checks import run_checks
+
+        return replace(held, findings=(*held.findings, *run_checks(held, self.policies, self.places.place)))
+
+    def _seen(self) -> Seen:
+        return Seen(self.manifest, _day(self.now), int(self.now.timestamp()), installed_catalogue())
+
+
+def _speaks(finding: Finding, changed: set[str]) -> bool:
+    match finding.severity:
+        case Severity.ERROR:
+            return True
+        case Severity.WARNING:
+            return not finding.grant or finding.grant in changed
+        case Severity.NOTE:
+            return not finding.grant
+
+
+def guardrails(manifest: Manifest, paths: Iterable[str], now: datetime) -> Guardrails:
+    """Return the guardrails of a manifest that was read from paths.
+
+    Raises:
+        ManifestError: what `policies/` say is wrong, or an exception has ended.
+
+    """
+    named = list(paths)
+    policies = load_policies(named, rules=by_id(), today=_day(now))
+    return Guardrails(manifest, policies, now, Places(manifest, named))
+
+
+def _day(now: datetime) -> str:
+    return now.strftime("%Y-%m-%d")
+
+
+def denied(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield the findings that stop."""
+    return (finding for finding in findings if finding.severity is Severity.ERROR)

@@ -1,0 +1,340 @@
+"""The templates of `xgrant bootstrap`: one model, two formats, within AWS's sizes; and the command that writes them."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cfnlint.api
+import pytest
+import yaml
+
+from benchmarks.terraform import Terraform
+from benchmarks.tools import AbsentError
+from reconciler.bootstrap import TEMPLATES, cloudformation, files, templates, terraform
+from reconciler.bootstrap.explain import access, explain
+from reconciler.bootstrap.member import boundary, reader, writer
+from reconciler.bootstrap.options import Options, github, gitlab
+from reconciler.errors import UsageError
+from reconciler.permissions import UNBOUND, everything, parts
+from reconciler.policy.document import listed
+from tests.aws.bootstrap_support import resolve
+from tests.conftest import Run
+from tests.support import load_text
+
+HUB = "111111111111"
+ALL = tuple(TEMPLATES)
+README = Path(__file__).parent.parent.parent / "README.md"
+
+
+def options(**more: Any) -> Options:
+    said: dict[str, Any] = {
+        "stack": "platform", "hub_account": HUB, "organization": "o-abcdefghij", "external_id": "of-the-hub",
+        "callers": ("group/developers", "user/ci/*", "role/ci/*"), "caller_policies": "both",
+        "jobs": github("acme/iam", "production", "main", ()), "bucket": "acme-xgrant",
+        "units": ("ou-ab12-cdef3456",), "operators": (f"arn:aws:iam::{HUB}:role/admins/*",),
+    }  # fmt: skip
+    return Options(**{**said, **more})
+
+
+LEAST = {"organization": "", "external_id": "", "callers": (), "operators": ()}
+GITLAB = {"jobs": gitlab("acme/platform/iam", "main", ()), "boundary_actions": ("s3:*", "kms:Decrypt")}
+VARIANTS: tuple[dict[str, Any], ...] = (
+    {},
+    {**LEAST, "units": ("r-ab12",), "organization": "o-abcdefghij"},
+    {**GITLAB, "provider_exists": True},
+)
+
+
+@pytest.mark.parametrize("more", VARIANTS)
+def test_cfn_lint_finds_nothing_in_the_templates(more: dict[str, Any]) -> None:
+    for template in templates(ALL, options(**more)):
+        found = cfnlint.api.lint_all(cloudformation.render(template))
+        # Those with an I are advice: that an architecture could be described, too.
+        assert [str(match) for match in found if not match.rule.id.startswith("I")] == [], template.name
+
+
+def test_terraform_finds_the_templates_valid(tmp_path: Path) -> None:
+    try:
+        tool = Terraform()
+    except AbsentError as absent:
+        pytest.skip(str(absent))
+    made = files(templates(ALL, options()), "terraform")
+    for name, text in made.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    # As modules of one configuration: to ask the provider for its schema is what takes long.
+    modules = {Path(name).parent.name: {"source": f"./{Path(name).parent}"} for name in made}
+    (tmp_path / "main.tf.json").write_text(json.dumps({"module": modules}))
+    tool.initialise(tmp_path)
+    assert tool.validate(tmp_path) == ""
+
+
+def _documents(value: Any) -> list[Any]:
+    """Return the policies in a template, in order; of Terraform they are texts."""
+    if isinstance(value, str) and value.startswith('{"Version": "2012-10-17"'):
+        return [json.loads(value)]
+    if isinstance(value, dict) and "Statement" in value:
+        return [value]
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [document for each in inner for document in _documents(each)]
+
+
+@pytest.mark.parametrize("more", VARIANTS)
+def test_both_formats_say_the_same(more: dict[str, Any]) -> None:
+    for template in templates(ALL, options(**more)):
+        values = {parameter.name: parameter.default for parameter in template.parameters}
+        values |= {"AWS::AccountId": HUB, **{resource.id: resource.id for resource in template.resources}}
+        by_name = {f"var.{re.sub(r'(?<!^)(?=[A-Z])', '_', name).lower()}": text for name, text in values.items()}
+        by_name |= {
+            "data.aws_partition.current.partition": "aws", "data.aws_caller_identity.current.account_id": HUB,
+        }  # fmt: skip
+        text = json.dumps(terraform.data(template))
+        text = re.sub(r"(?<!\$)\$\{([a-z_.]+)\}", lambda found, names=by_name: names.get(found[1], found[1]), text)  # type: ignore[misc]
+        one = resolve(cloudformation.data(template)["Resources"], values)
+        two = json.loads(text)["resource"]
+        canonical = [sorted(json.dumps(found, sort_keys=True) for found in _documents(made)) for made in (one, two)]
+        assert canonical[0] == canonical[1], template.name
+        assert canonical[0] or template.name == "xgrant-stackset"
+
+
+def test_equal_options_give_equal_bytes_in_whatever_order_callers_are_named() -> None:
+    turned = options(callers=tuple(reversed(options().callers)))
+    for form in ("cloudformation", "terraform"):
+        assert files(templates(ALL, options()), form) == files(templates(ALL, turned), form)
+
+
+def test_a_stack_set_has_the_template_of_a_member_in_it() -> None:
+    member, stack_set = templates(("member", "stackset"), options())
+    body = cloudformation.data(stack_set)["Resources"]["Members"]["Properties"]["TemplateBody"]
+    assert body == cloudformation.render(member)
+    (in_terraform,) = terraform.data(stack_set)["resource"]["aws_cloudformation_stack_set"].values()
+    assert in_terraform["template_body"].replace("$${", "${") == body
+
+
+def _allowed(document: Any) -> set[str]:
+    allows = [statement for statement in document["Statement"] if statement["Effect"] == "Allow"]
+    return {action for statement in allows for action in listed(statement["Action"])}
+
+
+def test_the_roles_have_what_the_readme_lists_but_what_would_take_a_boundary_away() -> None:
+    there = _allowed(everything())
+    assert _allowed(writer(options())) | _allowed(reader()) == there - {UNBOUND}
+    assert _allowed(reader()) == {action for sid in ("Read", "Look", "Audit") for action in parts()[sid]}
+    blocks = re.findall(r"```json\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert everything() in [json.loads(block) for block in blocks]
+
+
+def test_no_part_lists_what_another_one_lists_but_policies_of_callers_who_are_roles() -> None:
+    listed_once = [action for actions in parts().values() for action in actions]
+    twice = {action for action in listed_once if listed_once.count(action) > 1}
+    assert twice == {"iam:PutRolePolicy", "iam:DeleteRolePolicy"}
+
+
+@pytest.mark.parametrize(
+    ("callers", "policies", "sids"),
+    [
+        ((), "both", set()),
+        (("group/developers",), "inline", {"CallersInline"}),
+        (("group/developers",), "managed", {"CallersManaged"}),
+        (("user/a", "role/b"), "both", {"CallersInline", "CallersManaged", "Unbounded"}),
+    ],
+)
+def test_only_what_callers_need_is_allowed_on_them(callers: tuple[str, ...], policies: str, sids: set[str]) -> None:
+    document = writer(options(callers=callers, caller_policies=policies))
+    found = {statement["Sid"] for statement in document["Statement"]}
+    assert found & {"CallersInline", "CallersManaged", "Unbounded"} == sids
+    kinds = {caller.split("/")[0] for caller in callers}
+    for kind in ("user", "group"):
+        assert any(f"{kind}policy" in action.lower() for action in _allowed(document) - {
+            "iam:GetUserPolicy", "iam:GetGroupPolicy"
+        }) == (kind in kinds)  # fmt: skip
+
+
+def test_a_boundary_of_named_actions_allows_those_and_to_look_and_to_chain() -> None:
+    document = boundary(options(boundary_actions=("s3:*",)))
+    assert _allowed(document) == {
+        "s3:*", "iam:Get*", "iam:List*", "sts:GetCallerIdentity", "sts:AssumeRole", "sts:TagSession"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("what", "more", "message"),
+    [
+        ("member", {"hub_account": ""}, "--hub-account is missing"),
+        ("member", {"hub_account": "12"}, "--hub-account: 12 is not 12 digits"),
+        ("member", {"stack": "Platform"}, "--stack: Platform is not a-z"),
+        ("member", {"path": "xgrant"}, "--path: xgrant: a path starts and ends with /"),
+        ("member", {"path": "/"}, "--path: / has all roles of the account below it"),
+        ("member", {"external_id": "x"}, "--external-id: an external id has 2"),
+        ("member", {"callers": ("groups/a",)}, "--caller: groups/a is not like group/developers"),
+        ("member", {"callers": ("role/*",)}, "--caller: role/*: who writes the policies of all is an administrator"),
+        ("member", {"boundary_actions": ("iam:*",)}, "could make itself more than it is"),
+        ("member", {"boundary_actions": ("*",)}, "--boundary-action: * is not like s3:*"),
+        ("hub", {"jobs": None, "operators": ()}, "--github, --gitlab or --operator is missing"),
+        ("hub", {"operators": ("alice",)}, "--operator: alice is not the ARN"),
+        ("hub", {"operators": (f"arn:aws:iam::{HUB}:role/*",)}, "everybody of the account could write everywhere"),
+        ("oidc", {"jobs": None}, "--github or --gitlab is missing"),
+        ("store", {"bucket": ""}, "--bucket is missing"),
+        ("store", {"bucket": "Acme"}, "--bucket: Acme is not the name of a bucket"),
+        ("store", {"prefix": "/x"}, "--prefix: /x is not names"),
+        ("store", {"history_days": 0}, "--history-days: 0 is not from 1"),
+        ("stackset", {"units": (), "organization": ""}, "--unit and --organization are missing"),
+        ("stackset", {"units": ("ou-1",)}, "--unit: ou-1 is not like ou-ab12-cdef3456"),
+        ("member", {"callers": tuple(f"group/{n:0120d}" for n in range(60))},
+         "AWS takes 10,240: name callers by patterns"),
+        ("member", {"boundary_actions": tuple(f"s3:{n:0100d}" for n in range(60))},
+         "AWS takes 6,144: name actions by patterns"),
+        ("hub", {"operators": tuple(f"arn:aws:iam::{HUB}:role/{n:060d}" for n in range(30))},
+         "AWS takes 2,048: name fewer subjects or operators"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_or_too_large_is_said_with_what_to_do(what: str, more: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        templates((what,), options(**more))
+
+
+@pytest.mark.parametrize(
+    ("subject", "message"),
+    [
+        ("repo:acme/*", "more than one repository"),
+        ("repo:acme/iam:*", "who applies is one environment or branch"),
+    ],
+)
+def test_who_applies_is_one_environment_or_branch_and_no_pattern(subject: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        github("acme/iam", "production", "main", (subject,))
+
+
+def test_of_gitlab_the_branch_that_applies_has_to_be_protected() -> None:
+    (template,) = templates(("oidc",), options(**GITLAB))
+    trust = cloudformation.data(template)["Resources"]["CiApply"]["Properties"]["AssumeRolePolicyDocument"]
+    assert trust["Statement"][0]["Condition"] == {
+        "StringEquals": {
+            "gitlab.com:aud": "https://gitlab.com",
+            "gitlab.com:ref_protected": "true",
+            "gitlab.com:sub": ["project_path:acme/platform/iam:ref_type:branch:ref:main"],
+        }
+    }
+
+
+def test_what_the_manifest_has_to_say_is_a_manifest(tmp_path: Path) -> None:
+    accounts = 'version: 1\nstack: platform\naccounts: {dev: {id: "123456789012"}}\ngrants: {}\n'
+    manifest = load_text(tmp_path, access(options()) + accounts)
+    ways = sorted(manifest.accounts["dev"].ways(), key=lambda way: way.role or "")
+    assert [(way.role, way.external_id, way.hub and way.hub.arn) for way in ways] == [
+        (f"xgrant-{role}", "of-the-hub", f"arn:aws:iam::{HUB}:role/xgrant-hub-{verb}")
+        for role, verb in (("reader", "plan"), ("writer", "apply"))
+    ]
+    assert manifest.store == "s3://acme-xgrant/xgrant"
+
+
+def test_what_a_thief_could_do_is_said_of_these_callers_and_this_boundary() -> None:
+    text = explain(options(boundary_actions=("s3:*",)))
+    assert "Give the callers named above anything in their account" in text
+    assert "do there what xgrant-boundary allows: s3:*." in " ".join(text.split())
+    assert "callers named above" not in explain(options(callers=()))
+
+
+SAID = ("--stack", "platform", "--hub-account", HUB)
+MANIFEST = """\
+version: 1
+stack: shop
+accounts:
+  dev: {id: "123456789012"}
+  storage: {id: "987654321098"}
+  vendor: {id: "555555555555", managed: false}
+defaults:
+  access: {hub: {arn: "arn:aws:iam::111111111111:role/xgrant-hub"}, assume_role: {name: r}}
+store: s3://shop-store/a/b
+grants:
+  one:
+    from: {account: dev, groups: [developers], roles: [ci/deployer, xgrant/peer]}
+    to: {account: storage}
+    permissions: [{actions: s3:GetObject, resources: "arn:aws:s3:::b/*"}]
+  two:
+    from: {account: dev, users: [alice]}
+    to: {account: storage}
+    caller_policy: managed
+    permissions: [{actions: s3:GetObject, resources: "arn:aws:s3:::b/*"}]
+  three:
+    from: {account: vendor, users: [eve]}
+    to: {account: storage}
+    permissions: [{actions: s3:GetObject, resources: "arn:aws:s3:::b/*"}]
+"""
+
+
+def test_one_template_is_printed_and_what_the_manifest_has_to_say_stands_on_stderr(xgrant: Run) -> None:
+    result = xgrant("bootstrap", "member", *SAID)
+    assert result.code == 0
+    assert yaml.safe_load(result.out)["Parameters"]["Stack"]["Default"] == "platform"
+    assert "permissions_boundary:" in result.err
+    assert json.loads(xgrant("bootstrap", "member", *SAID, "--format", "terraform").out)["resource"]["aws_iam_role"]
+
+
+def test_manifests_say_the_stack_the_hub_the_callers_and_the_store(xgrant: Run, tmp_path: Path) -> None:
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "m.yaml").write_text(MANIFEST)
+    result = xgrant("bootstrap", "member")
+    parameters = yaml.safe_load(result.out)["Parameters"]
+    assert (parameters["Stack"]["Default"], parameters["HubAccountId"]["Default"]) == ("shop", HUB)
+    assert "store: s3://shop-store/a/b" in result.err
+    policy = yaml.safe_load(result.out)["Resources"]["WriterPolicy"]["Properties"]["PolicyDocument"]
+    for sid in ("CallersInline", "CallersManaged"):
+        (statement,) = [statement for statement in policy["Statement"] if statement["Sid"] == sid]
+        named = [resource["Fn::Sub"].rsplit(":", 1)[1] for resource in statement["Resource"]]
+        assert named == ["group/developers", "role/ci/deployer", "user/alice"]
+
+
+def test_all_are_written_as_files_and_none_is_replaced_unless_that_is_said(xgrant: Run, tmp_path: Path) -> None:
+    said = ("bootstrap", "all", *SAID, "--github", "acme/iam", "--bucket", "acme-xgrant")
+    assert xgrant(*said).code == 64
+    result = xgrant(*said, "-o", "out")
+    assert result.code == 0
+    names = ["xgrant-hub.yaml", "xgrant-member.yaml", "xgrant-oidc.yaml", "xgrant-store.yaml"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    (tmp_path / "out" / names[0]).write_text("mine")
+    (tmp_path / "out" / names[1]).unlink()
+    again = xgrant(*said, "-o", "out")
+    assert again.code == 64
+    assert "out/xgrant-hub.yaml, " in again.err
+    assert "say --overwrite" in again.err
+    assert (tmp_path / "out" / names[0]).read_text() == "mine"
+    assert not (tmp_path / "out" / names[1]).exists()
+    assert xgrant(*said, "-o", "out", "--overwrite").code == 0
+    assert (tmp_path / "out" / names[0]).read_text() != "mine"
+    assert xgrant(*said, "-o", "terraform", "--format", "terraform").code == 0
+    assert (tmp_path / "terraform" / "xgrant-member" / "main.tf.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("all", *SAID), "say in which directory they go, by -o DIR"),
+        (("hub", "--github", "acme", *SAID), "--github: acme is no OWNER/NAME"),
+        (("hub", "--github", "a/b", "--gitlab", "a/b", *SAID), "make a template of each"),
+        (("hub", "--subject", "repo:a/b:environment:c", *SAID), "say whose it is"),
+        (("store", *SAID), "--bucket is missing"),
+        (("member", *SAID, "--explain", "--path", "x"), "--path: x"),
+        (("store", *SAID, "--bucket", "abc", "-o", "/dev/null/x"), "cannot be written"),
+    ],
+)
+def test_what_cannot_be_is_an_error_that_says_what_to_do(xgrant: Run, arguments: tuple[str, ...], message: str) -> None:
+    result = xgrant("bootstrap", *arguments)
+    assert result.code in (1, 64)
+    assert message in result.err
+    assert result.out == ""
+
+
+def test_the_commands_of_the_readme_run(xgrant: Run, tmp_path: Path) -> None:
+    shutil.copytree(README.parent / "manifests", tmp_path / "manifests")
+    section = README.read_text(encoding="utf-8").split("## Bootstrap\n")[1].split("\n## ")[0]
+    block = section.split("```sh\n")[1].split("```")[0].replace("\\\n", "")
+    commands = [shlex.split(line) for line in block.splitlines()]
+    assert [command[:2] for command in commands] == [["xgrant", "bootstrap"]] * 2
+    assert [xgrant(*command[1:]).code for command in commands] == [0, 0]
+    assert (tmp_path / "bootstrap" / "xgrant-stackset.yaml").is_file()

@@ -1,0 +1,157 @@
+"""A team's own checks: programs that read the plan as JSON, and what they may answer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import Place
+from reconciler.lint import by_id
+from reconciler.manifest.guardrails import load_policies
+from reconciler.manifest.places import Places
+from reconciler.model import Exemption, Finding, Level, OwnCheck, Plan, Policies
+from reconciler.pipeline.checks import run_checks
+from tests.support import HEAD, grant_yaml, load_text, manifest_yaml, plan_for
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "policies"
+AT = Place("policies/team.yaml", 3, 3)
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return plan_for(load_text(tmp_path, manifest_yaml(grant_yaml())), {})
+
+
+def run(
+    plan: Plan, folder: Path, code: str, *, level: Level = Level.DENY, timeout: float = 20, **more: object
+) -> list[Finding]:
+    """Run a check that is written in Python."""
+    check = OwnCheck("ours", (sys.executable, "-c", code), level, timeout, AT)
+    policies = Policies(checks=(check,), folder=str(folder), **more)  # type: ignore[arg-type]
+    manifest = load_text(folder, manifest_yaml(grant_yaml()))
+    return [*run_checks(plan, policies, Places(manifest, []).place)]
+
+
+def test_a_check_that_ends_with_0_has_nothing_against_the_plan(plan: Plan, tmp_path: Path) -> None:
+    assert run(plan, tmp_path, "print('all is well')") == []
+
+
+def test_a_check_reads_the_plan_as_json_in_the_folder_above_policies(plan: Plan, tmp_path: Path) -> None:
+    code = "import json, os, sys; p = json.load(sys.stdin); sys.exit(p['stack'] + ' ' + os.getcwd())"
+    (finding,) = run(plan, tmp_path, code)
+    assert finding.message == f"ours: platform {tmp_path}"
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"), [(Level.DENY, "error"), (Level.WARN, "warning"), (Level.ADVICE, "note")]
+)
+def test_an_objection_counts_as_its_check_does(plan: Plan, tmp_path: Path, level: Level, severity: str) -> None:
+    (finding,) = run(plan, tmp_path, "print('no tag'); exit(2)", level=level)
+    assert (finding.rule, finding.severity, finding.message) == ("XG140", severity, "ours: no tag")
+    assert finding.place == AT
+
+
+def test_each_line_of_json_is_an_objection_and_a_grant_gives_it_its_place(plan: Plan, tmp_path: Path) -> None:
+    lines = [{"message": "one", "grant": "reader", "what_to_do": "mend it"}, {"message": "two", "grant": "nobody"}]
+    code = "".join(f"print({json.dumps(line)!r}); " for line in lines) + "exit(1)"
+    one, two = run(plan, tmp_path, code)
+    assert (one.message, one.grant, one.way_out) == ("ours: one", "reader", "mend it")
+    assert str(one.place).endswith(f"grants.yaml:{HEAD.count(chr(10)) + 2}:3")
+    assert (two.message, two.grant, two.place) == ("ours: two", "", AT)
+
+
+def test_an_exception_lets_an_objection_through(plan: Plan, tmp_path: Path) -> None:
+    line = json.dumps({"message": "one", "grant": "reader"})
+    allowed = Exemption("XG140", "reader", "why", "me", "2999-12-31", AT)
+    assert run(plan, tmp_path, f"print({line!r}); exit(1)", exemptions=(allowed,)) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        pytest.param("import time; time.sleep(60)", "gave no answer within 0.5 s, and was ended", id="too slow"),
+        pytest.param("print('{\"message\": 1}'); exit(1)", "has to be texts", id="message is no text"),
+        pytest.param('print(\'{"text": "x"}\'); exit(1)', "no object with a message", id="no message"),
+        pytest.param(
+            'print(\'{"message": "x"}\\nand more\'); exit(1)', "this line of it is no JSON: and more", id="no JSON"
+        ),
+        pytest.param("import sys; sys.stdout.buffer.write(b'\\xff'); exit(1)", "no UTF-8 text", id="no text"),
+    ],
+)
+def test_what_is_no_answer_counts_as_its_check_does(plan: Plan, tmp_path: Path, code: str, why: str) -> None:
+    (finding,) = run(plan, tmp_path, code, timeout=0.5 if "sleep" in code else 20)
+    assert (finding.rule, finding.severity) == ("XG141", "error")
+    assert why in finding.message
+    assert finding.place == AT
+
+
+@pytest.mark.parametrize("program", ["no-such-program-anywhere", "./policies/no-such-file"])
+def test_a_program_that_is_not_there_is_no_answer(plan: Plan, tmp_path: Path, program: str) -> None:
+    check = OwnCheck("ours", (program,), Level.WARN, 5, AT)
+    (finding,) = run_checks(plan, Policies(checks=(check,), folder=str(tmp_path)), lambda *_: None)
+    assert (finding.rule, finding.severity) == ("XG141", "warning")
+    assert f"{program} cannot be started: No such file" in finding.message
+
+
+def test_a_check_that_ends_without_a_word_is_an_objection_all_the_same(plan: Plan, tmp_path: Path) -> None:
+    (finding,) = run(plan, tmp_path, "exit(3)")
+    assert finding.message == "ours: it ended with 3 and said nothing"
+
+
+def test_what_a_slow_check_has_started_ends_with_it(plan: Plan, tmp_path: Path) -> None:
+    child = f"import time; time.sleep(1.5); open({str(tmp_path / 'late')!r}, 'w')"
+    code = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
+    began = time.monotonic()
+    assert [one.rule for one in run(plan, tmp_path, code, timeout=0.5)] == ["XG141"]
+    assert time.monotonic() - began < 1.4
+    time.sleep(1.2)
+    assert not (tmp_path / "late").exists()
+
+
+def test_a_check_gets_no_credentials_and_no_secret_of_the_plan(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "secret")
+    (tmp_path / "more").mkdir()
+    hidden = plan_for(load_text(tmp_path / "more", manifest_yaml(grant_yaml(require="{external_id: secret}"))), {})
+    code = "import os, sys; sys.exit(int('secret' in sys.stdin.read() or 'secret' in os.environ.values()))"
+    assert run(hidden, tmp_path, code) == []
+
+
+def test_arguments_are_read_by_no_shell(plan: Plan, tmp_path: Path) -> None:
+    check = OwnCheck(
+        "ours", (sys.executable, "-c", "import sys; sys.exit(sys.argv[1])", "$(id); `id` | *"), Level.DENY, 20, AT
+    )
+    (finding,) = run_checks(plan, Policies(checks=(check,)), lambda *_: None)
+    assert finding.message == "ours: $(id); `id` | *"
+
+
+PROD = HEAD + '  prod-shop: {id: "111111111111"}\n'
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_the_example_check_runs(tmp_path: Path, *, bounded: bool) -> None:
+    shutil.copytree(EXAMPLES, tmp_path / "policies")
+    more = {"permissions_boundary": "arn:aws:iam::111111111111:policy/b"} if bounded else {}
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml(to="{account: prod-shop}", **more), head=PROD))
+    policies = load_policies([str(tmp_path / "grants.yaml")], rules=by_id(), today="2026-06-15")
+    found = [*run_checks(plan_for(manifest, {}), policies, Places(manifest, []).place)]
+    assert [one.message for one in found] == (
+        [] if bounded else ["production: prod-shop/role/reader is in production and has no permissions boundary"]
+    )
+
+
+@pytest.mark.skipif(shutil.which("opa") is None, reason="Open Policy Agent is not installed")
+def test_the_example_for_opa_runs(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml(to="{account: prod-shop}"), head=PROD))
+    run = ("opa", "eval", "--stdin-input", "--data", str(EXAMPLES / "rego"), "--fail-defined", "data.xgrant.deny[_]")
+    (finding,) = run_checks(
+        plan_for(manifest, {}), Policies(checks=(OwnCheck("opa", run, Level.DENY, 30, AT),)), lambda *_: None
+    )
+    assert "has no permissions boundary" in finding.message

@@ -1,0 +1,137 @@
+"""Guardrails that need to see what AWS has, and how the findings of manifests stand in a plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reconciler.lint import RULES, lint_plan
+from reconciler.manifest.places import Places
+from reconciler.model import AccountFacts, Address, Finding, Kind, Plan, Policies, PrincipalKind, Role
+from reconciler.pipeline.guardrails import Guardrails
+from reconciler.policy.document import PolicyDocument
+from tests.support import HEAD, STORAGE, desired_of, facts_for, grant_yaml, load_text, manifest_yaml, plan_for
+
+FIRST = HEAD.count("\n") + 2
+NOW = datetime(2026, 6, 15, tzinfo=UTC)
+CAREFUL = {"description": "Read", "tags": "{owner: data}"}
+
+
+def of_plan(folder: Path, plan: Plan) -> list[tuple[str, str, str]]:
+    """Return rule, place and message of what is found in the plan of `grants.yaml` in a folder."""
+    manifest = load_text(folder, (folder / "grants.yaml").read_text())
+    found = lint_plan(plan, Policies(), Places(manifest, []).place)
+    return [(one.rule, str(one.place).removeprefix(f"{folder}/grants.yaml:"), one.message) for one in found]
+
+
+def assuming(resource: str, effect: str = "Allow") -> PolicyDocument:
+    statement = {"Effect": effect, "Action": "sts:AssumeRole", "Resource": resource}
+    return PolicyDocument.parse({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def with_policy(folder: Path, resource: str) -> Plan:
+    manifest = load_text(folder, manifest_yaml(grant_yaml()))
+    facts = facts_for(manifest)
+    holder = (PrincipalKind.GROUP, "developers")
+    facts["dev"] = replace(facts["dev"], by_hand={holder: {"old": assuming(resource)}})
+    return plan_for(manifest, {}, facts=facts)
+
+
+def test_a_policy_by_hand_that_opens_more_than_the_role_is_named(tmp_path: Path) -> None:
+    (found,) = of_plan(tmp_path, with_policy(tmp_path, f"arn:aws:iam::{STORAGE}:role/*"))
+    assert found[:2] == ("XG120", f"{FIRST + 1}:5")
+    assert (
+        f"the policy old on group developers, which xgrant did not write, allows sts:AssumeRole on arn:aws:iam::{STORAGE}:role/*"
+        in found[2]
+    )
+
+
+def test_a_policy_by_hand_that_opens_just_the_role_or_others_is_not(tmp_path: Path) -> None:
+    assert of_plan(tmp_path, with_policy(tmp_path, f"arn:aws:iam::{STORAGE}:role/reader")) == []
+    assert of_plan(tmp_path, with_policy(tmp_path, "arn:aws:iam::111111111111:role/*")) == []
+
+
+def test_a_role_that_trusts_everybody_in_aws_is_named(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    state = {**desired_of(manifest)}
+    address = Address("storage", Kind.ROLE, "reader")
+    role = state[address]
+    assert isinstance(role, Role)
+    everybody = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}],
+    }
+    state[address] = replace(role, trust_policy=PolicyDocument.parse(everybody))
+    (found,) = of_plan(tmp_path, plan_for(manifest, state))
+    assert found[:2] == ("XG103", f"{FIRST + 1}:5")
+    assert "anybody may assume it" in found[2]
+    assert of_plan(tmp_path, plan_for(manifest, {address: role})) == []
+
+
+def two_hops(folder: Path, *, first: str = "vendor", caller: str = "roles: [entry]") -> Plan:
+    """Plan a role for a vendor, and one that it may assume."""
+    entry = grant_yaml("entry", **{"from": f"{{account: {first}, users: [ann]}}", "to": "{account: dev}"})
+    return plan_for(
+        load_text(folder, manifest_yaml(entry, grant_yaml("deep", **{"from": f"{{account: dev, {caller}}}"}))), {}
+    )
+
+
+def test_a_role_that_somebody_elses_account_reaches_in_two_steps_is_named(tmp_path: Path) -> None:
+    (found,) = of_plan(tmp_path, two_hops(tmp_path))
+    assert found[:2] == ("XG121", f"{FIRST + 5}:5")
+    assert (
+        found[2]
+        == "vendor, which is not managed here, reaches storage/role/deep in two steps, by the role dev/role/entry"
+    )
+
+
+def test_a_role_that_only_ours_reach_in_two_steps_or_theirs_in_one_is_not(tmp_path: Path) -> None:
+    assert of_plan(tmp_path, two_hops(tmp_path, first="storage")) == []
+    assert of_plan(tmp_path, two_hops(tmp_path, caller="roles: [another]")) == []
+
+
+def test_permissions_that_may_assume_the_role_are_a_second_step_too(tmp_path: Path) -> None:
+    may = f'[{{actions: "sts:*", resources: "arn:aws:iam::{STORAGE}:role/deep"}}]'
+    entry = grant_yaml(
+        "entry", **{"from": "{account: vendor, users: [ann]}", "to": "{account: dev}", "permissions": may}
+    )
+    deep = grant_yaml("deep", **{"from": "{account: dev, entire_account: true}"})
+    assert [one[0] for one in of_plan(tmp_path, plan_for(load_text(tmp_path, manifest_yaml(entry, deep)), {}))] == [
+        "XG121"
+    ]
+
+
+def test_every_rule_that_reads_plans_is_tested_here() -> None:
+    assert {rule.id for rule in RULES if rule.of_plan} == {"XG103", "XG120", "XG121"}
+
+
+def judged(folder: Path, *grants: str, applied: bool = False) -> tuple[Finding, ...]:
+    manifest = load_text(folder, manifest_yaml(*grants))
+    plan = plan_for(manifest, desired_of(manifest) if applied else {})
+    held = Guardrails(manifest, Policies(), NOW, Places(manifest, []))
+    return tuple(one for one in held.of_plan(plan).findings if one.rule.startswith("XG1"))
+
+
+def test_a_plan_warns_of_what_it_changes_and_gives_no_advice(tmp_path: Path) -> None:
+    long = grant_yaml(session="{max_duration: 5h}")
+    (finding,) = judged(tmp_path, long)
+    assert (finding.rule, finding.severity) == ("XG112", "warning")
+    assert str(finding.place).endswith(f":{FIRST + 4}:15")
+    assert judged(tmp_path, long, applied=True) == ()
+
+
+def test_a_plan_is_refused_for_what_is_denied_though_it_does_not_change_it(tmp_path: Path) -> None:
+    denied = grant_yaml(permissions='[{actions: "*", resources: "*"}]', require="{mfa: true}")
+    (finding,) = judged(tmp_path, denied, applied=True)
+    assert (finding.rule, finding.severity) == ("XG104", "error")
+
+
+def test_a_plan_says_of_subjects_what_it_always_said(tmp_path: Path) -> None:
+    oidc = "{oidc: {provider: token.actions.githubusercontent.com, subject: 'repo:a/b:*'}}"
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml(**CAREFUL, **{"from": oidc})))
+    held = Guardrails(manifest, Policies(), NOW, Places(manifest, []))
+    facts = {name: AccountFacts(account) for name, account in manifest.accounts.items()}
+    found = held.of_plan(plan_for(manifest, {}, facts=facts)).findings
+    assert "XG233" in {one.rule for one in found}
+    assert "XG116" not in {one.rule for one in found}
