@@ -6,22 +6,20 @@ import json
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-from moto.core.responses import ActionResult
-from moto.sts.responses import TokenResponse
 
 from reconciler.aws import Caller
 from reconciler.aws.starting import start
 from reconciler.errors import UsageError
 from reconciler.model import Wish
 from reconciler.pipeline.use import assume
-from reconciler.sandbox.scenario import TARGET, Scenario
+from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario
 from tests.aws.using import BIN, DEVICE, LIST, LISTED, become, shell
 from tests.conftest import EXAMPLE, Run
 
@@ -48,18 +46,19 @@ def give_keys(scenario: Scenario, profile: str) -> None:
     file.write_text(file.read_text().replace("[default]", f"[{profile}]"))
 
 
-@pytest.fixture
-def container(applied: Scenario, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What gives alice's keys as a container's credentials, and nothing else does."""
-    keys = applied.users["alice"]
-    answer = {"AccessKeyId": keys.access_key, "SecretAccessKey": keys.secret_key, "Token": "",
-              "Expiration": datetime(2099, 1, 1, tzinfo=UTC).isoformat()}  # fmt: skip
+@contextmanager
+def answering(answer: Callable[[str], str]) -> Iterator[str]:
+    """Serve what `answer` makes of the body of a request; yield the address."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(json.dumps(answer).encode())
+            self.wfile.write(answer(body).encode())
+
+        def do_GET(self) -> None:
+            self.do_POST()
 
         def log_message(self, *_: object) -> None:
             pass
@@ -67,11 +66,23 @@ def container(applied: Scenario, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"http://127.0.0.1:{server.server_port}/")
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def container(applied: Scenario, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What gives alice's keys as a container's credentials, and nothing else does."""
+    keys = applied.users["alice"]
+    answer = {"AccessKeyId": keys.access_key, "SecretAccessKey": keys.secret_key, "Token": "",
+              "Expiration": datetime(2099, 1, 1, tzinfo=UTC).isoformat()}  # fmt: skip
+    with answering(lambda _: json.dumps(answer)) as url:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
         Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"]).unlink()
         yield
-        server.shutdown()
-        thread.join()
 
 
 def test_an_old_token_in_the_environment_does_not_win_over_the_session() -> None:
@@ -321,16 +332,33 @@ def test_exec_says_of_a_command_without_dashes_where_it_stands(xgrant: Run) -> N
     )
 
 
-@pytest.mark.parametrize("lacking", ["Credentials", "AssumedRoleUser"])
-def test_an_answer_that_lacks_something_is_an_error(xgrant: Run, monkeypatch: pytest.MonkeyPatch, lacking: str) -> None:
-    whole = TokenResponse.assume_role
+IDENTITY = f"<Arn>arn:aws:iam::{SOURCE}:user/alice</Arn><Account>{SOURCE}</Account>"
+KEYS = "<AccessKeyId>a</AccessKeyId><SecretAccessKey>b</SecretAccessKey><SessionToken>c</SessionToken>"
+ENDS = "<Expiration>2026-01-31T12:00:00Z</Expiration>"
+SESSION = f"<Credentials>{KEYS}{ENDS}</Credentials>"
+USER = f"<AssumedRoleUser><Arn>arn:aws:sts::{TARGET}:assumed-role/r/alice</Arn></AssumedRoleUser>"
 
-    def in_part(self: TokenResponse) -> ActionResult:
-        found = whole(self)
-        answer: Any = found.result
-        del answer[lacking]
-        return found
 
-    monkeypatch.setattr(TokenResponse, "assume_role", in_part)
-    result = xgrant("assume", "shared-bucket-read", "--format", "json")
-    assert (result.code, "the answer holds no credentials as AWS gives them" in result.err) == (1, True), result.err
+@pytest.mark.parametrize(
+    ("identity", "session", "code"),
+    [
+        (IDENTITY, SESSION + USER, 0),
+        (IDENTITY, SESSION, 1),
+        (IDENTITY, USER, 1),
+        (IDENTITY, f"<Credentials>{KEYS}</Credentials>{USER}", 1),
+        (IDENTITY, f"<Credentials>{ENDS}</Credentials>{USER}", 1),
+        ("<Arn>arn:aws:iam::1:user/alice</Arn>", SESSION + USER, 1),
+    ],
+    ids=["whole", "no user", "no session", "no end", "no keys", "no account"],
+)
+def test_an_answer_that_lacks_something_is_an_error(
+    xgrant: Run, monkeypatch: pytest.MonkeyPatch, identity: str, session: str, code: int
+) -> None:
+    def answer(body: str) -> str:
+        name, found = ("AssumeRole", session) if "Action=AssumeRole" in body else ("GetCallerIdentity", identity)
+        return f"<{name}Response><{name}Result>{found}</{name}Result></{name}Response>"
+
+    with answering(answer) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        result = xgrant("assume", "shared-bucket-read", "--format", "json")
+    assert (result.code, "holds no credentials as AWS gives them" in result.err) == (code, code == 1), result.err
