@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from reconciler.lint.rule import Breach, Rule
 from reconciler.lint.statements import is_everything, matches
@@ -14,20 +13,6 @@ from reconciler.policy.permission_sets import patterns_in
 
 _ASSUME = "sts:AssumeRole"
 _FROM = Spot(("from",))
-
-
-def trusts_everybody(plan: Plan) -> Iterator[Breach]:
-    """Yield each role that trusts everybody in AWS as it is now: XG103, like a condition that everybody meets."""
-    for address, found in sorted(plan.live.state.items(), key=lambda item: str(item[0])):
-        if isinstance(found, Role) and any(_is_open(one) for one in found.trust_policy.statements()):
-            message = "the trust policy that the role has in AWS names `*` without a condition: anybody may assume it"
-            yield Breach(message, _FROM, found.grant, address)
-
-
-def _is_open(statement: Mapping[str, Any]) -> bool:
-    principal = statement.get("Principal")
-    everybody = principal == "*" or (isinstance(principal, Mapping) and "*" in principal.get("AWS", ()))
-    return statement.get("Effect") == "Allow" and everybody and not statement.get("Condition")
 
 
 def _caller_policy_broader(plan: Plan) -> Iterator[Breach]:

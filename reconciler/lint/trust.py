@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from reconciler.lint.live import trusts_everybody
 from reconciler.lint.rule import Breach, Rule, Seen
 from reconciler.model import Account, Grant, Level, PrincipalKind, Spot
 from reconciler.policy.arn import covers
@@ -154,12 +153,11 @@ RULES = (
     ),
     Rule(
         "XG103", Level.DENY, "a wildcard for a principal",
-        "A condition that everybody meets looks like a restriction and is none. Of a role in AWS that trusts `*`, "
-        "whoever has an AWS account may assume it.",
+        "A condition that everybody meets looks like a restriction and is none: whoever has an AWS account gets in.",
         "write whom you mean: an ARN with the name, or a pattern that holds fast to a path",
         "IAM user guide, IAM JSON policy elements: Principal (all principals)",
         "It never says what its author meant.",
-        of_grant=_wildcard_principal, of_plan=trusts_everybody,
+        of_grant=_wildcard_principal,
     ),
     Rule(
         "XG112", Level.WARN, "sessions of more than four hours",

@@ -43,7 +43,7 @@ class Guardrails:
             if (not finding.grant or (finding.grant in known and rules[finding.rule].in_plan))
             and (finding.address is None or not plan.live.facts[finding.address.account].elsewhere)
         ]
-        shown = (one for one in found if _speaks(one, changed))
+        shown = (one for one in found if speaks(one, changed))
         held = replace(plan, findings=(*plan.findings, *shown))
         if not self.policies.checks:
             return held
@@ -56,7 +56,8 @@ class Guardrails:
         return Seen(self.manifest, _day(self.now), int(self.now.timestamp()), installed_catalogue())
 
 
-def _speaks(finding: Finding, changed: set[str]) -> bool:
+def speaks(finding: Finding, changed: set[str]) -> bool:
+    """Return whether a plan that changes these grants has a finding of the guardrails; see `Guardrails.of_plan`."""
     match finding.severity:
         case Severity.ERROR:
             return True

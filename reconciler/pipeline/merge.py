@@ -8,14 +8,17 @@ from typing import Any
 
 from reconciler import planfile
 from reconciler.errors import PlanFileError
+from reconciler.lint import by_id
 from reconciler.model import (
     CallerPolicy,
+    Change,
     Essence,
     Finding,
     Live,
     Plan,
     fingerprint,
 )
+from reconciler.pipeline.guardrails import speaks
 from reconciler.pipeline.plan_files import other_accounts, read_plan_file, with_arns, write_verified
 from reconciler.planfile import PlanFile
 from reconciler.planner import across, in_waves, order, settled, with_accepted
@@ -50,7 +53,7 @@ def merge_plan_files(paths: Sequence[str], out: str, *, accepted: frozenset[str]
     changes = across(possible.changes)
     _, waves = in_waves(order(changes), facts, first.plan.rollout)
     draft = Plan(
-        first.plan.stack, {}, Live({}, facts), changes, findings=_findings(files), limits=first.plan.limits,
+        first.plan.stack, {}, Live({}, facts), changes, findings=_findings(files, changes), limits=first.plan.limits,
         owned=sum(file.plan.owned for file in files), rollout=first.plan.rollout, waves=waves,
         waiting=possible.waiting,
     )  # fmt: skip
@@ -130,10 +133,16 @@ def _check_adoptions(paths: Sequence[str], files: Sequence[PlanFile], unread: Ma
                 )
 
 
-def _findings(files: Iterable[PlanFile]) -> tuple[Finding, ...]:
-    """Return the findings of all shards; what is about no account in particular may be said by several."""
+def _findings(files: Iterable[PlanFile], changes: Iterable[Change]) -> tuple[Finding, ...]:
+    """Return the findings of all shards; what is about no account in particular may be said by several.
+
+    What guardrails say of a grant whose changes wait is left out, as in a plan of one run.
+    """
     found: list[Finding] = []
+    guardrails, changed = by_id(), {change.grant for change in changes}
     for finding in (finding for file in files for finding in file.plan.findings):
+        if finding.rule in guardrails and not speaks(finding, changed):
+            continue
         if finding.address is not None or finding not in found:
             found.append(finding)
     return tuple(sorted(found, key=lambda one: (one.rule, str(one.address), one.message)))

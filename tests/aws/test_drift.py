@@ -447,7 +447,7 @@ def test_a_deny_that_a_letter_of_another_alphabet_has_broken_is_drift(
     scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
 ) -> None:
     path = tmp_path / "m.yaml"
-    deny = '[{actions: "iam:*", resources: "*"}, {effect: Deny, actions: "iam:CreateAccessKey", resources: "*"}]'
+    deny = '[{actions: "iam:CreateAccess*", resources: "*"}, {effect: Deny, actions: "iam:CreateAccessKey", resources: "*"}]'
     path.write_text(
         f"""\
 version: 1
