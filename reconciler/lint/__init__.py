@@ -19,6 +19,7 @@ __all__ = [
     "Locate",
     "Rule",
     "Seen",
+    "Shown",
     "by_id",
     "lint",
     "lint_plan",
@@ -48,22 +49,33 @@ def by_id() -> Mapping[str, Rule]:
     return {rule.id: rule for rule in RULES}
 
 
-def lint(seen: Seen, policies: Policies, locate: Locate) -> tuple[Finding, ...]:
-    """Return what is found in manifests, without AWS: levels and exemptions are looked at, places are found."""
+Shown = Callable[[Severity, str], bool]
+"""Says whether findings of a severity are asked for of the grant of a name; of no grant, the name is empty."""
+
+
+def _all(severity: Severity, grant: str) -> bool:  # noqa: ARG001 - see `Shown`
+    return True
+
+
+def lint(seen: Seen, policies: Policies, locate: Locate, shown: Shown = _all) -> tuple[Finding, ...]:
+    """Return what is found in manifests, without AWS: levels and exemptions are looked at, places are found.
+
+    What is not to be `shown` is not looked for: most grants do not change, and there may be thousands.
+    """
     rules = [rule for rule in RULES if _level(rule, policies) is not Level.OFF]
-    breaches = _breaches(rules, seen)
-    found = [one for rule in rules for one in _judged(rule, breaches[rule.id], policies, locate)]
+    breaches = _breaches(rules, seen, lambda rule, grant: shown(SEVERITIES[_level(rule, policies)], grant))
+    found = [one for rule in rules for one in _judged(rule, breaches[rule.id], policies, locate, shown)]
     if seen.catalogue is None:
         found += _not_run(policies)
     return tuple(found)
 
 
-def lint_plan(plan: Plan, policies: Policies, locate: Locate) -> tuple[Finding, ...]:
-    """Return what is found in a plan by the rules that need to see what AWS has."""
+def lint_plan(plan: Plan, policies: Policies, locate: Locate, shown: Shown = _all) -> tuple[Finding, ...]:
+    """Return what is found in a plan by the rules that need to see what AWS has; see `lint`."""
     found: list[Finding] = []
     for rule in RULES:
         if rule.of_plan is not None and _level(rule, policies) is not Level.OFF:
-            found += _judged(rule, rule.of_plan(plan), policies, locate)
+            found += _judged(rule, rule.of_plan(plan), policies, locate, shown)
     return tuple(found)
 
 
@@ -92,13 +104,15 @@ def _is_offline(rule: Rule, seen: Seen) -> bool:
     return by_manifest and rule.of_plan is None
 
 
-def _breaches(rules: Sequence[Rule], seen: Seen) -> dict[str, list[Breach]]:
+def _breaches(
+    rules: Sequence[Rule], seen: Seen, asked: Callable[[Rule, str], bool] = lambda _, __: True
+) -> dict[str, list[Breach]]:
     """Return the breaches of rules of grants by the rule's id, each once: a grant over many accounts is many."""
     found: dict[str, dict[Breach, None]] = {rule.id: {} for rule in rules}
     for grant in seen.manifest.grants:
         if grant.expired(seen.now):
             continue  # Nothing of it is wanted any more.
-        for rule in rules:
+        for rule in (rule for rule in rules if asked(rule, grant.name)):
             for breach in _of_grant(rule, grant, seen):
                 found[rule.id][replace(breach, grant=grant.name)] = None
     return {rule: [*several] for rule, several in found.items()}
@@ -112,11 +126,13 @@ def _of_grant(rule: Rule, grant: Grant, seen: Seen) -> Iterable[Breach]:
     return ()
 
 
-def _judged(rule: Rule, breaches: Iterable[Breach], policies: Policies, locate: Locate) -> Iterator[Finding]:
+def _judged(
+    rule: Rule, breaches: Iterable[Breach], policies: Policies, locate: Locate, shown: Shown
+) -> Iterator[Finding]:
     severity = SEVERITIES[_level(rule, policies)]
     exempt = {one.grant for one in policies.exemptions if one.rule == rule.id}
     for breach in breaches:
-        if exempt & {"*", breach.grant}:
+        if exempt & {"*", breach.grant} or not shown(severity, breach.grant):
             continue
         yield Finding(
             rule.id, severity, breach.message, rule.mend, address=breach.address, grant=breach.grant,

@@ -35,16 +35,19 @@ class Guardrails:
         """
         rules = by_id()
         changed = {change.grant for change in plan.changes}
-        declared = lint(self._seen(), self.policies, self.places.place)
+
+        def shown(severity: Severity, grant: str) -> bool:
+            return speaks(severity, grant, changed)
+
+        declared = lint(self._seen(), self.policies, self.places.place, shown)
         known = {resource.grant for resource in plan.desired.values()}
         found = [
             finding
-            for finding in (*declared, *lint_plan(plan, self.policies, self.places.place))
+            for finding in (*declared, *lint_plan(plan, self.policies, self.places.place, shown))
             if (not finding.grant or (finding.grant in known and rules[finding.rule].in_plan))
             and (finding.address is None or not plan.live.facts[finding.address.account].elsewhere)
         ]
-        shown = (one for one in found if speaks(one, changed))
-        held = replace(plan, findings=(*plan.findings, *shown))
+        held = replace(plan, findings=(*plan.findings, *found))
         if not self.policies.checks:
             return held
         # What starts programs is imported where one is to be started.
@@ -56,15 +59,15 @@ class Guardrails:
         return Seen(self.manifest, _day(self.now), int(self.now.timestamp()), installed_catalogue())
 
 
-def speaks(finding: Finding, changed: set[str]) -> bool:
-    """Return whether a plan that changes these grants has a finding of the guardrails; see `Guardrails.of_plan`."""
-    match finding.severity:
+def speaks(severity: Severity, grant: str, changed: set[str]) -> bool:
+    """Return whether a plan that changes these grants has findings of the guardrails; see `Guardrails.of_plan`."""
+    match severity:
         case Severity.ERROR:
             return True
         case Severity.WARNING:
-            return not finding.grant or finding.grant in changed
+            return not grant or grant in changed
         case Severity.NOTE:
-            return not finding.grant
+            return not grant
 
 
 def guardrails(manifest: Manifest, paths: Iterable[str], now: datetime) -> Guardrails:

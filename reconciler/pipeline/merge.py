@@ -141,7 +141,7 @@ def _findings(files: Iterable[PlanFile], changes: Iterable[Change]) -> tuple[Fin
     found: list[Finding] = []
     guardrails, changed = by_id(), {change.grant for change in changes}
     for finding in (finding for file in files for finding in file.plan.findings):
-        if finding.rule in guardrails and not speaks(finding, changed):
+        if finding.rule in guardrails and not speaks(finding.severity, finding.grant, changed):
             continue
         if finding.address is not None or finding not in found:
             found.append(finding)
