@@ -48,8 +48,8 @@ class Target:
 
 def document(results: Results) -> str:
     """Return all tables."""
-    made = "Made by `python -m benchmarks`, which `make bench` runs. Times differ between machines; the ratios are what counts."
-    lines = ["# Results", "", made, ""]
+    made = "Made by `python -m benchmarks`, which `make bench` runs."
+    lines = ["# Results", "", f"{made} Times differ between machines; the ratios are what counts.", ""]
     lines += [f"{results.machine}. {_load(results)}", "", f"{'; '.join(results.versions)}.", ""]
     lines += [f"{tool} is not measured: {why}." for tool, why in results.absent.items()]
     if not results.complete:
