@@ -1,4 +1,4 @@
-"""What xgrant needs to be allowed in an account; the README shows the same as a policy.
+"""What xgrant needs to be allowed in an account; docs/accounts.md shows the same as a policy.
 
 The actions are those of the calls that `aws/` makes (facts sheet 7).
 """
@@ -82,7 +82,7 @@ STORE_READ, STORE_WRITE, STORE_LIST = ("s3:GetObject",), ("s3:GetObject", "s3:Pu
 
 
 def parts() -> Mapping[str, tuple[str, ...]]:
-    """Return all actions, by the names that the README has for the parts."""
+    """Return all actions, by the names that docs/accounts.md has for the parts."""
     return {
         "Read": (*READ[""], PROVIDERS, *READ["role"]),
         "Reread": tuple(action for actions in REREAD.values() for action in actions),

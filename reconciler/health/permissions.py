@@ -86,7 +86,7 @@ def lacking(account: Account, allowed: Allowed, pairs: Iterable[Pair]) -> Iterat
         "XG330", Severity.ERROR, account.name,
         f"{allowed.who} may not do {', '.join(missing)} (asked of {few(on)})",
         "plan or apply fails where it is needed, half-way at worst",
-        "allow it, as the README has it under `The permissions that xgrant needs`; an SCP or a boundary may deny it",
+        "allow it (docs/accounts.md, `The permissions that xgrant needs`); an SCP or a boundary may deny it",
     )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def beyond(account: Account, allowed: Allowed, wanted: State, *, applying: bool)
         yield Ailment(
             "XG331", Severity.WARNING, account.name, f"{allowed.who} may do {', '.join(never)}",
             "xgrant never does that; whoever gets at its credentials makes a way in that stays",
-            "take it away, and iam:* with it; the README lists what is needed",
+            "take it away, and iam:* with it; docs/accounts.md lists what is needed",
         )  # fmt: skip
     roles = {*_roles(account, wanted)}
     if not applying and (writes := sorted({one for one, on in may if one in ROLE and on in roles})):

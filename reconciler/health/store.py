@@ -10,7 +10,7 @@ _WHY = "apply takes its locks there, by writes on conditions, and stops where it
 def unreachable(why: str) -> Ailment:
     """Return that the store cannot be used."""
     return Ailment(
-        "XG350", Severity.ERROR, "", why, _WHY, "give it the permissions of `One apply at a time` in the README"
+        "XG350", Severity.ERROR, "", why, _WHY, "give it the permissions of `One apply at a time` in docs/applying.md"
     )
 
 

@@ -10,8 +10,8 @@ from reconciler.lint.rule import Rule
 _HEAD = """\
 # Guardrails
 
-Made by `make rules`; do not edit. What a level does, and how a team changes it, says the
-[README](../README.md#guardrails).
+Made by `make rules`; do not edit. What a level does, and how a team changes it, stands in
+[guardrails.md](guardrails.md).
 
 | rule | level | what is found | in |
 |---|---|---|---|

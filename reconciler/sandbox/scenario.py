@@ -2,7 +2,7 @@
 
 Account 123456789012 has the users operator, alice and bob, and the group developers, with alice in it. Account
 987654321098 has the bucket my-shared-bucket with one object. Both have an administrator, and the role
-xgrant-reconciler, which operator may assume and which has the permissions that the README asks for.
+xgrant-reconciler, which operator may assume and which has the permissions that docs/accounts.md asks for.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ RECONCILER = "xgrant-reconciler"
 REGION = "us-east-1"
 
 PERMISSIONS = everything()
-"""What xgrant needs in an account; the README shows the same document."""
+"""What xgrant needs in an account; docs/accounts.md shows the same document."""
 
 
 STORE = "xgrant-store"
 """A bucket of the source account for locks and history."""
 
 STORE_PERMISSIONS = store(STORE)
-"""What xgrant needs there, as the README has it."""
+"""What xgrant needs there, as docs/applying.md has it."""
 
 
 @dataclass(frozen=True, slots=True)

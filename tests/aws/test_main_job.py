@@ -13,6 +13,7 @@ from reconciler.data import data_path
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, counted, writes
 from tests.conftest import EXAMPLE, Run
+from tests.pages import blocks, page
 
 ROLE = "CrossAccountS3ReadRole"
 
@@ -177,14 +178,12 @@ def test_many_grants_cost_as_many_reads_as_one(
     assert {call.account for call in calls[0]} == {"123456789012", "987654321098"}
 
 
-def test_the_permissions_in_the_readme_are_those_that_the_sandbox_enforces(
+def test_the_permissions_in_the_docs_are_those_that_the_sandbox_enforces(
     scenario: Scenario, sandbox: Sandbox, xgrant: Run
 ) -> None:
     from reconciler.sandbox.scenario import PERMISSIONS
 
-    readme = (EXAMPLE.parent.parent / "README.md").read_text(encoding="utf-8")
-    blocks = [block.split("```")[0] for block in readme.split("```json")[1:]]
-    assert PERMISSIONS in [json.loads(block) for block in blocks]
+    assert PERMISSIONS in [json.loads(block) for block in blocks(page("accounts"), "json")]
     sandbox.enforce(on=True)
     assert xgrant("apply", EXAMPLE, "--auto-approve").code == 0
     assert xgrant("destroy", EXAMPLE, "--auto-approve").code == 0

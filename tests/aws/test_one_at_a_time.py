@@ -24,6 +24,7 @@ from reconciler.sandbox.strict.wire import Request
 from tests.aws.test_apply import Terminal, answered
 from tests.aws.test_drift import policy
 from tests.conftest import EXAMPLE, Result, Run
+from tests.pages import blocks, page
 from tests.stores import BUCKET, DEV, DEV_KEY, Kept, held_by
 
 __all__ = ["answered"]
@@ -300,11 +301,10 @@ def test_a_store_that_cannot_be_reached_stops_apply_and_warns_plan(
     assert planned.err.startswith("xgrant: it is not known whether a run is at work: the store s3://not-there/xgrant:")
 
 
-def test_the_permissions_of_the_readme_are_those_that_the_store_needs(
+def test_the_permissions_of_the_docs_are_those_that_the_store_needs(
     scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
 ) -> None:
-    readme = (EXAMPLE.parent.parent / "README.md").read_text(encoding="utf-8")
-    (document,) = [block for block in re.findall(r"```json\n(.*?)```", readme, re.S) if "s3:PutObject" in block]
+    (document,) = [block for block in blocks(page("applying"), "json") if "s3:PutObject" in block]
     root_client(sandbox, "s3", SOURCE).create_bucket(Bucket=BUCKET)
     root_client(sandbox, "iam", SOURCE).put_user_policy(
         UserName="operator", PolicyName="store", PolicyDocument=document.replace("my-bucket", BUCKET)

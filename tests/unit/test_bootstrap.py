@@ -25,11 +25,11 @@ from reconciler.permissions import UNBOUND, everything, parts
 from reconciler.policy.document import listed
 from tests.aws.bootstrap_support import resolve
 from tests.conftest import Run
+from tests.pages import ROOT, blocks, page
 from tests.support import load_text
 
 HUB = "111111111111"
 ALL = tuple(TEMPLATES)
-README = Path(__file__).parent.parent.parent / "README.md"
 
 
 def options(**more: Any) -> Options:
@@ -122,12 +122,11 @@ def _allowed(document: Any) -> set[str]:
     return {action for statement in allows for action in listed(statement["Action"])}
 
 
-def test_the_roles_have_what_the_readme_lists_but_what_would_take_a_boundary_away() -> None:
+def test_the_roles_have_what_the_docs_list_but_what_would_take_a_boundary_away() -> None:
     there = _allowed(everything())
     assert _allowed(writer(options())) | _allowed(reader()) == there - {UNBOUND}
     assert _allowed(reader()) == {action for sid in ("Read", "Look", "Audit") for action in parts()[sid]}
-    blocks = re.findall(r"```json\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert everything() in [json.loads(block) for block in blocks]
+    assert everything() in [json.loads(block) for block in blocks(page("accounts"), "json")]
 
 
 def test_no_part_lists_what_another_one_lists_but_policies_of_callers_who_are_roles() -> None:
@@ -331,10 +330,9 @@ def test_what_cannot_be_is_an_error_that_says_what_to_do(xgrant: Run, arguments:
     assert result.out == ""
 
 
-def test_the_commands_of_the_readme_run(xgrant: Run, tmp_path: Path) -> None:
-    shutil.copytree(README.parent / "manifests", tmp_path / "manifests")
-    section = README.read_text(encoding="utf-8").split("## Bootstrap\n")[1].split("\n## ")[0]
-    block = section.split("```sh\n")[1].split("```")[0].replace("\\\n", "")
+def test_the_commands_of_the_docs_run(xgrant: Run, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "manifests", tmp_path / "manifests")
+    block = blocks(page("bootstrap"), "sh")[0].replace("\\\n", "")
     commands = [shlex.split(line) for line in block.splitlines()]
     assert [command[:2] for command in commands] == [["xgrant", "bootstrap"]] * 2
     assert [xgrant(*command[1:]).code for command in commands] == [0, 0]

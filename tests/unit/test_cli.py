@@ -13,6 +13,7 @@ from reconciler import __version__
 from reconciler.cli import EXIT_CODES
 from reconciler.commands.output import painter
 from tests.conftest import EXAMPLE, Run
+from tests.pages import README
 from tests.support import HEAD
 
 HEAVY = ("boto3", "botocore", "jsonschema", "deepdiff", "yaml", "moto")
@@ -70,7 +71,7 @@ def test_wrong_usage_of_a_subcommand_is_told_by_that_subcommand(xgrant: Run, arg
 
 
 def test_the_exit_codes_stand_in_the_readme_as_in_the_help() -> None:
-    readme = (EXAMPLE.parent.parent / "README.md").read_text(encoding="utf-8").replace("`", "")
+    readme = README.read_text(encoding="utf-8").replace("`", "")
     for line in EXIT_CODES.splitlines()[1:]:
         code, meaning = line.split(maxsplit=1)
         assert f"| {code} | {meaning} |" in readme

@@ -12,6 +12,7 @@ from reconciler.manifest import load
 from reconciler.model import CallerPolicy, Grant, Role
 from reconciler.policy.document import PolicyDocument
 from tests.conftest import EXAMPLE
+from tests.pages import README, blocks, page
 from tests.support import DEV, HEAD, STORAGE, allow, desired_of, document, grant_yaml, load_text, manifest_yaml, role_at
 
 # The three documents of the job as it is done by hand.
@@ -51,12 +52,9 @@ def test_the_example_compiles_to_the_three_documents_to_the_letter() -> None:
     assert role.tags == {"team": "platform", "xgrant:stack": "platform", "xgrant:grant": "shared-bucket-read"}
 
 
-README = (EXAMPLE.parent.parent / "README.md").read_text(encoding="utf-8")
-YAML = [textwrap.dedent(block.split("```")[0]) for block in README.split("```yaml")[1:]]
-POLICIES = next(block for block in YAML if "\nexceptions:" in block)
-"""The one block that is of `policies/`."""
-
-BLOCKS = [block for block in YAML if block != POLICIES]
+WRITTEN = (README.read_text(encoding="utf-8"), page("manifests"), page("accounts"))
+BLOCKS = [textwrap.dedent(block) for text in WRITTEN for block in blocks(text, "yaml")]
+(POLICIES,) = blocks(page("guardrails"), "yaml")
 
 
 GRANTS = {
@@ -67,7 +65,7 @@ GRANTS = {
 
 
 @pytest.mark.parametrize(("block", "grants"), list(zip(BLOCKS, GRANTS.values(), strict=True)), ids=GRANTS)
-def test_the_manifests_of_the_readme_are_valid(tmp_path: Path, block: str, grants: set[str]) -> None:
+def test_the_manifests_of_the_docs_are_valid(tmp_path: Path, block: str, grants: set[str]) -> None:
     text = block if "version: 1" in block else f"version: 1\nstack: platform\n{block}"
     (tmp_path / "m.yaml").write_text(text, encoding="utf-8")
     manifest = load([str(tmp_path)])
