@@ -86,6 +86,11 @@ def parser() -> argparse.ArgumentParser:
     _asking(commands)
     add_use(lambda name, summary: _use_command(commands, name, summary), _period)
     add_end(lambda name, summary: _command(commands, name, summary), _period, (_approving, _colour, _progress))
+    init = _command(commands, "init", "make a new repository of manifests, or add what one lacks, offline")
+    init.add_argument("directory", nargs="?", default=".", metavar="DIRECTORY", help="default: this one")
+    init.add_argument("--stack", default="platform", help="the stack of the example; default: platform")
+    init.add_argument("--ci", choices=("github", "gitlab"), help="where pipelines run; none if left out")
+    init.add_argument("--owner", action="append", default=[], metavar="@TEAM", help="a code owner; may be repeated")
     add_bootstrap(_command(commands, "bootstrap", "print templates of the roles that xgrant works with, offline"))
     _trying(commands)
     return top

@@ -147,13 +147,17 @@ def new_file(option: str, name: str | None) -> Path | None:
     return output
 
 
-def write_new(option: str, output: Path, text: str) -> None:
-    """Write a file that nobody ever sees half-written, and that takes no other's place; nobody else may read it."""
+def write_new(option: str, output: Path, text: str, *, mode: int = 0o600) -> None:
+    """Write a file that nobody ever sees half-written, and that takes no other's place; nobody else may read it.
+
+    `mode` says otherwise, for a file without secrets.
+    """
     try:
         handle, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
+            Path(temporary).chmod(mode)
             # A link, unlike a rename, fails where the name is taken by now.
             os.link(temporary, output)
         finally:
