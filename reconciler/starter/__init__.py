@@ -12,15 +12,13 @@ from pathlib import Path, PurePosixPath
 
 from reconciler.data import data_path
 
-HOSTS = ("github", "gitlab")
-"""Where pipelines can run."""
-
 SCHEMAS = ("schemas/manifest.schema.json", "schemas/policies.schema.json")
 EXAMPLE = "manifests/shared-bucket.yaml"
 STACK = "platform"
 """The stack that the example states."""
 
 _OWNERS = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS"}
+_WHY_OWNERS = "# Whoever changes these says who gets what, and what runs with credentials.\n"
 _GUARDED = {
     "github": ("/manifests/", "/policies/", "/.github/"),
     "gitlab": ("/manifests/", "/policies/", "/.gitlab-ci.yml", "/.gitlab/"),
@@ -30,7 +28,7 @@ _GUARDED = {
 def files(host: str | None = None, *, stack: str = STACK, owners: Sequence[str] = ()) -> dict[str, str]:
     """Return the texts of the files by their paths in the repository.
 
-    `owners`, such as `@acme/security`, are whose review the host asks for; they need a `host`.
+    `host` is `github` or `gitlab`. `owners`, such as `@acme/security`, are whose review the host asks for; they need a `host`.
     """
     example = data_path(EXAMPLE).read_text(encoding="utf-8")
     found = {
@@ -41,9 +39,7 @@ def files(host: str | None = None, *, stack: str = STACK, owners: Sequence[str] 
     if host is not None:
         found.update(_tree(host))
         if owners:
-            lines = ("# Whoever changes these says who gets what, and what runs with credentials.",)
-            lines += tuple(f"{path} {' '.join(owners)}" for path in _GUARDED[host])
-            found[_OWNERS[host]] = "\n".join(lines) + "\n"
+            found[_OWNERS[host]] = _WHY_OWNERS + "".join(f"{path} {' '.join(owners)}\n" for path in _GUARDED[host])
     return dict(sorted(found.items()))
 
 
