@@ -28,7 +28,8 @@ _GUARDED = {
 def files(host: str | None = None, *, stack: str = STACK, owners: Sequence[str] = ()) -> dict[str, str]:
     """Return the texts of the files by their paths in the repository.
 
-    `host` is `github` or `gitlab`. `owners`, such as `@acme/security`, are whose review the host asks for; they need a `host`.
+    `host` is `github` or `gitlab`. `owners`, such as `@acme/security`, are whose review the host asks for;
+    they need a `host`.
     """
     example = data_path(EXAMPLE).read_text(encoding="utf-8")
     found = {
