@@ -243,7 +243,8 @@ class Evidence:
         if not self.manifest.accounts[name].managed:
             return f"account {name} is not managed here"
         facts = self.live.facts.get(name)
-        return f"account {name} is not read" if facts is None else f"{facts.error}" if facts.error else ""
+        # Why is said once of the account, and not of each door.
+        return f"account {name} is not read" if facts is None or facts.error else ""
 
     def _readable(self, account_id: str) -> Account | None:
         found = (one for one in self.manifest.accounts.values() if one.id == account_id)

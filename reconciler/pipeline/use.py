@@ -74,7 +74,7 @@ def _check_force(use: Use, now: int) -> None:
     if why := use.grant.out_of_force(now):
         wait = "" if use.grant.expired(now) else "wait until then, or "
         raise XgrantError(
-            f"{use.grant.name}: {why}\n  What to do: {wait}ask for access with "
+            f"{use.grant.name}: {why}; {wait}ask for access with "
             f"`xgrant request {use.grant.name} --for 2h --reason TEXT`"
         )
 

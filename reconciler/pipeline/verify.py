@@ -221,7 +221,8 @@ def _session(use: Use, tester: _Tester, evidence: Evidence, *, meant: bool) -> S
         return tester.caller.assume(request, use.target.name)
     except AwsError as error:
         accounts = evidence.manifest.accounts
-        why = explained(use, accounts, tester.who, request, error.code, error.message, tester.groups) if meant else ""
+        told = explained(use, accounts, tester.who, request, error.code, error.message, tester.groups) if meant else ""
+        why = "; ".join(told.splitlines())
         refused = error.code.startswith("AccessDenied") or (meant and why)
         return (
             _Refusal(why or f"AWS answers {error.code}, and does not say which side refuses") if refused else str(error)

@@ -131,7 +131,9 @@ class TestRefusals:
         )
         become(applied, "carol")
         seen = xgrant("assume", "shared-bucket-read")
-        assert "; the caller's side refuses: no caller policy: you are arn:aws:iam::" in seen.err
+        assert "\n  the caller's side refuses: no caller policy: you are arn:aws:iam::" in seen.err
+        assert seen.err.splitlines()[-1].startswith("  What to do: name other credentials with --as PROFILE, or have")
+        assert max(map(len, seen.err.splitlines())) < 200
 
     def test_a_session_is_no_starting_point_for_the_same_grant(
         self, applied: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
@@ -150,7 +152,7 @@ class TestRefusals:
         (tmp_path / "longer.yaml").write_text(text)
         result = xgrant("assume", "shared-bucket-read", "--manifest", tmp_path / "longer.yaml")
         assert result.code == 1
-        assert "wrong duration: the role's side gives less than 4h. What to do: ask for less with" in result.err
+        assert "wrong duration: the role's side gives less than 4h\n  What to do: ask for less with" in result.err
 
     def test_a_trust_condition_that_is_not_met_is_named(self, xgrant: Run) -> None:
         refused = xgrant("assume", "with-condition")

@@ -337,6 +337,8 @@ def unreadable(world: World) -> None:
 def test_where_no_account_can_be_read_nothing_is_known(world: World) -> None:
     world.break_(unreadable)
     assert {door["verdict"] for door in world.doors(code=1)} == {"unknown"}
+    told = world.run("verify", "--manifest", EXAMPLE)
+    assert (told.out.count("AccessDenied"), told.err.count("AccessDenied")) == (2, 0)  # Once of each account.
     done = world.run("doctor", EXAMPLE)
     assert (done.code, "0 of 2 accounts looked at" in done.out) == (1, True)
 
