@@ -138,7 +138,7 @@ class AwsError(XgrantError):
     """AWS refused or could not be reached.
 
     `account` is the manifest's name for the account, `operation` the API operation, `code` AWS's error code,
-    `hint` what to do about it.
+    `hint` what to do about it; where that is much, in lines.
     """
 
     def __init__(
@@ -162,9 +162,15 @@ class AwsError(XgrantError):
         text = f"{where}: {operation}: {code}: {message}"
         if request_id:
             text += f" (request {request_id})"
+        self._head = text
         if hint:
-            text += f"; {hint}"
+            text += f"; {'; '.join(hint.splitlines())}"
         super().__init__(text)
+
+    def lines(self) -> tuple[str, ...]:
+        """Return what it says in lines: one, unless the hint is several."""
+        parts = self.hint.splitlines()
+        return (self._head, *parts) if len(parts) > 1 else (str(self),)
 
 
 def means_denied(code: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ _SOURCE = "sts.amazonaws.com"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d).*", re.DOTALL)
 _ROLE = re.compile(r"arn:[a-z-]+:iam::(\d{12}):role/(?:[^\s:]*/)?([\w+=,.@-]+)", re.ASCII)
 _SESSION = re.compile(r"arn:[a-z-]+:sts::(\d{12}):assumed-role/([\w+=,.@-]+)/.*", re.ASCII | re.DOTALL)
+
+_MACHINE = re.compile("(?:md|ua|os|lang|m|cfg|exec-env|api|ft|Python|Linux|Darwin|Windows|Botocore)[/#]")
+"""How the words begin that AWS's SDKs add to the name of a program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,23 @@ def read_event(record: Mapping[str, Any]) -> AssumeRoleEvent | None:
         behind=text(request, "sourceIdentity") or own_session,
         role_id=text(assumed, "assumedRoleId").partition(":")[0],
         source_ip=text(record, "sourceIPAddress"),
-        user_agent=text(record, "userAgent"),
+        user_agent=_program(text(record, "userAgent")),
         mfa=_mfa(record, request, who),
         external_id=bool(text(request, "externalId")) if request else None,
         error=text(record, "errorCode"),
         message=text(record, "errorMessage"),
     )
+
+
+def _program(user_agent: str) -> str:
+    """Return the program of what it calls itself, without what AWS's SDKs say of the machine and of how they are set.
+
+    `aws-cli/2.15.0 md/awscrt#0.19 ua/2.0 os/linux cfg/retry-mode#standard` is `aws-cli/2.15.0`; a browser stays whole.
+    """
+    first, *words = user_agent.strip("[]").split(" ")
+    if first.startswith("Mozilla/"):
+        return user_agent
+    return " ".join((first, *itertools.takewhile(lambda word: _MACHINE.match(word) is None, words)))
 
 
 def _mfa(record: Mapping[str, Any], request: Mapping[str, Any], who: Who) -> bool | None:

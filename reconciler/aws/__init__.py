@@ -6,6 +6,7 @@ from reconciler.aws.examine import Examiner, clock_ahead, legacy_sts
 from reconciler.aws.harmless import Trier
 from reconciler.aws.organizations import AwsDirectory
 from reconciler.aws.reader import AwsReader, do_reading, slim
+from reconciler.aws.regions import known_regions
 from reconciler.aws.revoke import AwsRevoker
 from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections
 from reconciler.aws.simulate import Simulator
@@ -32,6 +33,7 @@ __all__ = [
     "clock_ahead",
     "do_reading",
     "has_profile",
+    "known_regions",
     "legacy_sts",
     "read_uses",
     "sign_in_link",

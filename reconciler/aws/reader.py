@@ -23,6 +23,7 @@ from reconciler.aws.apart import (
     is_own_inline,
 )
 from reconciler.aws.errors import aws_errors
+from reconciler.aws.held import held
 from reconciler.aws.sessions import PARALLEL_ACCOUNTS, Connections, gather
 from reconciler.aws.threads import threads
 from reconciler.errors import XgrantError
@@ -149,7 +150,7 @@ def _requests(scope: Scope, managed: Iterable[Account]) -> Iterator[ShardRequest
     for account in managed:
         own = Scope(
             scope.stack, (slim(account),), frozenset(slots.get(account.name, ())),
-            whole=scope.whole & {account.name}, oidc=scope.oidc & {account.name},
+            whole=scope.whole & {account.name}, oidc=scope.oidc & {account.name}, held=scope.held & {account.name},
         )  # fmt: skip
         yield ShardRequest("", scope.stack, slim(account), read=own)
 
@@ -229,6 +230,7 @@ def _read_in_bulk(account: Account, iam: IAMClient, scope: Scope) -> _Read:
         bounded=_bounded(details),
         by_hand=_openings(details, scope.stack, marked=False),
         marked=_openings(details, scope.stack, marked=True),
+        held=held(details) if account.name in scope.held else {},
         oidc_providers=_oidc_providers(account, iam) if account.name in scope.oidc else None,
     )
     for detail in details["RoleDetailList"]:

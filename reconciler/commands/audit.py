@@ -16,7 +16,14 @@ from reconciler.errors import UsageError
 from reconciler.events import Notice
 from reconciler.manifest import load
 from reconciler.model import Manifest
-from reconciler.pipeline.audit import LOOKUP_DAYS, AuditRequest, check_lookup, covered, make_audit
+from reconciler.pipeline.audit import (
+    LOOKUP_DAYS,
+    AuditRequest,
+    check_lookup,
+    check_regions,
+    covered,
+    make_audit,
+)
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.unused import unused_patch
 from reconciler.render.audit import audit_text
@@ -36,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     since, until = _times(arguments, now)
     files = tuple(arguments.from_file)
     if not files:
-        check_lookup(since, now)
+        check_lookup(since, now, "--since" if arguments.since is not None else "--until")
     elif arguments.region:
         raise UsageError("--region is for CloudTrail; files are read as they are")
     if arguments.unused is not None and arguments.format != "table":
@@ -44,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     shown = progress(arguments)
     asks = not files or arguments.read_accounts or arguments.unused is not None
     manifest = _manifest(arguments, shown.notice, asks=asks)
+    check_regions(manifest, arguments.region)
     request = AuditRequest(
         manifest, since, until, frozenset(arguments.grant), files, tuple(dict.fromkeys(arguments.region)),
         read_accounts=asks,
@@ -71,8 +79,11 @@ def _times(arguments: argparse.Namespace, now: datetime) -> tuple[datetime, date
     wanted = timedelta(seconds=arguments.unused or 0)
     if arguments.since is not None:
         since = _moment(arguments.since, now)
-    elif arguments.unused is None:
+    elif arguments.unused is None and arguments.from_file:
         since = until - _A_MONTH
+    elif arguments.unused is None:
+        oldest = now - timedelta(days=LOOKUP_DAYS)
+        since = max(until - _A_MONTH, oldest) if until > oldest else until - _A_MONTH
     elif arguments.from_file:
         since = now - wanted
     else:
@@ -80,6 +91,8 @@ def _times(arguments: argparse.Namespace, now: datetime) -> tuple[datetime, date
         since = now - min(wanted, timedelta(days=LOOKUP_DAYS))
     if arguments.unused is not None and arguments.until is not None:
         raise UsageError("--until and --unused do not go together: what is unused now is meant")
+    if arguments.unused is not None and arguments.since is not None:
+        raise UsageError("--since and --unused do not go together: --unused says for how long")
     if since >= until:
         raise UsageError("--since: it has to be before --until, or before now")
     return since, until

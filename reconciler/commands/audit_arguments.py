@@ -12,8 +12,16 @@ def add_audit(audit: argparse.ArgumentParser, seconds: Callable[[str], int]) -> 
 
     def when(text: str) -> int | str:
         """Return how many seconds ago is meant, or a time that is written out."""
+        if days := re.fullmatch("([0-9]{1,5})d", text):
+            return int(days.group(1)) * 86400  # More than a year of files may be read.
         if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?(Z|[+-]\d\d:\d\d)?)?", text, re.ASCII):
-            return seconds(text)
+            try:
+                return seconds(text)
+            except argparse.ArgumentTypeError:
+                raise argparse.ArgumentTypeError(
+                    "a time is like 30d or 12h, which is so long ago, or 2026-01-31 or 2026-01-31T12:00:00Z; "
+                    f"this is {text}"
+                ) from None
         from datetime import datetime
 
         try:

@@ -14,12 +14,15 @@ from reconciler.render.health import diagnosis_json, diagnosis_text
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was found; return 6 if an account could not be read, else 2 if it is more than notes, else 0."""
+    """Print what was found.
+
+    Return 6 if an account could not be read, 1 if none could, else 2 if it is more than notes, else 0.
+    """
     shown = progress(arguments)
     manifest = load_with_accounts(arguments.paths, shown.notice)
     found = diagnose(manifest, shown.notice, now=clock.now())
     shown.close()
     sys.stdout.write(diagnosis_json(found) if arguments.format == "json" else diagnosis_text(found))
     if found.unread:
-        return 6
+        return 6 if len(found.unread) < len(found.accounts) else 1
     return 2 if any(one.severity is not Severity.NOTE for one in found.ailments) else 0

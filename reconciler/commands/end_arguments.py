@@ -71,7 +71,11 @@ def _request(make: Make, seconds: Callable[[str], int]) -> None:
     )
     command.add_argument("--reason", required=True, metavar="TEXT", help="why; a tag and the description of the role")
     command.add_argument("--start", metavar="TIME", help="from when on, like 2026-12-31T18:00:00Z; default: now")
-    command.add_argument("--requester", metavar="NAME", help="for whom; a tag of the role; default: you")
+    command.add_argument("--requester", metavar="NAME", help="who asks; a tag of the role; default: you")
+    command.add_argument(
+        "--principal", action="append", default=[], metavar="KIND/NAME",
+        help="let in only this caller of the grant, like user/alice; may be repeated; default: all of them",
+    )  # fmt: skip
     command.add_argument(
         "--action", action="append", default=[], metavar="ACTION",
         help="instead of the grant's permissions, like s3:GetObject; may be repeated",

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from reconciler.errors import ManifestError, SeveralAccountsError, UsageError, XgrantError
+from reconciler.errors import AwsError, ManifestError, SeveralAccountsError, UsageError, XgrantError
 from reconciler.model import Manifest, Plan
 from reconciler.render.escape import escape
 from reconciler.render.fold import account_meant, folded_messages
@@ -62,6 +62,9 @@ def print_error(error: XgrantError) -> None:
         case SeveralAccountsError():
             messages = ((account_meant(str(one), error.ids), str(one)) for one in error.errors)
             lines = [*_error_lines(messages, error.ids)]
+        case AwsError():
+            first, *rest = error.lines()
+            lines = [f"xgrant: {first}", *(f"  {line}" for line in rest)]
         case _:
             lines = [f"xgrant: {error}"]
     for line in lines:

@@ -9,9 +9,11 @@ from reconciler.commands import DEFAULT_PATH, clock
 from reconciler.commands.caller import user
 from reconciler.commands.output import new_file, say, warn, write_new
 from reconciler.errors import UsageError
-from reconciler.pipeline.request import Elevation, request_grant
+from reconciler.pipeline.request import Elevation, Requested, request_grant
 from reconciler.policy.instants import instant_of, instant_text
+from reconciler.render.callers import principal_words
 from reconciler.render.escape import escape
+from reconciler.wording import few
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     starts = _starts(arguments.start)
     asked = Elevation(
         arguments.grant, starts, starts + arguments.seconds, arguments.reason, arguments.requester or user(),
-        tuple(arguments.action), tuple(arguments.resource),
+        tuple(arguments.action), tuple(arguments.resource), tuple(arguments.principal),
     )  # fmt: skip
     paths = arguments.paths or [DEFAULT_PATH]
     found = request_grant(paths, asked, arguments.as_file)
@@ -36,11 +38,24 @@ def run(arguments: argparse.Namespace) -> int:
         f"The grant {found.grant} is asked for in {escape(found.file)}, from {instant_text(asked.starts)} to "
         f"{instant_text(asked.expires)}. Nobody has it before that is reviewed, merged and applied."
     )
+    _tell_callers(found, arguments)
     if found.wider:
         warn(escape(f"It allows more than the grant {arguments.grant} surely does: {'; '.join(found.wider)}."))
     if not any(Path(found.file).resolve().is_relative_to(Path(path).resolve()) for path in paths):
         warn(f"It is in none of {', '.join(map(escape, paths))}: name it to plan and apply, too.")
     return 0
+
+
+def _tell_callers(found: Requested, arguments: argparse.Namespace) -> None:
+    """Say whom the new grant lets in: whoever asks is not the only one, unless that is said."""
+    who = few([principal_words(one) for one in found.callers]) or f"who has a token of {found.provider}"
+    if arguments.principal:
+        warn(escape(f"It is open to {who} only."))
+    else:
+        way = "" if found.provider else "; --principal user/NAME narrows it"
+        warn(escape(f"It is open to all callers of {arguments.grant}: {who}{way}."))
+    if found.unchecked:
+        warn(escape(f"Whether {few(found.unchecked)} is in a group of {arguments.grant} was not checked; do so."))
 
 
 def _starts(text: str | None) -> int:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
+import socket
 import sys
+import tempfile
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.commands.output import needs_sandbox
+from reconciler.errors import UsageError
+
+if TYPE_CHECKING:
+    from reconciler.sandbox.scenario import Scenario
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the environment to export, then serve until Ctrl-C or SIGTERM."""
+    """Print the environment to export, then serve until Ctrl-C or SIGTERM; what was written for it goes then."""
     with needs_sandbox():
-        from reconciler.sandbox.scenario import CLEARED, seed
+        from reconciler.sandbox.scenario import seed
         from reconciler.sandbox.server import Sandbox
-    with Sandbox(arguments.port, strict=arguments.strict) as sandbox:
+    _check_port(arguments.port)
+    with (
+        Sandbox(arguments.port, strict=arguments.strict) as sandbox,
+        tempfile.TemporaryDirectory(prefix="xgrant-sandbox-") as folder,
+    ):
         scenario = seed(sandbox)
         sandbox.enforce(on=True)
-        print(f"unset {' '.join(CLEARED)}")
-        for name, value in scenario.environment().items():
-            print(f"export {name}={shlex.quote(value)}")
-        print("# You are operator, who may only assume the role xgrant-reconciler. The others, to try things as them:")
-        for user, keys in scenario.users.items():
-            if user != "operator":
-                print(f"# {user}: AWS_ACCESS_KEY_ID={keys.access_key} AWS_SECRET_ACCESS_KEY={keys.secret_key}")
-        sys.stdout.flush()
+        _print_environment(scenario, Path(folder))
         print(
             "The sandbox runs until Ctrl-C. Paste the lines above into another terminal, then try `xgrant plan` there.",
             file=sys.stderr,
@@ -36,3 +42,29 @@ def run(arguments: argparse.Namespace) -> int:
             signal.signal(number, lambda *_: stop.set())
         stop.wait()
     return 0
+
+
+def _check_port(port: int) -> None:
+    """Raise UsageError for a port that cannot be had: the server itself would end the process."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        why = os.strerror(error.errno)
+        raise UsageError(
+            f"--port: 127.0.0.1:{port} cannot be had: {why}; name another port, or leave it out for a free one"
+        ) from error
+
+
+def _print_environment(scenario: Scenario, folder: Path) -> None:
+    from reconciler.sandbox.scenario import CLEARED, aws_files
+
+    print(f"unset {' '.join(CLEARED)}")
+    for name, value in {**scenario.environment(), **aws_files(scenario, folder)}.items():
+        print(f"export {name}={shlex.quote(value)}")
+    print(
+        "# You are operator, who may only assume the role xgrant-reconciler. The others are profiles, like --as alice:"
+    )
+    for user, keys in scenario.users.items():
+        if user != "operator":
+            print(f"# {user}: AWS_ACCESS_KEY_ID={keys.access_key} AWS_SECRET_ACCESS_KEY={keys.secret_key}")
+    sys.stdout.flush()

@@ -16,14 +16,20 @@ from reconciler.render.verification import verification_json, verification_text
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was found; return 6 if an account could not be read, else 2 if a door is not as meant, else 0."""
+    """Print what was found.
+
+    Return 6 if an account could not be read, 1 if none could, else 2 if a door is not as meant, else 0.
+    """
     shown = progress(arguments)
     paths = arguments.paths or [DEFAULT_PATH]
     found = verify(paths, arguments.grants, arguments.profiles, ask_code=ask_code, notify=shown.notice, now=clock.now())
     shown.close()
-    sys.stdout.write(verification_json(found) if arguments.format == "json" else verification_text(found))
-    for why in found.unread.values():
-        warn(escape(f"xgrant: {why}"))
+    if arguments.format == "json":
+        sys.stdout.write(verification_json(found))
+        for why in found.unread.values():
+            warn(escape(f"xgrant: {why}"))
+    else:
+        sys.stdout.write(verification_text(found))
     if found.unread:
-        return 6
+        return 6 if found.read else 1
     return 2 if any(door.verdict() in (Verdict.CLOSED, Verdict.WIDER) for door in found.doors) else 0

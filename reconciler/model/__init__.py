@@ -25,7 +25,7 @@ from reconciler.model.declared import (
 )
 from reconciler.model.guardrail import Exemption, Level, OwnCheck, Policies, Spot
 from reconciler.model.health import Ailment, Allowed, Diagnosis, Trail
-from reconciler.model.live import AccountFacts, Carried, Departed, Live, Scope
+from reconciler.model.live import AccountFacts, Carried, Departed, Held, Live, Scope
 from reconciler.model.plan import (
     CANARY,
     Action,
@@ -89,6 +89,7 @@ __all__ = [
     "Exemption",
     "Finding",
     "Grant",
+    "Held",
     "Hub",
     "Identity",
     "Kind",

@@ -19,6 +19,22 @@ class Carried:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """What a user or role may do by its own policies, as far as they are about one action.
+
+    `documents` are those policies by what they are called, with those of its groups, whose names are `groups`.
+    `unread` are the ARNs of its managed policies whose documents are not read, AWS's own. `bound` is the ARN of its
+    permissions boundary, empty without one, and `boundary` what that says; None where that is not read.
+    """
+
+    documents: Mapping[str, PolicyDocument] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    bound: str = ""
+    boundary: PolicyDocument | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountFacts:
     """What a read learns of an account beside the state.
 
@@ -31,6 +47,8 @@ class AccountFacts:
     `bounded` are, by a managed policy's ARN, the users and roles whose permissions boundary it is, like `role/Reader`.
     `by_hand` are, by the keys of `principals`, the inline policies by name that allow to assume roles and are no
     stack's; `marked` those that are named as a stack's caller policies are.
+    `held` are, by the same keys, the users and roles with policies about `sts:AssumeRole`, or such that are not read;
+    only where the scope asks for them.
     `oidc_providers` are the ARNs of the OpenID Connect providers; None where the scope does not ask for them.
     An account that is not managed is not read: all is empty, and `policies` is None. So it is with one that could not
     be read; `error` then says why, and `way_out` what to do where that is not to run the command again. One that is
@@ -47,6 +65,7 @@ class AccountFacts:
     bounded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     by_hand: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     marked: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
+    held: Mapping[tuple[PrincipalKind, str], Held] = field(default_factory=dict)
     oidc_providers: frozenset[str] | None = None
     error: str = ""
     way_out: str = ""
@@ -63,7 +82,8 @@ class Scope:
 
     Roles of `role_slots`, and all of the accounts named in `whole`, are read even where they are not ours.
     `policy_arns` are the managed policies of which it has to be known whether they exist, `oidc` names the accounts
-    whose OpenID Connect providers have to be known. A scope that is a `part` of one may have nothing that can be read.
+    whose OpenID Connect providers have to be known, `held` those of which it has to be known who may assume roles by
+    policies of whatever kind. A scope that is a `part` of one may have nothing that can be read.
     """
 
     stack: str
@@ -72,6 +92,7 @@ class Scope:
     policy_arns: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
     oidc: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
     part: bool = False
 
 

@@ -79,7 +79,8 @@ class Side:
 class Door:
     """One role of a grant, and one who stands before it.
 
-    `grant` is `GRANT` or `GRANT@account`, `who` a principal of the grant, like `dev/group/developers`, or an ARN.
+    `grant` is `GRANT` or `GRANT@account`, `who` a principal of the grant, like `dev/group/developers`, or an ARN, or
+    `others of dev`, where policies of their own let in those of an account whom the grant does not name.
     `profile` is the one whose credentials were tried; `meant` says whether the grant lets them in. `wider` and
     `narrower` are what the documents of the role say beyond, and short of, the manifest. `notes` say why a better way
     was not gone.
@@ -118,10 +119,15 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The doors that were looked at, and by account why it could not be read."""
+    """The doors that were looked at, by account why it could not be read, and what else there is to know.
+
+    `read` is how many accounts could be read.
+    """
 
     doors: tuple[Door, ...]
     unread: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    read: int = 0
 
 
 def _both(one: bool | None, other: bool | None) -> bool | None:

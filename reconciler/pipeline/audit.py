@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from reconciler.audit import OPERATIONS, Audit, Gap, Looked, Tally, audit, demands_of, role_key
@@ -80,13 +81,29 @@ def chosen(manifest: Manifest, names: frozenset[str]) -> tuple[Grant, ...]:
     return tuple(one for one in manifest.grants if not names or names & {one.name, *one.moved_from})
 
 
-def check_lookup(since: datetime, now: datetime) -> None:
-    """Check that LookupEvents knows all of the time; UsageError if not."""
+def check_lookup(since: datetime, now: datetime, option: str = "--since") -> None:
+    """Check that LookupEvents knows all of the time since a moment, which an option states; UsageError if not."""
     if since < now - timedelta(days=LOOKUP_DAYS):
         raise UsageError(
-            f"--since: CloudTrail looks up the last {LOOKUP_DAYS} days only; name the log files of your trail with "
+            f"{option}: CloudTrail looks up the last {LOOKUP_DAYS} days only; name the log files of your trail with "
             "--from-file for what was before"
         )
+
+
+def check_regions(manifest: Manifest, regions: Sequence[str]) -> None:
+    """Check that the regions that are named exist in a partition of the manifests; UsageError if not."""
+    if not regions:
+        return
+    from reconciler.aws import known_regions
+
+    known = known_regions({account.partition for account in manifest.accounts.values()})
+    for region in regions:
+        if region not in known:
+            near = " or ".join(get_close_matches(region, sorted(known), n=2))
+            meant = f"did you mean {near}" if near else "a region is like us-east-1"
+            raise UsageError(
+                f"--region: there is no region {region}; {meant}? (a new one is known to a newer botocore)"
+            )
 
 
 def _connections(manifest: Manifest, notify: Callable[[Notice], None]) -> Connections:

@@ -29,6 +29,7 @@ from reconciler.model import (
     Way,
 )
 from reconciler.pipeline.use import groups_of
+from reconciler.policy.arn import root_arn
 from reconciler.policy.decisions import decided
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.instants import instant_text
@@ -106,11 +107,21 @@ class Evidence:
         caller: Side | str = "" if account is None or not arn else self._simulated(use, account, arn)
         if isinstance(caller, str):
             caller = Side(None, Way.DOCUMENTS, caller or f"the account {who.account} is not read")
+        return caller, self.trust_of(use, who, arn)
+
+    def trust_of(self, use: Use, who: Identity, arn: str) -> Side:
+        """Return whether the trust policy lets in somebody, by the ARN of their user or role, if it is known."""
         if why := self._unread(use.target.name):
-            return caller, Side(None, Way.DOCUMENTS, why)
-        return caller, trust_of_stranger(
-            use, who, arn or who.arn, use.target.partition, self._role(use, self.live.state), self.now
-        )
+            return Side(None, Way.DOCUMENTS, why)
+        return trust_of_stranger(use, who, arn, use.target.partition, self._role(use, self.live.state), self.now)
+
+    def trusts_all_of(self, use: Use, name: str) -> bool:
+        """Return whether it is known of an account that the role which stands lets in whom its policies choose."""
+        if self._unread(use.target.name) or self._unread(name):
+            return False
+        role, account = self._role(use, self.live.state), self.manifest.accounts[name]
+        trusted = () if role is None else role.trust_policy.aws_principals()
+        return bool({root_arn(account.partition, account.id), account.id, "*"} & {*trusted})
 
     def door(
         self, use: Use, who: str, caller: Side, trust: Side, *, meant: bool = True, session: Session | None = None,
@@ -232,7 +243,8 @@ class Evidence:
         if not self.manifest.accounts[name].managed:
             return f"account {name} is not managed here"
         facts = self.live.facts.get(name)
-        return f"account {name} is not read" if facts is None else f"{facts.error}" if facts.error else ""
+        # Why is said once of the account, and not of each door.
+        return f"account {name} is not read" if facts is None or facts.error else ""
 
     def _readable(self, account_id: str) -> Account | None:
         found = (one for one in self.manifest.accounts.values() if one.id == account_id)

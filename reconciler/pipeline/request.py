@@ -13,12 +13,14 @@ from reconciler.errors import UsageError
 from reconciler.manifest import load
 from reconciler.manifest.dump import dump
 from reconciler.manifest.patch import patch, text_of, value_at
-from reconciler.model import Grant, Manifest
+from reconciler.model import Grant, Manifest, Principal
 from reconciler.policy.arn import description_error, tag_text_error
 from reconciler.policy.decisions import beyond, meanings
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.instants import date_text, instant_text
 from reconciler.use import chosen
+from reconciler.use.narrowed import choose_principal, narrowed, strangers
+from reconciler.wording import few
 
 REQUESTER_TAG, REASON_TAG = "requested-by", "request-reason"
 
@@ -36,7 +38,8 @@ _LONGEST_NAME, _LONGEST_TAG, _LONGEST_DESCRIPTION = 64, 256, 1000
 class Elevation:
     """What is asked for: a grant like another one, from one moment to another, for somebody and some reason.
 
-    With `actions` on `resources` these are its permissions instead of the other one's.
+    With `actions` on `resources` these are its permissions instead of the other one's, with `principals`, like
+    `user/alice`, only these of its callers let in.
     """
 
     like: str
@@ -46,19 +49,25 @@ class Elevation:
     requester: str
     actions: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    principals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Requested:
     """The name of a grant that is asked for, the file that it stands in, and that file's text.
 
-    `wider` says in words what it allows and the grant that it is like does not, or not for certain.
+    `wider` says in words what it allows and the grant that it is like does not, or not for certain. `callers` are whom
+    it lets in, with a token of `provider` if there is one; `unchecked` are users among them of whom nobody has looked
+    whether they are in a group of the other grant.
     """
 
     grant: str
     file: str
     text: str
     wider: tuple[str, ...] = ()
+    callers: tuple[Principal, ...] = ()
+    provider: str = ""
+    unchecked: tuple[str, ...] = ()
 
     def patch(self) -> str:
         """Return the patch that makes the file."""
@@ -72,7 +81,7 @@ def request_grant(paths: Sequence[str], asked: Elevation, file: str | None) -> R
 
     Raises:
         UsageError: there is no such grant, or nothing is left of a text that AWS takes; or other permissions are asked
-            for than those of a grant that denies something, which the new one would not.
+            for than those of a grant that denies something, which the new one would not; or a principal is no caller.
         ManifestError: the manifests, or the new file with them, have problems.
 
     """
@@ -86,11 +95,37 @@ def request_grant(paths: Sequence[str], asked: Elevation, file: str | None) -> R
     name = _name(like.name, asked, {name for grant in manifest.grants for name in grant.names()})
     target = file or (Path(like.place.file).parent / f"{name}.yaml").as_posix()
     stated = value_at(text_of(like.place.file), ("grants", like.name))
-    data = _data(stated, asked, Path(like.place.file).parent, Path(target).parent)
+    callers, unchecked = _callers(stated, manifest, like, asked)
+    data = _data({**stated, "from": callers}, asked, Path(like.place.file).parent, Path(target).parent)
     text = dump({}, {name: data}, notes={})
     loaded = load(paths, more={target: text})
+    let_in = _principals(loaded, name)
+    if asked.principals and (more := strangers(_principals(manifest, like.name), let_in, unchecked)):
+        raise UsageError(f"--principal: this would let in {few(more)}, too; leave it out, and narrow the file by hand")
     wider = beyond(_documents(loaded, name), _documents(loaded, like.name)) if asked.actions else ()
-    return Requested(name, target, text, tuple(dict.fromkeys(wider)))
+    provider = like.web_identity.provider if like.web_identity is not None else ""
+    return Requested(name, target, text, tuple(dict.fromkeys(wider)), let_in, provider, unchecked)
+
+
+def _callers(
+    stated: Mapping[str, Any], manifest: Manifest, like: Grant, asked: Elevation
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Return the `from` of the new grant, and the users in it who may or may not be of a group."""
+    if not asked.principals:
+        return stated["from"], ()
+    if like.web_identity is not None:
+        raise UsageError(
+            f"--principal: the grant {like.name} is for who has a token of {like.web_identity.provider}; leave it out, "
+            "and narrow `subject` in the new file"
+        )
+    wanted = [choose_principal(text) for text in asked.principals]
+    return narrowed(stated["from"], _principals(manifest, like.name), wanted)
+
+
+def _principals(manifest: Manifest, name: str) -> tuple[Principal, ...]:
+    """Return the callers of a grant for all its targets."""
+    found = (one for grant in manifest.grants if grant.name == name for one in grant.principals)
+    return tuple(dict.fromkeys(found))
 
 
 def _documents(manifest: Manifest, name: str) -> tuple[PolicyDocument, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler import clock
-from reconciler.errors import AwsError, UsageError
+from reconciler.errors import AwsError, UsageError, XgrantError
 from reconciler.events import Notice
 from reconciler.manifest import load
 from reconciler.model import Identity, Manifest, PrincipalKind, Session, SessionRequest, Wish
@@ -49,21 +49,34 @@ def assume(paths: Sequence[str], wish: Wish, *, ask_code: AskCode, notify: Notif
     Raises:
         ManifestError: with every problem of the manifests.
         UsageError: no such grant, or something has to be given.
+        XgrantError: the grant has expired, or has not begun.
         AwsError: AWS refuses; it says which side, as far as that can be known.
 
     """
     from reconciler.aws import Caller
 
     manifest, use = _chosen(paths, wish.grant, notify)
+    now = int(clock.now())
+    _check_force(use, now)
     caller = Caller(wish.profile, use.target.partition, notify, checked(ask_code))
     who = caller.identity()
-    request = replace(request_for(use, who, wish), at=int(clock.now()))
+    request = replace(request_for(use, who, wish), at=now)
     if request.mfa_serial and not request.mfa_code:
         request = replace(request, mfa_code=checked(ask_code)(request.mfa_serial))
     try:
         return InUse(use, who, caller.assume(request, use.target.name))
     except AwsError as error:
         raise _with_reason(error, use, manifest, who, request, caller) from error
+
+
+def _check_force(use: Use, now: int) -> None:
+    """Raise XgrantError for a grant that lets nobody in now, by the clock of this machine; AWS is not asked."""
+    if why := use.grant.out_of_force(now):
+        wait = "" if use.grant.expired(now) else "wait until then, or "
+        raise XgrantError(
+            f"{use.grant.name}: {why}; {wait}ask for access with "
+            f"`xgrant request {use.grant.name} --for 2h --reason TEXT`"
+        )
 
 
 def console_link(used: InUse) -> str:
@@ -78,12 +91,16 @@ def console_link(used: InUse) -> str:
 class Offered:
     """The profiles that somebody can have, and what is not known of them.
 
-    `unseen` are grants that name groups of which nobody can see who is in them, `unresolved` grants over accounts that
-    only the organization knows.
+    `who` is the ARN of who that is, `others` are grants for others, `waiting` says of grants with a profile why it does
+    not work yet. `unseen` are grants that name groups of which nobody can see who is in them, `unresolved` grants over
+    accounts that only the organization knows.
     """
 
     stack: str
     profiles: Profiles
+    who: str = ""
+    others: tuple[str, ...] = ()
+    waiting: Mapping[str, str] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
 
@@ -116,12 +133,25 @@ def offered_profiles(
     groups = groups_of(found, manifest, who, caller)
     mine = usable(found, manifest.accounts, who, groups)
     certain = usable(found, manifest.accounts, who, groups or ())
-    made = profiles(mine, who, source=source, mfa_serial=serial, prefix=prefix)
+    now = int(clock.now())
+    over = {use.label: use.grant.out_of_force(now) for use in mine if use.grant.expired(now)}
+    made = profiles(
+        (use for use in mine if use.label not in over), who, source=source, mfa_serial=serial, prefix=prefix
+    )
     if source in made.sections:
         raise UsageError(
             f"the profile {source} has your credentials, and a grant would have one of its name; give those a --prefix"
         )
-    return Offered(manifest.stack, made, tuple(use.label for use in mine if use not in certain), manifest.unresolved)
+    early = ((use, use.grant.out_of_force(now)) for use in mine if use.label not in {**over, **made.left})
+    return Offered(
+        manifest.stack,
+        replace(made, left={**over, **made.left}),
+        who.arn,
+        tuple(use.label for use in uses(manifest) if use not in mine),
+        {use.label: why for use, why in early if why},
+        tuple(use.label for use in mine if use not in certain and use.label not in over),
+        manifest.unresolved,
+    )
 
 
 def _chosen(paths: Sequence[str], text: str, notify: Notify) -> tuple[Manifest, Use]:

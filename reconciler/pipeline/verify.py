@@ -26,10 +26,12 @@ from reconciler.model import (
 )
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.evidence import Evidence, label_of
+from reconciler.pipeline.others import beside
 from reconciler.pipeline.use import AskCode, checked
 from reconciler.principals import with_arns
 from reconciler.use import Use, explained, request_for, uses
 from reconciler.use.choice import chosen
+from reconciler.use.conditions import of_place
 from reconciler.use.refused import is_principal, may_use
 from reconciler.use.request import SHORTEST
 
@@ -89,8 +91,11 @@ def verify(
     testers = [_tester(profile, Caller(profile, partition, notify, ask), found, evidence) for profile in profiles]
     with threads(PARALLEL_ACCOUNTS, "verify") as pool:
         doors = list(pool.map(lambda use: tuple(_doors(use, testers, evidence)), found))
+    rest = beside(found, evidence, {tester.who.arn for tester in testers})
     unread = {name: facts.error for name, facts in live.facts.items() if facts.error}
-    return Verification(tuple(door for several in doors for door in several), unread)
+    all_doors = (*(door for several in doors for door in several), *rest.doors)
+    read = sum(facts.account.managed and not facts.error for facts in live.facts.values())
+    return Verification(tuple(sorted(all_doors, key=lambda door: door.grant)), unread, rest.notes(), read)
 
 
 def _meant(manifest: Manifest, named: Sequence[str]) -> tuple[Use, ...]:
@@ -105,7 +110,8 @@ def _scope(manifest: Manifest, found: Sequence[Use]) -> Scope:
     names = {name for use in found for name in (use.target.name, *(one.account for one in use.grant.principals))}
     slots = frozenset(role_address(use.grant).slot() for use in found)
     accounts = tuple(manifest.accounts[name] for name in sorted(names))
-    return Scope(manifest.stack, accounts, slots, part=True)
+    sources = frozenset(one.account for use in found for one in use.grant.principals)
+    return Scope(manifest.stack, accounts, slots, held=sources, part=True)
 
 
 def _tester(profile: str, caller: Caller, found: Sequence[Use], evidence: Evidence) -> _Tester:
@@ -171,11 +177,12 @@ def _tried(use: Use, tester: _Tester, principals: Sequence[Principal], evidence:
         unknown = Side(None, Way.SESSION, f"{result.why}; whether it should be let in nobody can see from here")
         found = evidence.door(use, who, unknown, unknown)
     elif meant and principals:
-        found = _with_side(_looked_at(use, principals[0], evidence), refused)
+        found = _with_side(_looked_at(use, principals[0], evidence), _placed(use, refused))
     elif meant:
         caller, _ = evidence.stranger(use, tester.who)
         let_in = caller.allowed is not False  # Of a whole account its own policies choose.
-        found = evidence.door(use, who, caller, refused, meant=let_in, notes=() if let_in else (_NOT_CHOSEN,))
+        trust = _placed(use, refused) if let_in else refused
+        found = evidence.door(use, who, caller, trust, meant=let_in, notes=() if let_in else (_NOT_CHOSEN,))
     else:
         found = evidence.door(use, who, refused, Side(None, Way.SESSION, ""), meant=False)
     return replace(found, profile=tester.profile)
@@ -185,10 +192,19 @@ def _with_side(looked: Door, refused: Side) -> Door:
     """Return the door that a session was refused at, with the side that refuses as far as it is seen without one."""
     if looked.caller.allowed is False or looked.trust.allowed is False:
         return looked
-    if looked.caller.allowed:
+    if looked.caller.allowed and refused.allowed is False:
         why = "AWS refuses a session, and the caller's policies allow it: this side does, or the organization"
         return replace(looked, trust=Side(False, Way.SESSION, why))
     return replace(looked, trust=refused)
+
+
+def _placed(use: Use, refused: Side) -> Side:
+    """Return that nobody knows, where a session may have been refused because this machine is another one's place."""
+    places = of_place(use.grant.conditions)
+    if not places:
+        return refused
+    why = f"a session is refused from this machine, and nobody can see from here whether it meets {'; '.join(places)}"
+    return Side(None, Way.SESSION, why)
 
 
 def _session(use: Use, tester: _Tester, evidence: Evidence, *, meant: bool) -> Session | _Refusal | str:
@@ -205,7 +221,8 @@ def _session(use: Use, tester: _Tester, evidence: Evidence, *, meant: bool) -> S
         return tester.caller.assume(request, use.target.name)
     except AwsError as error:
         accounts = evidence.manifest.accounts
-        why = explained(use, accounts, tester.who, request, error.code, error.message, tester.groups) if meant else ""
+        told = explained(use, accounts, tester.who, request, error.code, error.message, tester.groups) if meant else ""
+        why = "; ".join(told.splitlines())
         refused = error.code.startswith("AccessDenied") or (meant and why)
         return (
             _Refusal(why or f"AWS answers {error.code}, and does not say which side refuses") if refused else str(error)

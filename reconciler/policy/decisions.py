@@ -36,6 +36,25 @@ def says(documents: Iterable[PolicyDocument], effect: str, action: str, resource
     return (True if any("Condition" not in one for one in found) else None) if found else False
 
 
+def concerns(document: PolicyDocument, action: str) -> bool:
+    """Return whether a statement is about an action, of whatever effect, on whatever resource."""
+    return any(_has(one, "Action", fold(action), folded=True) for one in document.statements())
+
+
+def allows_broadly(document: PolicyDocument, service: str) -> bool:
+    """Return whether a document allows all of a service, or all but what it names, on every resource, unconditionally.
+
+    What holds it back elsewhere is not looked at.
+    """
+    return any(
+        one.get("Effect") == "Allow"
+        and "Condition" not in one
+        and ("NotAction" in one or any(covers(fold(pattern), f"{service}:*") for pattern in one.get("Action", ())))
+        and "*" in one.get("Resource", ())
+        for one in document.statements()
+    )
+
+
 def beyond(documents: Iterable[PolicyDocument], others: Iterable[PolicyDocument]) -> Iterator[str]:
     """Yield in words what documents allow and others do not, or not for certain; what stands in both is equal.
 

@@ -37,10 +37,12 @@ def audit_text(found: Audit) -> str:
     for grant, roles in by_grant.items():
         lines += [*_grant_lines(grant, roles, names), ""]
     if any(_NOT in line or _MAY in line for line in lines):
-        lines += [
-            f"{_NOT.strip()} the grant does not name it.  {_MAY.strip()} It may be named; not enough is known.",
-            "",
-        ]
+        lines.append(
+            f"{_NOT.strip()} the grant does not name it.  {_MAY.strip()} It may be named; not enough is known."
+        )
+        if found.looked.files and not any(use.read for use in found.uses.values()):
+            lines.append("    --read-accounts asks AWS who is in groups, and whose ids these are.")
+        lines.append("")
     lines += _finding_lines(found, names)
     lines += _looked_lines(found)
     return "".join(f"{part}\n" for line in lines for part in _wrapped(line))
@@ -53,7 +55,7 @@ def _grant_lines(grant: str, roles: Sequence[RoleAudit], names: dict[str, str]) 
     yield from (f"  {line}" for line in _last_used(roles))
     got, refused = _folded(roles, names)
     if got:
-        rows = [("WHO", "SESSIONS", "FIRST", "LAST", "MFA", "FROM")]
+        rows = [("WHO", "SESSIONS", "FIRST (UTC)", "LAST (UTC)", "MFA", "FROM")]
         rows += [_got_row(who, row, len(roles)) for who, row in got.items()]
         yield from (f"  {line}" for line in _table(rows))
         yield from (f"  {line}" for line in _behind(got))
@@ -213,7 +215,7 @@ def _wrapped(line: str) -> list[str]:
 
 
 def _minute(time: str) -> str:
-    return f"{time[:10]} {time[11:16]}"
+    return f"{time[:10]} {time[11:16]} UTC"
 
 
 def _mfa_words(mfa: dict[bool | None, int]) -> str:

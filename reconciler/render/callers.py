@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reconciler.audit import Who, WhoKind
-from reconciler.model import Principal
+from reconciler.model import Principal, PrincipalKind
 
 
 def who_words(who: Who, names: Mapping[str, str]) -> str:
@@ -29,4 +29,6 @@ def who_words(who: Who, names: Mapping[str, str]) -> str:
 
 def principal_words(principal: Principal) -> str:
     """Return whom a manifest names, in words."""
+    if principal.kind is PrincipalKind.ACCOUNT:
+        return f"whoever {principal.account} lets in"
     return f"{principal.kind} {principal.path}{principal.name} of {principal.account}".replace(" /", " ", 1)

@@ -30,7 +30,8 @@ def diagnosis_text(found: Diagnosis) -> str:
         f"{counts[level]} {level}{'' if counts[level] == 1 else 's'}" for level in Severity if counts[level]
     )
     number = len(found.accounts)
-    lines.append(f"{number} account{'' if number == 1 else 's'} looked at: {said or 'nothing is wrong'}.")
+    read = f"{number - len(found.unread)} of " if found.unread else ""
+    lines.append(f"{read}{number} account{'' if number == 1 else 's'} looked at: {said or 'nothing is wrong'}.")
     return "".join(f"{escape(line)}\n" for line in lines)
 
 

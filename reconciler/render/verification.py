@@ -11,7 +11,10 @@ from reconciler.model import UNSEEN, Check, Door, Side, Verdict, Verification, W
 from reconciler.render.data import dumps
 from reconciler.render.escape import escape
 
-FORMAT = "1.0"
+FORMAT = "1.1"
+
+_SHOWN = 10
+"""So many lines of a kind are shown of a door; the data have all."""
 
 
 def verification_text(found: Verification) -> str:
@@ -19,6 +22,7 @@ def verification_text(found: Verification) -> str:
     lines = [line for door in found.doors for line in _door(door)]
     ways = [way for way in Way if any(way in door.ways() for door in found.doors)]
     lines += ["", *(f"Not seen by {way}: {UNSEEN[way]}." for way in ways)]
+    lines += [f"Note: {note}." for note in found.notes]
     lines += [f"Not read: account {name}: {why}" for name, why in sorted(found.unread.items())]
     counts = Counter(door.verdict() for door in found.doors)
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
@@ -33,6 +37,7 @@ def verification_json(found: Verification) -> str:
         "format_version": FORMAT,
         "doors": [_data(door) for door in found.doors],
         "unread": dict(sorted(found.unread.items())),
+        "notes": list(found.notes),
         "unseen": {way.value: text for way, text in UNSEEN.items()},
     })  # fmt: skip
 
@@ -45,16 +50,20 @@ def _door(door: Door) -> Iterator[str]:
         if side.why and side.allowed is not True:
             whole = side.way is Way.SESSION and not door.meant
             yield f"  {side.why if whole else f'{name}: {side.why}'}"
-    if not door.meant and door.verdict() is Verdict.WIDER:
+    if not door.meant and door.verdict() is Verdict.WIDER and not door.wider:
         yield "  it gets in, and is not meant to"
     tried = [check for check in door.checks if check.allowed is not None]
     fine = Counter(check.probe.meant for check in tried if check.allowed == check.probe.meant)
     if tried:
         yield f"  granted and allowed: {fine[True]}; not granted and refused: {fine[False]}"
     yield from (f"  {_check(check)}" for check in door.checks if check.allowed != check.probe.meant)
-    yield from (f"  wider: {one}" for one in door.wider)
-    yield from (f"  narrower: {one}" for one in door.narrower)
-    yield from (f"  note: {one}" for one in door.notes)
+    for what, several in (("wider", door.wider), ("narrower", door.narrower), ("note", door.notes)):
+        yield from (f"  {what}: {one}" for one in _some(several))
+
+
+def _some(several: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what is said of a door; of very much the first lines, and how many more they are."""
+    return several if len(several) <= _SHOWN else (*several[:_SHOWN], f"and {len(several) - _SHOWN} more")
 
 
 def _check(check: Check) -> str:

@@ -11,6 +11,7 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -70,6 +71,23 @@ class Scenario:
             "AWS_SECRET_ACCESS_KEY": self.users[who].secret_key,
             "AWS_DEFAULT_REGION": REGION,
         }
+
+
+def aws_files(scenario: Scenario, folder: Path) -> dict[str, str]:
+    """Write AWS configuration files in which each user is a profile; return the variables that name them.
+
+    Nothing of the files of whoever tries the sandbox is looked at then, or changed.
+    """
+    config, credentials = folder / "config", folder / "credentials"
+    config.write_text("".join(
+        f"[profile {name}]\nregion = {REGION}\nendpoint_url = {scenario.url}\n" for name in scenario.users
+    ))  # fmt: skip
+    credentials.touch(mode=0o600)
+    credentials.write_text("".join(
+        f"[{name}]\naws_access_key_id = {keys.access_key}\naws_secret_access_key = {keys.secret_key}\n"
+        for name, keys in scenario.users.items()
+    ))  # fmt: skip
+    return {"AWS_CONFIG_FILE": str(config), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
 
 
 CLEARED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_REGION")

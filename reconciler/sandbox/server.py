@@ -21,6 +21,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from reconciler.sandbox.emulator import emulator
+from reconciler.sandbox.federation import Federation
 from reconciler.sandbox.strict import simulator
 from reconciler.sandbox.strict.layer import Strict
 from reconciler.sandbox.strict.wire import (
@@ -129,7 +130,7 @@ class Sandbox:
         self._aws_policies = aws_policies
         moto = emulator()
         self._strict = Strict(moto, seed) if strict else None
-        self.recorder = Recorder(Writing(self._strict or _Simulating(moto)))
+        self.recorder = Recorder(Federation(Writing(self._strict or _Simulating(moto))))
         self._server: BaseWSGIServer = make_server(
             "127.0.0.1", port, self.recorder, threaded=True, request_handler=_QuietHandler
         )

@@ -15,6 +15,11 @@ from reconciler.policy.sessions import REQUEST_TAG
 
 MFA_KEYS = ("aws:multifactorauthpresent", "aws:multifactorauthage")
 _EXTERNAL_ID = "sts:externalid"
+# User guide, "AWS global condition context keys": properties of the network.
+_PLACES = frozenset({
+    "aws:sourceip", "aws:vpcsourceip", "aws:sourcevpc", "aws:sourcevpcarn", "aws:sourcevpce", "aws:vpceaccount",
+    "aws:vpceorgid", "aws:vpceorgpaths", "aws:requestedregion", "aws:useragent", "aws:referer",
+})  # fmt: skip
 _USER_VARIABLE = "${aws:username}"
 _CURRENT_TIME = "aws:currenttime"
 _DATES: Mapping[str, Callable[[int, int], bool]] = {
@@ -53,6 +58,11 @@ def demands_mfa(conditions: Conditions) -> bool:
     )
 
 
+def of_place(conditions: Conditions) -> tuple[str, ...]:
+    """Return the conditions, in words, that are about where a request comes from, which no other machine can meet."""
+    return tuple(words(name, key, values) for name, key, values in _each(conditions) if fold(key) in _PLACES)
+
+
 def value_for(conditions: Conditions, wanted: str, who: Identity) -> str:
     """Return the first value that meets what the conditions say of a key; empty where they name none outright.
 
@@ -76,9 +86,12 @@ def tags_for(conditions: Conditions, who: Identity) -> Mapping[str, str]:
     return {key: value for key, value in values.items() if value}
 
 
-def judged(conditions: Conditions, request: SessionRequest, who: Identity) -> Judged:
-    """Judge the trust conditions of a grant against a request that AWS has refused."""
-    context = _context(request, who)
+def judged(conditions: Conditions, request: SessionRequest, who: Identity, *, arn: str = "") -> Judged:
+    """Judge the trust conditions of a grant against a request that AWS has refused.
+
+    `arn` is that of the user or role of who asks, which the ARN of a session does not tell; empty if it is not known.
+    """
+    context = {**_context(request, who), **({"aws:principalarn": arn} if arn else {})}
     unmet: list[str] = []
     unknown: list[str] = []
     ways: list[str] = []
@@ -87,7 +100,7 @@ def judged(conditions: Conditions, request: SessionRequest, who: Identity) -> Ju
         if fold(key) == _CURRENT_TIME and request.at is not None:
             met = _met_by_time(name, request.at, values)
         if met is not True:
-            (unknown if met is None else unmet).append(_words(name, key, values))
+            (unknown if met is None else unmet).append(words(name, key, values))
         if met is False and fold(key) in _WAYS:
             ways.append(_WAYS[fold(key)])
     return Judged(tuple(unmet), tuple(unknown), tuple(dict.fromkeys(ways)))
@@ -153,6 +166,7 @@ def _met_by_time(name: str, at: int, values: tuple[str, ...]) -> bool | None:
         return None
 
 
-def _words(operator: str, key: str, values: tuple[str, ...]) -> str:
+def words(operator: str, key: str, values: tuple[str, ...]) -> str:
+    """Return a condition in words; an external id is not shown."""
     shown = "(hidden)" if fold(key) == _EXTERNAL_ID else ", ".join(values)
     return f"{operator} {key}: {shown}"

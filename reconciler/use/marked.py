@@ -42,11 +42,18 @@ def with_block(content: bytes, stack: str, sections: Mapping[str, Mapping[str, s
     return before + gap + new + after
 
 
-def names_within(content: bytes, stack: str) -> frozenset[str]:
-    """Return the names of the profiles that the part of a stack has; XgrantError as of `with_block`."""
+def sections_within(content: bytes, stack: str) -> dict[str, dict[str, str]]:
+    """Return the profiles that the part of a stack has, each with its settings; XgrantError as of `with_block`."""
     before, after = _around(content, stack)
-    part = content[len(before) : len(content) - len(after)]
-    return frozenset(_profiles(part))
+    found: dict[str, dict[str, str]] = {}
+    settings: dict[str, str] = {}
+    for line in content[len(before) : len(content) - len(after)].splitlines():
+        for name in _profiles(line):
+            settings = found.setdefault(name, {})
+        key, equals, value = line.decode(errors="replace").partition(" = ")
+        if equals:
+            settings[key] = value
+    return found
 
 
 def _begin(stack: str) -> str:

@@ -54,19 +54,19 @@ def explained(
     use: Use, accounts: Mapping[str, Account], who: Identity, request: SessionRequest, code: str, message: str,
     groups: Collection[str] | None,
 ) -> str:  # fmt: skip
-    """Say which side refuses, why, and what to do; empty where the error itself says it.
+    """Say in lines which side refuses and why, and what to do; empty where the error itself says it.
 
     `groups` are those of the IAM user who asks, None where that cannot be seen.
     """
     if code == "ValidationError" and "MaxSessionDuration" in message:
         return (
-            f"wrong duration: the role's side gives less than {in_words(request.duration)}. What to do: ask for less "
+            f"wrong duration: the role's side gives less than {in_words(request.duration)}\nWhat to do: ask for less "
             f"with --duration, or apply the manifest, which says {in_words(use.grant.max_session_duration)}"
         )
     if code == "ValidationError" and "role chaining" in message:
         return (
             f"session already chained: these credentials are a session of the role {who.role()}, which gets at most 1h "
-            f"of another role. What to do: --duration 1h; or {_others(who)}"
+            f"of another role\nWhat to do: --duration 1h; or {_others(who)}"
         )
     if not code.startswith("AccessDenied"):
         return ""
@@ -82,25 +82,26 @@ def _denied(
     groups: Collection[str] | None,
 ) -> str:  # fmt: skip
     if denied := _kind(_EXPLICIT, message):
-        return f"{denied.side}: {denied.whose} denies it, whatever allows it. What to do: ask {denied.owner}"
+        return f"{denied.side}: {denied.whose} denies it, whatever allows it\nWhat to do: ask {denied.owner}"
     if stranger := _stranger(use, accounts, who, groups):
         return stranger
     caller = _no_caller_policy(use, accounts, who, groups)
     missing = _kind(_IMPLICIT, message)
     if missing == _KINDS[_IDENTITY]:
-        return f"{_CALLERS}: {caller}; {_applied(use)}"
+        return f"{_CALLERS}: {caller}\n{_applied(use)}"
     found = judged(use.grant.conditions, request, who)
     # The role's side is judged by AWS only where no other policy stands in the way.
     if found.unmet and (missing is None or missing.side == _ROLES):
         return f"{_ROLES}: trust condition not met: {'; '.join(found.unmet)}{_way(found)}"
     unknown = f"; from here nobody can see whether you meet {'; '.join(found.unknown)}" if found.unknown else ""
     if missing == _KINDS[_RESOURCE]:
-        return f"{_ROLES}: its trust policy does not allow you{unknown}; {_applied(use)}"
+        return f"{_ROLES}: its trust policy does not allow you{unknown}\n{_applied(use)}"
     if missing is not None:
-        return f"{missing.side}: {missing.whose} does not allow it. What to do: ask {missing.owner}"
+        return f"{missing.side}: {missing.whose} does not allow it\nWhat to do: ask {missing.owner}"
     return (
-        f"either the caller's side refuses: {caller}; or the role's side: the role is not there, or does not trust "
-        f"you{unknown}; {_applied(use)}. A policy of the organization (SCP, RCP) may refuse, too"
+        f"either the caller's side refuses: {caller}\n"
+        f"or the role's side: the role is not there, or does not trust you{unknown}\n"
+        f"or a policy of the organization (SCP, RCP)\n{_applied(use)}"
     )
 
 
@@ -111,7 +112,7 @@ def _kind(pattern: re.Pattern[str], message: str) -> _Policy | None:
 
 
 def _way(found: Judged) -> str:
-    return f". What to do: give what the condition wants with {' and '.join(found.ways)}" if found.ways else ""
+    return f"\nWhat to do: give what the condition wants with {' and '.join(found.ways)}" if found.ways else ""
 
 
 def _others(who: Identity) -> str:
@@ -122,7 +123,8 @@ def _others(who: Identity) -> str:
 
 
 def _applied(use: Use) -> str:
-    return f"`xgrant plan --only {use.grant.name}` shows whether both sides are applied; what is new takes some seconds"
+    plan = f"`xgrant plan --only {use.grant.name}`"
+    return f"What to do: {plan} shows whether both sides are applied; what is new takes some seconds"
 
 
 def _stranger(use: Use, accounts: Mapping[str, Account], who: Identity, groups: Collection[str] | None) -> str:
@@ -134,12 +136,14 @@ def _stranger(use: Use, accounts: Mapping[str, Account], who: Identity, groups: 
     if who.role():
         return (
             f"the caller's side refuses: session already chained: these credentials are one of the role {who.role()} "
-            f"of account {who.account}, and the grant lets in {names}. What to do: {_others(who)}"
+            f"of account {who.account}, and the grant lets in {names}\nWhat to do: {_others(who)}"
         )
     if not mine:
-        return f"the caller's side refuses: you are {who.arn}, and the grant lets in {names}; name others with --as"
+        return (
+            f"the caller's side refuses: you are {who.arn}, and the grant lets in {names}\nWhat to do: {_others(who)}"
+        )
     return (
-        f"the caller's side refuses: no caller policy: you are {who.arn}, and the grant lets in {names}. What to do: "
+        f"the caller's side refuses: no caller policy: you are {who.arn}, and the grant lets in {names}\nWhat to do: "
         "name other credentials with --as PROFILE, or have yourself added to the grant or the group"
     )
 

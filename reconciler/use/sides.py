@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from reconciler.errors import XgrantError
 from reconciler.model import (
     Account,
     AccountFacts,
@@ -26,7 +27,7 @@ from reconciler.policy.decisions import beyond, meanings
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sessions import ASSUME, further_actions
 from reconciler.use.choice import Use
-from reconciler.use.conditions import demands_mfa, judged
+from reconciler.use.conditions import demands_mfa, judged, words
 from reconciler.use.request import request_for
 
 
@@ -34,10 +35,13 @@ def stand_in(principal: Principal, account: Account) -> Identity | None:
     """Return who a user or a role is to AWS when they ask; None of a principal that is several."""
     if principal.kind is PrincipalKind.USER:
         return Identity(account.id, principal.arn(account))
-    if principal.kind is PrincipalKind.ROLE:
-        session = f"arn:{account.partition}:sts::{account.id}:assumed-role/{principal.name}/xgrant-verify"
-        return Identity(account.id, session, temporary=True)
-    return None
+    return session_of(principal.name, account) if principal.kind is PrincipalKind.ROLE else None
+
+
+def session_of(role: str, account: Account) -> Identity:
+    """Return who a role of an account is to AWS when it asks."""
+    arn = f"arn:{account.partition}:sts::{account.id}:assumed-role/{role}/xgrant-verify"
+    return Identity(account.id, arn, temporary=True)
 
 
 def caller_side(use: Use, principal: Principal, state: State, facts: AccountFacts) -> Side:
@@ -79,14 +83,20 @@ def trust_side(
 
 
 def trust_of_stranger(use: Use, who: Identity, arn: str, partition: str, live: Role | None, now: int) -> Side:
-    """Return whether the trust policy lets in somebody, by the ARN of their user or role, whom no grant need name."""
+    """Return whether the trust policy lets in somebody whom no grant need name.
+
+    `arn` is that of their user or role, empty where it is not known.
+    """
     if live is None:
         return Side(False, Way.DOCUMENTS, "the role is not there")
-    return _named(use, {arn, who.arn, root_arn(partition, who.account), who.account, "*"}, who, live, now)
+    return _named(use, {arn, who.arn, root_arn(partition, who.account), who.account, "*"}, who, live, now, arn)
 
 
-def _named(use: Use, names: set[str], who: Identity | None, live: Role, now: int) -> Side:
-    """Judge the statements that name somebody, by what `xgrant assume` would send for them."""
+def _named(use: Use, names: set[str], who: Identity | None, live: Role, now: int, arn: str = "") -> Side:
+    """Judge the statements that name somebody, by what `xgrant assume` would send for them.
+
+    `arn` is that of their user or role, empty where it is not known.
+    """
     unknown: list[str] = []
     unmet: list[str] = []
     denied = False
@@ -95,7 +105,7 @@ def _named(use: Use, names: set[str], who: Identity | None, live: Role, now: int
         trusted = ["*"] if principal == "*" else principal.get("AWS", []) if isinstance(principal, dict) else []
         if not names & set(trusted) or fold(ASSUME) not in map(fold, statement.get("Action", ())):
             continue
-        found_unmet, found_unknown = _conditions(use, who, statement.get("Condition", {}), now)
+        found_unmet, found_unknown = _conditions(use, who, statement.get("Condition", {}), now, arn)
         if statement.get("Effect") == "Deny":
             denied = denied or not found_unmet
         elif not found_unmet and not found_unknown:
@@ -111,14 +121,18 @@ def _named(use: Use, names: set[str], who: Identity | None, live: Role, now: int
     return Side(False, Way.DOCUMENTS, why)
 
 
-def _conditions(use: Use, who: Identity | None, block: Mapping[str, Any], now: int) -> tuple[list[str], list[str]]:
+def _conditions(
+    use: Use, who: Identity | None, block: Mapping[str, Any], now: int, arn: str
+) -> tuple[list[str], list[str]]:
     conditions = {operator: {key: tuple(values) for key, values in keys.items()} for operator, keys in block.items()}
     if who is None:
-        words = [f"{operator} {key}" for operator, keys in conditions.items() for key in keys]
-        return [], words
+        return [], [f"{operator} {key}" for operator, keys in conditions.items() for key in keys]
     serial = "arn:aws:iam::000000000000:mfa/any" if demands_mfa(use.grant.conditions) and who.user() else None
-    request = replace(request_for(use, who, Wish(use.label, mfa_serial=serial)), at=now)
-    found = judged(conditions, request, who)
+    try:
+        request = replace(request_for(use, who, Wish(use.label, mfa_serial=serial)), at=now)
+    except XgrantError as error:  # The session of a role never carries MFA.
+        return [str(error)], []
+    found = judged(conditions, request, who, arn=arn)
     return [*found.unmet], [*found.unknown]
 
 
@@ -163,9 +177,39 @@ def compared(desired: Role, wanted: State, live: Role, standing: State) -> tuple
 
 
 def _trusts_more(desired: PolicyDocument, live: PolicyDocument) -> Iterator[str]:
+    """Yield in words each widening of a trust policy: whom it names beyond, and which conditions it lacks."""
     if live == desired:
         return
     more = sorted({*live.aws_principals()} - {*desired.aws_principals()})
     yield from (f"its trust policy names {one}" for one in more)
-    if not more and meanings([live], "Allow") - meanings([desired], "Allow"):
+    lacking = _conditions_lacking(desired, live)
+    yield from (f"its trust policy lacks the condition {one}" for one in lacking)
+    if not more and not lacking and meanings([live], "Allow") - meanings([desired], "Allow"):
         yield "its trust policy lets in on other conditions than the manifest says"
+
+
+def _conditions_lacking(desired: PolicyDocument, live: PolicyDocument) -> tuple[str, ...]:
+    """Return the conditions, in words, that all statements of the manifest's policy have and one that stands has not.
+
+    Of one with other values under the same key, those are said, too.
+    """
+    wanted = [_condition_words(one) for one in desired.statements() if one.get("Effect") == "Allow"]
+    always = {key: text for key, text in (wanted[0] if wanted else {}).items() if all(key in one for one in wanted)}
+    found: dict[str, None] = {}
+    for statement in live.statements():
+        standing = _condition_words(statement)
+        for key, text in always.items() if statement.get("Effect") == "Allow" else ():
+            meant = {one[key] for one in wanted}
+            if key not in standing:
+                found[text] = None
+            elif standing[key] not in meant:
+                found[f"{text} (it has {standing[key]})"] = None
+    return tuple(found)
+
+
+def _condition_words(statement: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    return {
+        (fold(operator), fold(key)): words(operator, key, tuple(values))
+        for operator, keys in statement.get("Condition", {}).items()
+        for key, values in keys.items()
+    }

@@ -17,7 +17,8 @@ from reconciler.sandbox.scenario import BUCKET, OBJECT, RECONCILER, TARGET, Scen
 from reconciler.sandbox.server import Sandbox
 from tests.aws.census import everything
 from tests.aws.strict_support import policy
-from tests.conftest import EXAMPLE
+from tests.conftest import EXAMPLE, Run
+from tests.pages import README, ROOT
 from tests.snapshots import restore, save
 
 
@@ -51,6 +52,19 @@ def test_a_step_that_fails_fails_the_demo(monkeypatch: pytest.MonkeyPatch) -> No
         demo(False, say=lambda _: None)
 
 
+# What the README says to try, with the exit code, and what is then said.
+USED = [
+    ("xgrant exec shared-bucket-read --as alice -- aws s3 ls s3://my-shared-bucket", 0, OBJECT),
+    (
+        "xgrant exec shared-bucket-read --as bob -- aws s3 ls s3://my-shared-bucket    # is refused",
+        1,
+        "the caller's side",
+    ),
+    ("xgrant verify --as alice --as bob", 0, "2 doors: 1 open, 1 refused as meant."),
+    ("xgrant audit --region us-east-1", 0, "user alice of dev"),
+]
+
+
 @pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["moto alone", "strict"])
 def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_path: Path, strict: list[str]) -> None:
     server = subprocess.Popen(
@@ -61,7 +75,7 @@ def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_pa
     )
     try:
         assert server.stdout is not None
-        lines = [server.stdout.readline() for _ in range(10)]
+        lines = [server.stdout.readline() for _ in range(12)]
         exported = dict(re.findall(r"export (\w+)=(\S+)", "".join(lines)))
         bob = re.search(r"# bob: AWS_ACCESS_KEY_ID=(\S+) AWS_SECRET_ACCESS_KEY=(\S+)", "".join(lines))
         assert bob is not None
@@ -76,10 +90,28 @@ def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_pa
         assert refused.returncode == 1
         assert "sts:AssumeRole" in refused.stderr
         assert exported["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
+        for line, code, says in USED if not strict else ():
+            assert line in README.read_text(encoding="utf-8")
+            path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+            used = subprocess.run(
+                ["bash", "-c", line], env=environment | {"PATH": path, "HOME": str(tmp_path)}, cwd=ROOT,
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert (used.returncode, says in used.stdout + used.stderr) == (code, True), used
+        folder = Path(exported["AWS_CONFIG_FILE"]).parent
+        assert (folder / "credentials").stat().st_mode & 0o777 == 0o600
     finally:
         server.send_signal(signal.SIGTERM)
         output = server.communicate(timeout=30)
     assert server.returncode == 0, output
+    assert not folder.exists()
+
+
+def test_a_port_that_is_in_use_is_told_with_what_to_do(xgrant: Run, sandbox: Sandbox) -> None:
+    port = sandbox.url.rpartition(":")[2]
+    result = xgrant("sandbox", "--port", port)
+    assert (result.code, result.out) == (64, "")
+    assert f"127.0.0.1:{port} cannot be had: Address already in use; name another port" in result.err
 
 
 def test_identity_policies_are_enforced_and_the_tests_own_client_is_not_a_way_around(

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.error import HTTPError
+from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.request import urlopen
 
 import pytest
 
@@ -129,7 +131,9 @@ class TestRefusals:
         )
         become(applied, "carol")
         seen = xgrant("assume", "shared-bucket-read")
-        assert "; the caller's side refuses: no caller policy: you are arn:aws:iam::" in seen.err
+        assert "\n  the caller's side refuses: no caller policy: you are arn:aws:iam::" in seen.err
+        assert seen.err.splitlines()[-1].startswith("  What to do: name other credentials with --as PROFILE, or have")
+        assert max(map(len, seen.err.splitlines()[1:])) < 170
 
     def test_a_session_is_no_starting_point_for_the_same_grant(
         self, applied: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
@@ -148,7 +152,7 @@ class TestRefusals:
         (tmp_path / "longer.yaml").write_text(text)
         result = xgrant("assume", "shared-bucket-read", "--manifest", tmp_path / "longer.yaml")
         assert result.code == 1
-        assert "wrong duration: the role's side gives less than 4h. What to do: ask for less with" in result.err
+        assert "wrong duration: the role's side gives less than 4h\n  What to do: ask for less with" in result.err
 
     def test_a_trust_condition_that_is_not_met_is_named(self, xgrant: Run) -> None:
         refused = xgrant("assume", "with-condition")
@@ -327,7 +331,35 @@ class TestConsole:
         result = xgrant("console", "shared-bucket-read")
         assert (result.code, "/\\u202e/federation?" in result.out) == (0, True), result.err
 
-    def test_an_endpoint_that_gives_no_token_is_an_error_with_a_way_out(self, xgrant: Run) -> None:
+    def test_the_sandbox_signs_in_and_says_whose_session_it_is(self, xgrant: Run) -> None:
+        link = xgrant("console", "shared-bucket-read").out.strip()
+        with urlopen(link) as answer:
+            page = answer.read().decode()
+        assert f"You are arn:aws:sts::{TARGET}:assumed-role/CrossAccountS3ReadRole/alice until 20" in page
+
+    @pytest.mark.parametrize(
+        ("path", "form", "code", "says"),
+        [
+            ("/federation?Action=login&SigninToken=x", None, 400, "the link has ended, or is none"),
+            ("/federation?Action=other", None, 400, "the action is getsignintoken or login"),
+            ("/federation", {"Action": "getSigninToken", "Session": "{}"}, 400, "no json with sessionid"),
+            ("/federation", {"Action": "getSigninToken", "Session": json.dumps(dict.fromkeys(
+                ("sessionId", "sessionKey", "sessionToken"), "ASIAAAAAAAAAAAAAAAAA"))}, 400, "no such session"),
+            ("/my-shared-bucket", None, 403, "signed by nobody"),
+        ],
+    )  # fmt: skip
+    def test_the_sandbox_refuses_what_no_session_is_behind(
+        self, applied: Scenario, path: str, form: dict[str, str] | None, code: int, says: str
+    ) -> None:
+        with pytest.raises(HTTPError) as raised:
+            urlopen(applied.url + path, None if form is None else urlencode(form).encode())
+        with raised.value as error:
+            assert (error.code, says in error.read().decode().lower()) == (code, True)
+
+    def test_an_endpoint_that_gives_no_token_is_an_error_with_a_way_out(
+        self, xgrant: Run, applied: Scenario, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SIGNIN", f"{applied.url}/elsewhere")
         result = xgrant("console", "shared-bucket-read")
         assert (result.code, result.out) == (1, "")
         assert "the sign-in page gave no token; check the network, and AWS_ENDPOINT_URL_SIGNIN" in result.err

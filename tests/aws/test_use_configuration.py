@@ -290,7 +290,46 @@ class TestConfig:
         become(applied, "carol")
         other = xgrant("config", "--write")
         assert "0 profiles, written" in other.err
-        assert "taken out, since default may not use them: shared-bucket-read" in other.err
+        gone = "taken out, since default has no profile of them, or the manifests have them no more: shared-bucket-read"
+        assert gone in other.err
+        assert f"not for arn:aws:iam::{SOURCE}:user/carol" in other.err
+
+    def test_what_another_prefix_or_source_makes_of_the_profiles_is_told_as_such(self, xgrant: Run) -> None:
+        assert xgrant("config", "--write").code == 0
+        renamed = xgrant("config", "--write", "--prefix", "x-")
+        assert "called otherwise by the prefix: shared-bucket-read (now x-shared-bucket-read)" in renamed.err
+        keys = Path(os.environ["AWS_SHARED_CREDENTIALS_FILE"])
+        keys.write_text(keys.read_text() + keys.read_text().replace("[default]", "[other]"))
+        other = xgrant("config", "--write", "--prefix", "x-", "--as", "other")
+        assert "the profiles of the stack platform were those of default, and are those of other now" in other.err
+        assert "taken out" not in renamed.err + other.err
+
+    def test_grants_that_are_not_in_force_are_told(self, tmp_path: Path, xgrant: Run) -> None:
+        text = EXAMPLE.read_text()
+        (tmp_path / "over.yaml").write_text(
+            text.replace("    description:", '    expires: "2020-01-01"\n    description:', 1)
+        )
+        (tmp_path / "early.yaml").write_text(
+            text.replace("    description:", '    starts: "2099-01-01"\n    description:', 1)
+        )
+        over = xgrant("config", "--manifest", tmp_path / "over.yaml")
+        assert (over.code, over.out) == (0, "")
+        assert "no profile for shared-bucket-read: the grant has expired at 2020-01-01T00:00:00Z" in over.err
+        early = xgrant("config", "--manifest", tmp_path / "early.yaml")
+        assert "[profile shared-bucket-read]" in early.out
+        assert "of shared-bucket-read does not work yet: the grant begins at 2099-01-01T00:00:00Z" in early.err
+
+    @pytest.mark.parametrize(("key", "says"), [("expires: 2020-01-01", "the grant has expired at 2020-01-01T00:00:00Z"),
+                                               ("starts: 2099-01-01", "wait until then, or ask for access with")])  # fmt: skip
+    def test_no_session_is_asked_for_of_a_grant_that_is_not_in_force(
+        self, tmp_path: Path, xgrant: Run, key: str, says: str
+    ) -> None:
+        (tmp_path / "m.yaml").write_text(
+            EXAMPLE.read_text().replace("    description:", f"    {key}\n    description:", 1)
+        )
+        result = xgrant("assume", "shared-bucket-read", "--manifest", tmp_path / "m.yaml", "--debug")
+        assert (result.code, says in result.err, "AssumeRole" in result.err) == (1, True, False)
+        assert "`xgrant request shared-bucket-read --for 2h --reason TEXT`" in result.err
 
     def test_a_source_that_would_break_the_file_is_none(self, xgrant: Run) -> None:
         also('[profile "a\x0bb"]\nregion = us-east-1\n')

@@ -243,6 +243,106 @@ def test_somebody_whom_no_grant_names_and_who_gets_in_is_wider_than_meant(world:
     assert "it gets in, and is not meant to" in world.run("verify", "--manifest", EXAMPLE, "--as", "bob").out
 
 
+def own_policy(world: World, **statement: Any) -> None:
+    document = policy(**{"Action": "sts:AssumeRole", "Resource": "*", **statement})
+    world.iam(SOURCE).put_user_policy(UserName="bob", PolicyName="own", PolicyDocument=document)
+
+
+def by_group(world: World) -> None:
+    iam = world.iam(SOURCE)
+    arn = iam.create_policy(PolicyName="Hop", PolicyDocument=policy(Action="sts:Assume*"))["Policy"]["Arn"]
+    iam.create_group(GroupName="ops")
+    iam.attach_group_policy(GroupName="ops", PolicyArn=arn)
+    iam.add_user_to_group(GroupName="ops", UserName="bob")
+
+
+def by_role(world: World) -> None:
+    iam = world.iam(SOURCE)
+    iam.create_role(RoleName="ci", AssumeRolePolicyDocument=trust())
+    iam.put_role_policy(RoleName="ci", PolicyName="own", PolicyDocument=policy(Action="sts:*", Resource=ROLE_ARN))
+
+
+OTHERS: dict[str, tuple[Callable[[World], object], str]] = {
+    "an own policy": (own_policy, "user bob, by its policy own: gets in"),
+    "a policy of a group": (by_group, "user bob, by its policy Hop of group ops: gets in"),
+    "a role": (by_role, "role ci, by its policy own: gets in"),
+}
+
+
+@pytest.mark.parametrize(("how", "says"), OTHERS.values(), ids=OTHERS)
+def test_others_of_an_account_that_is_trusted_as_a_whole_are_found_without_credentials(
+    world: World, how: Callable[[World], object], says: str
+) -> None:
+    world.break_(how)
+    rest, other = world.doors(code=2)
+    assert (rest["verdict"], other["verdict"], other["who"]) == ("open", "wider than meant", "others of dev")
+    assert (other["wider"], other["ways"]) == ([says], ["documents"])
+
+
+def test_whom_others_policies_let_in_on_conditions_is_unknown(world: World) -> None:
+    world.break_(lambda w: own_policy(w, Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))
+    _, other = world.doors()
+    assert (other["verdict"], other["notes"]) == ("unknown", ["user bob, by its policy own, on conditions: may get in"])
+
+
+def test_whom_a_profile_of_is_tried_is_not_told_twice(world: World) -> None:
+    world.break_(own_policy)
+    assert [door["who"] for door in world.doors("--as", "bob", code=2)] == [
+        f"arn:aws:iam::{SOURCE}:user/bob", "dev/group/developers",
+    ]  # fmt: skip
+
+
+def test_administrators_are_a_note_and_no_finding(world: World) -> None:
+    result = world.run("verify", "--manifest", EXAMPLE)
+    assert result.code == 0
+    assert (
+        "Note: administrators of dev get in, too, where a role trusts the whole account: user dev-admin." in result.out
+    )
+
+
+PLACE = ("    permissions:\n", "    require: {source_ip: [192.0.2.0/24]}\n    permissions:\n")
+
+
+def test_a_session_that_is_refused_for_where_it_is_asked_from_leaves_the_door_unknown(world: World) -> None:
+    with_denial(world, PLACE)
+    result = world.run("verify", "--manifest", "denial.yaml", "--as", "alice")
+    assert (result.code, "(profile alice): unknown" in result.out) == (0, True)
+    assert "nobody can see from here whether it meets IpAddress aws:SourceIp: 192.0.2.0/24" in result.out
+    world.break_(BROKEN["the caller policy is gone"].how)
+    assert "(profile alice): closed" in world.run("verify", "--manifest", "denial.yaml", "--as", "alice").out
+
+
+def test_all_that_a_trust_policy_has_become_wider_by_is_told(world: World) -> None:
+    with_denial(
+        world,
+        ("    permissions:\n", "    require: {source_ip: [192.0.2.0/24], external_id: agreed}\n    permissions:\n"),
+    )
+    wide = trust([f"arn:aws:iam::{SOURCE}:root", f"arn:aws:iam::{TARGET}:root"],
+                 Condition={"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}})  # fmt: skip
+    world.break_(lambda w: w.iam().update_assume_role_policy(RoleName=ROLE, PolicyDocument=wide))
+    result = world.run("verify", "--manifest", "denial.yaml")
+    lacks = "  wider: its trust policy lacks the condition"
+    assert [line for line in result.out.splitlines() if "wider:" in line] == [
+        f"  wider: its trust policy names arn:aws:iam::{TARGET}:root",
+        f"{lacks} IpAddress aws:SourceIp: 192.0.2.0/24 (it has IpAddress aws:SourceIp: 0.0.0.0/0)",
+        f"{lacks} StringEquals sts:ExternalId: (hidden)",
+    ]
+
+
+def unreadable(world: World) -> None:
+    for account in (SOURCE, TARGET):
+        world.iam(account).delete_role_policy(RoleName=RECONCILER, PolicyName="reconcile")
+
+
+def test_where_no_account_can_be_read_nothing_is_known(world: World) -> None:
+    world.break_(unreadable)
+    assert {door["verdict"] for door in world.doors(code=1)} == {"unknown"}
+    told = world.run("verify", "--manifest", EXAMPLE)
+    assert (told.out.count("AccessDenied"), told.err.count("AccessDenied")) == (2, 0)  # Once of each account.
+    done = world.run("doctor", EXAMPLE)
+    assert (done.code, "0 of 2 accounts looked at" in done.out) == (1, True)
+
+
 def test_an_account_that_cannot_be_read_leaves_its_side_unknown(world: World) -> None:
     world.break_(lambda w: w.iam().update_assume_role_policy(RoleName=RECONCILER, PolicyDocument=trust()))
     world.break_(lambda w: w.iam().delete_role_policy(RoleName=RECONCILER, PolicyName="reconcile"))
@@ -318,7 +418,9 @@ def test_callers_of_other_kinds_and_accounts_of_others_are_looked_at_as_far_as_t
     world.sandbox.enforce(on=False)
     document = {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}],
+        "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::{TARGET}:role/xgrant/sets"}
+        ],
     }
     world.sandbox.strict.add_protected_role(
         SOURCE, "AWSReservedSSO_Data_0123456789abcdef", "/aws-reserved/sso.amazonaws.com/", json.loads(trust()),

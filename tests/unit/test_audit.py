@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from reconciler.audit import Audit, Looked, RoleAudit, Standing, Tally, Usage, audit, demands_of, role_key
+from reconciler.audit.event import read_event
 from reconciler.audit.tally import MOST_CALLERS, MOST_VALUES
 from reconciler.model import AccountUse, RoleUse
 from reconciler.pipeline.remembered import remembering
@@ -303,3 +304,22 @@ def test_a_manifest_of_many_targets_has_a_part_for_each(tmp_path: Path) -> None:
     grant = grant_yaml(**{"from": "{account: vendor, users: [alice]}"}, to="{account: [dev, storage]}")
     found = audited(tmp_path, assumed(user("alice", VENDOR)), grant)
     assert [(role.target.name, role.sessions()) for role in found.roles] == [("dev", 0), ("storage", 1)]
+
+
+@pytest.mark.parametrize(
+    ("said", "program"),
+    [
+        ("Boto3/1.34.0 md/Botocore#1.34.0 ua/2.0 os/linux#6.1 lang/python#3.11 cfg/retry-mode#legacy Botocore/1.34.0",
+         "Boto3/1.34.0"),
+        ("[aws-cli/2.15.0 md/awscrt#0.19.19 ua/2.0 os/linux#6.1 m/E,b]", "aws-cli/2.15.0"),
+        ("aws-cli/1.18 Python/3.8 Linux/5.4 botocore/1.17", "aws-cli/1.18"),
+        ("APN/1.0 HashiCorp/1.0 Terraform/1.5 aws-sdk-go-v2/1.2 ua/2.1 os/linux", "APN/1.0 HashiCorp/1.0 Terraform/1.5 aws-sdk-go-v2/1.2"),
+        ("Mozilla/5.0 (X11; Linux/x) os/2", "Mozilla/5.0 (X11; Linux/x) os/2"),
+        ("signin.amazonaws.com", "signin.amazonaws.com"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_a_program_is_told_without_what_sdks_say_of_the_machine(said: str, program: str) -> None:
+    event = read_event({**assumed(user())[0], "userAgent": said})
+    assert event is not None
+    assert event.user_agent == program

@@ -53,16 +53,16 @@ def test_the_table_says_of_each_grant_who_how_often_when_with_mfa_and_from_where
     reader = result.out[result.out.index("reader  (") :]
     assert reader.startswith(
         "reader  (storage/role/reader)\n"
-        "  WHO                               SESSIONS  FIRST       LAST        MFA          FROM\n"
-        "  permission set Data of dev        1         2026-01-15  2026-01-15  no           203.0.113.7\n"
-        "  user alice of dev                 2         2026-01-15  2026-01-20  yes 1, no 1  203.0.113.7 +1\n"
-        "  role deployer of dev (!)          1         2026-01-15  2026-01-15  no           203.0.113.7\n"
+        "  WHO                               SESSIONS  FIRST (UTC)  LAST (UTC)  MFA          FROM\n"
+        "  permission set Data of dev        1         2026-01-15   2026-01-15  no           203.0.113.7\n"
+        "  user alice of dev                 2         2026-01-15   2026-01-20  yes 1, no 1  203.0.113.7 +1\n"
+        "  role deployer of dev (!)          1         2026-01-15   2026-01-15  no           203.0.113.7\n"
         "  id AIDAXXXXXXXXXXXXXXXX of vendor (!)\n"
-        "                                    1         2026-01-15  2026-01-15  unknown      203.0.113.7\n"
+        "                                    1         2026-01-15   2026-01-15  unknown      203.0.113.7\n"
         "  permission set Data of dev: as eve@example.com\n"
         "  role deployer of dev: as build-7\n"
-        "  refused 2: user mallory of dev, 2026-01-15 10:00 to 2026-01-15 10:00: =cmd|' /C calc'!A0 1,\n"
-        "      AccessDenied 1\n"
+        "  refused 2: user mallory of dev, 2026-01-15 10:00 UTC to 2026-01-15 10:00 UTC: =cmd|' /C calc'!A0\n"
+        "      1, AccessDenied 1\n"
     )
     assert "  no session of user dave of dev, group developers of dev\n" in reader
     assert max(map(len, result.out.splitlines())) <= 100
@@ -128,6 +128,31 @@ def test_one_grant_is_looked_at_by_any_name_that_it_had(tmp_path: Path, xgrant: 
     assert "reader" not in out
 
 
+WRONG_TIMES = {
+    "before CloudTrail's": (("--since", "400d"), "--since: CloudTrail looks up the last 90 days only"),
+    "that end before": (("--until", "100d"), "--until: CloudTrail looks up the last 90 days only"),
+    "of another region": (
+        ("--region", "us-esat-1"),
+        "--region: there is no region us-esat-1; did you mean us-west-1 or us-east-1?",
+    ),
+    "of no region": (("--region", "home"), "--region: there is no region home; a region is like us-east-1"),
+}
+
+
+@pytest.mark.parametrize(("options", "says"), WRONG_TIMES.values(), ids=WRONG_TIMES)
+def test_what_no_lookup_can_find_is_refused_before_any(
+    tmp_path: Path, xgrant: Run, options: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "m.yaml").write_text(manifest_yaml(PEOPLE), encoding="utf-8")
+    result = xgrant("audit", tmp_path / "m.yaml", *options)
+    assert (result.code, says in result.err) == (64, True), result.err
+
+
+def test_who_may_be_named_is_told_with_what_would_tell(tmp_path: Path, xgrant: Run) -> None:
+    out = look(tmp_path, xgrant, events=[refused(user("mallory")), *assumed(user("mallory"))]).out
+    assert "It may be named; not enough is known.\n    --read-accounts asks AWS who is in groups" in out
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -135,9 +160,10 @@ def test_one_grant_is_looked_at_by_any_name_that_it_had(tmp_path: Path, xgrant: 
         (("--region", "us-east-1"), "--region is for CloudTrail"),
         (("--since", "2026-02-01", "--until", "2026-01-01"), "--since: it has to be before --until"),
         (("--since", "2026-02-31"), "there is no such time"),
-        (("--since", "yesterday"), "a time is a number with d, h, m or s"),
+        (("--since", "yesterday"), "a time is like 30d or 12h, which is so long ago, or 2026-01-31 or"),
         (("--from-file", "missing.json"), "there is no file or directory missing.json"),
         (("--unused", "90d"), "--until and --unused do not go together"),
+        (("--since", "30d", "--unused", "90d"), "--since and --unused do not go together: --unused says for how long"),
         (("--unused", "90d", "--format", "json"), "--until and --unused do not go together"),
         (("--format", "xml"), "invalid choice"),
     ],
@@ -192,9 +218,9 @@ def test_a_grant_over_many_accounts_is_one_part_of_the_table(tmp_path: Path, xgr
     out = xgrant("audit", tmp_path / "m.yaml", "--from-file", log, *MONTH).out
     assert out.splitlines()[:4] == [
         "many  (40 accounts)",
-        "  WHO                               SESSIONS  FIRST       LAST        MFA  FROM",
+        "  WHO                               SESSIONS  FIRST (UTC)  LAST (UTC)  MFA  FROM",
         "  user alice of dev, in 3 of 40 accounts",
-        "                                    3         2026-01-15  2026-01-15  no   203.0.113.7",
+        "                                    3         2026-01-15   2026-01-15  no   203.0.113.7",
     ]
     assert "no session in w10, w11, w12, w13, w14 and 32 more" in out
 

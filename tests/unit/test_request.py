@@ -37,8 +37,22 @@ grants:
     from: {account: dev, users: [alice]}
     to: {account: {tags: {tier: prod}}}
     permissions: [{actions: "s3:*", resources: "arn:aws:s3:::${account.tags.bucket}"}]
+  whole:
+    from: {account: dev, entire_account: true}
+    to: {account: storage}
+    permissions: [{actions: "s3:*", resources: "*"}]
+  jobs:
+    from: {oidc: {provider: token.actions.githubusercontent.com, subject: "repo:acme/site:ref:refs/heads/main"}}
+    to: {account: storage}
+    permissions: [{actions: "s3:*", resources: "*"}]
+  each:
+    from: {account: [dev, other], users: ["${source.name}-ci"], roles: [data/loader]}
+    to: {account: storage}
+    permissions: [{actions: "s3:*", resources: "*"}]
 """
-).replace('{id: "987654321098"}', '{id: "987654321098", tags: {tier: prod, bucket: data}}')
+).replace(
+    '{id: "987654321098"}', '{id: "987654321098", tags: {tier: prod, bucket: data}}\n  other: {id: "111111111111"}'
+)
 
 
 @pytest.fixture
@@ -164,6 +178,29 @@ REFUSED: dict[str, tuple[list[Any], int, str]] = {
     "no zone": ([*ASK, "--start", "2026-12-25T21:29:59"], 64, "--start: a time needs its zone"),
     "an action alone": ([*ASK, "--action", "s3:GetObject"], 64, "go together"),
     "no manifest": ([*ASK, "--as-file", "manifests/x.txt"], 64, "named *.yaml"),
+    "no kind": ([*ASK, "--principal", "alice"], 64, "is one of user/NAME, group/NAME, role/NAME, permission-set/NAME"),
+    "no name": ([*ASK, "--principal", "user/"], 64, "this is user/"),
+    "no caller": (
+        [*ASK, "--principal", "role/ci"],
+        64,
+        "the role ci is no caller of the grant: those are user alice, ",
+    ),
+    "no user of it": (
+        ["request", "everywhere", *ASK[2:], "--principal", "user/bob"],
+        64,
+        "the user bob is no caller of the grant",
+    ),
+    "a whole account": (
+        ["request", "whole", *ASK[2:], "--principal", "user/bob"],
+        64,
+        "a whole account, whose own policies choose",
+    ),
+    "a token": (["request", "jobs", *ASK[2:], "--principal", "user/bob"], 64, "narrow `subject` in the new file"),
+    "the same of two accounts": (
+        ["request", "each", *ASK[2:], "--principal", "user/dev-ci"],
+        64,
+        "would let in user dev-ci of other, too",
+    ),
     "no action": ([*ASK, "--action", "s3", "--resource", "*", "--as-file", "manifests/x.yaml"], 3, "manifests/x.yaml:"),
 }
 
@@ -197,3 +234,43 @@ def test_other_permissions_than_those_of_a_grant_that_denies_are_refused(manifes
     done = xgrant(*ASK, "--action", "s3:GetObject", "--resource", "arn:aws:s3:::b/*")
     assert (done.code, done.out, "the grant reader denies something" in done.err) == (64, "", True)
     assert xgrant(*ASK).code == 0
+
+
+CHOSEN = {
+    "a user of the grant": ("reader", ["user/Alice"], [("user", "alice")], "open to user alice of dev only.", False),
+    "a user of its group": ("reader", ["user/team/bob"], [("user", "bob")], "whether", True),
+    "its group": ("reader", ["group/developers"], [("group", "developers")], "open to group developers of dev only", False),
+    "two": ("reader", ["user/alice", "group/developers", "user/alice"], [("user", "alice"), ("group", "developers")],
+            "", False),
+    "a role with its path": ("each", ["role/loader"], [("role", "loader")] * 2, "role data/loader of other only", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("like", "words", "callers", "says", "unchecked"), CHOSEN.values(), ids=list(CHOSEN))
+def test_only_the_callers_that_are_named_are_let_in(
+    manifests: Path,
+    xgrant: Run,
+    like: str,
+    words: list[str],
+    callers: list[tuple[str, str]],
+    says: str,
+    unchecked: bool,
+) -> None:
+    named = [part for word in words for part in ("--principal", word)]
+    done = xgrant("request", like, *ASK[2:], *named, "--as-file", "manifests/n.yaml")
+    assert done.code == 0, done.err
+    new = grants(manifests)[f"{like}-bob-example-com-20261125"]
+    assert [(one.kind, one.name) for one in new.principals] == callers
+    assert says.lower() in done.err.lower()
+    assert ("team/bob is in a group of reader was not checked" in done.err) is unchecked
+    assert "all callers" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("like", "says"),
+    [("reader", "all callers of reader: user alice of dev, group developers of dev; --principal user/NAME narrows it."),
+     ("whole", "all callers of whole: whoever dev lets in;"),
+     ("jobs", "all callers of jobs: who has a token of token.actions.githubusercontent.com.")],
+)  # fmt: skip
+def test_who_gets_in_beside_whoever_asks_is_said(manifests: Path, xgrant: Run, like: str, says: str) -> None:
+    assert f"It is open to {says}" in xgrant("request", like, *ASK[2:]).err

@@ -214,7 +214,9 @@ class TestRefused:
         (use,) = uses(manifest)
         assert says in why(use, manifest, who, groups=groups)
 
-    PLAN = "`xgrant plan --only reader` shows whether both sides are applied; what is new takes some seconds"
+    PLAN = (
+        "What to do: `xgrant plan --only reader` shows whether both sides are applied; what is new takes some seconds"
+    )
     NOT, ASK = "the caller's side refuses: ", "What to do: ask"
     ADMIN = "the administrator of its organization"
 
@@ -241,17 +243,17 @@ class TestRefused:
     ) -> None:
         manifest = manifest_of(tmp_path, grant_yaml(**{"from": "{account: dev, users: [alice]}"}))
         (use,) = uses(manifest)
-        denied = f"the {says} denies it, whatever allows it. What to do: ask {owner}"
+        denied = f"the {says} denies it, whatever allows it\nWhat to do: ask {owner}"
         assert why(use, manifest, message=f"{DENIED} with an explicit deny in {kind}") == denied
         assert why(use, manifest, message=f"{DENIED} because an explicit deny in {kind}") == denied
 
     @pytest.mark.parametrize(
         ("kind", "says"),
         [
-            ("identity-based policy", f"the caller's side refuses: no caller policy is there; {PLAN}"),
-            ("resource-based policy", f"the role's side refuses: its trust policy does not allow you; {PLAN}"),
-            ("permissions boundary", f"{NOT}your permissions boundary does not allow it. {ASK} whoever administers your account"),
-            ("service control policy", f"{NOT}a service control policy (SCP) on your account does not allow it. {ASK} {ADMIN}"),
+            ("identity-based policy", f"the caller's side refuses: no caller policy is there\n{PLAN}"),
+            ("resource-based policy", f"the role's side refuses: its trust policy does not allow you\n{PLAN}"),
+            ("permissions boundary", f"{NOT}your permissions boundary does not allow it\n{ASK} whoever administers your account"),
+            ("service control policy", f"{NOT}a service control policy (SCP) on your account does not allow it\n{ASK} {ADMIN}"),
         ],
     )  # fmt: skip
     def test_what_no_policy_of_a_kind_allows_is_told_with_the_kind(self, tmp_path: Path, kind: str, says: str) -> None:
@@ -280,7 +282,7 @@ class TestRefused:
         grant = grant_yaml(**{"from": "{account: dev, users: [alice]}"}, trust_conditions=conditions)
         manifest = manifest_of(tmp_path, grant)
         (use,) = uses(manifest)
-        told = why(use, manifest).partition(". What to do: give what the condition wants with ")[2]
+        told = why(use, manifest).partition("\nWhat to do: give what the condition wants with ")[2]
         assert told == way
 
     @pytest.mark.parametrize("from_variables", [True, False])
@@ -306,7 +308,7 @@ class TestRefused:
         said = why(use, manifest, external_id="another", mfa_serial=DEVICE)
         assert (
             said
-            == "the role's side refuses: trust condition not met: StringEquals sts:ExternalId: (hidden). What to do: give what the condition wants with --external-id"
+            == "the role's side refuses: trust condition not met: StringEquals sts:ExternalId: (hidden)\nWhat to do: give what the condition wants with --external-id"
         )
         assert "Bool aws:MultiFactorAuthPresent: true" in why(use, manifest, external_id="agreed")
         met = why(use, manifest, external_id="agreed", mfa_serial=DEVICE)

@@ -15,7 +15,7 @@ from reconciler.commands.aws_config import rewrite
 from reconciler.errors import XgrantError
 from reconciler.model import Session
 from reconciler.render.sessions import SHELLS, bash, credential_process, environment, fish, lines, powershell
-from reconciler.use.marked import block, names_within, with_block
+from reconciler.use.marked import block, sections_within, with_block
 
 HOSTILE = ["", "a b", "'", "''", '"', "$(touch x)", "`touch x`", "$HOME", "\\", "\\'", "a\nb", ";rm -rf /", "!!", "-n",
            "\u2018\u2019\u201a\u201b", "%PATH%", "'; touch x; '", "\\'; touch x; '", "é\u202e", "&|<>(){}[]*?~#"]  # fmt: skip
@@ -123,7 +123,7 @@ def test_what_is_not_xgrants_keeps_every_byte_and_a_second_run_changes_nothing(s
     # Only a last line without an end gets one, and keeps it.
     gap = b"" if not before or before.endswith((b"\n", b"\r")) else b"\n"
     assert with_block(more, "platform", {}) == before + gap + b"[profile later]\nregion = y\n"
-    assert names_within(more, "platform") == {"reader", "writer"}
+    assert sections_within(more, "platform") == TWO
 
 
 @given(

@@ -1,0 +1,92 @@
+"""Who else gets in where a role trusts a whole account, as policies say it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.model import AccountFacts, Held, PrincipalKind
+from reconciler.pipeline.others import Beside
+from reconciler.use import uses
+from reconciler.use.others import others, unread
+from tests.support import allow, document, grant_yaml, load_text, manifest_yaml
+
+ROLE = "arn:aws:iam::987654321098:role/reader"
+IN_OFFICE = {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}
+
+
+def deny(actions: Any, resources: Any = "*") -> dict[str, Any]:
+    return {**allow(actions, resources), "Effect": "Deny"}
+
+
+def found(tmp_path: Path, held: Held) -> list[tuple[str, bool, bool]]:
+    """Return what is found of the user bob, who has such policies."""
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    account = manifest.accounts["dev"]
+    kind = PrincipalKind.USER
+    arn = f"arn:aws:iam::{account.id}:{kind}/team/bob"
+    facts = AccountFacts(account, {(kind, "bob"): arn}, held={(kind, "bob"): held})
+    (use,) = uses(manifest)
+    assert use.role_arn == ROLE
+    return [(one.words(), one.certain, one.administrator) for one in others(use, account, facts, manifest.accounts)]
+
+
+OWN = document(allow("sts:AssumeRole", ROLE))
+CASES: dict[str, tuple[Held, list[tuple[str, bool, bool]]]] = {
+    "the role itself": (Held({"own": OWN}), [("user bob, by its policy own", True, False)]),
+    "all roles": (Held({"own": document(allow("sts:Assume*"))}), [("user bob, by its policy own", True, False)]),
+    "two policies": (Held({"a": OWN, "b": OWN}), [("user bob, by its policies a, b", True, False)]),
+    "another role": (Held({"own": document(allow("sts:AssumeRole", f"{ROLE}-2"))}), []),
+    "of the group that is meant": (Held({"own": OWN}, groups=frozenset({"developers"})), []),
+    "on conditions": (
+        Held({"own": document(allow("sts:AssumeRole", ROLE, **IN_OFFICE))}),
+        [("user bob, by its policy own, on conditions", False, False)],
+    ),
+    "a denial": (Held({"own": OWN, "no": document(deny("sts:*"))}), []),
+    "a boundary that does not allow it": (Held({"own": OWN}, bound="b", boundary=document(allow("s3:*"))), []),
+    "a boundary that allows it": (
+        Held({"own": OWN}, bound="b", boundary=document(allow("*"))), [("user bob, by its policy own", True, False)],
+    ),
+    "a boundary that is not read": (
+        Held({"own": OWN}, bound="b"), [("user bob, by its policy own, on conditions", False, False)],
+    ),
+    "all of STS": (Held({"own": document(allow("sts:*"))}), [("user bob, by its policy own", True, True)]),
+    "everything": (Held({"own": document(allow("*"))}), [("user bob, by its policy own", True, True)]),
+    "all but IAM": (
+        Held({"own": document({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})}),
+        [("user bob, by its policy own", True, True)],
+    ),
+    "policies that are not read": (Held(unread=frozenset({"arn:aws:iam::aws:policy/AdministratorAccess"})), []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("held", "expected"), CASES.values(), ids=CASES)
+def test_others_get_in_by_what_their_policies_allow(
+    tmp_path: Path, held: Held, expected: list[tuple[str, bool, bool]]
+) -> None:
+    assert found(tmp_path, held) == expected
+
+
+def test_policies_that_are_not_read_are_those_of_whom_the_grant_does_not_name(tmp_path: Path) -> None:
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    (use,), account = uses(manifest), manifest.accounts["dev"]
+    user, role = PrincipalKind.USER, PrincipalKind.ROLE
+    facts = AccountFacts(
+        account,
+        {(kind, name): f"arn:aws:iam::{account.id}:{kind}/{name}" for kind, name in ((user, "bob"), (user, "al"), (role, "ci"))},
+        held={
+            (user, "bob"): Held(unread=frozenset({"a"})), (role, "ci"): Held(unread=frozenset({"b"})),
+            (user, "al"): Held(unread=frozenset({"c"}), groups=frozenset({"developers"})),
+        },
+    )  # fmt: skip
+    assert unread(use, account, facts, manifest.accounts) == {"a", "b"}
+
+
+def test_what_is_no_finding_is_told_once_of_each_account() -> None:
+    rest = Beside([], {"dev": {"user b", "user a"}}, {"dev": {"AdministratorAccess"}})
+    assert rest.notes() == (
+        "administrators of dev get in, too, where a role trusts the whole account: user a, user b",
+        "what others of dev may do by managed policies of AWS is not read: AdministratorAccess",
+    )
