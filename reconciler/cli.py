@@ -41,6 +41,12 @@ MAX_DAYS = 365
 MAX_SHARDS = 10_000
 """More parts than any stack has accounts."""
 
+COMMENT_FORMATS = ("markdown", "github", "gitlab")
+"""The formats of what a pull request shows: a summary, and the comments of the two forges."""
+
+PLAN_FORMATS = (*COMMENT_FORMATS, "sarif", "gitlab-report")
+"""The formats of a plan beside text and JSON."""
+
 LEVELS = ("advice", "warn", "deny")
 """The levels of guardrails, the least one first."""
 
@@ -98,14 +104,15 @@ def parser() -> argparse.ArgumentParser:
 
 def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     """Add the commands that only look at manifests and AWS."""
-    _manifest_command(commands, "validate", "check the manifests, offline")
+    validate = _manifest_command(commands, "validate", "check the manifests, offline")
+    validate.add_argument("--format", choices=("text", "github", "gitlab"), default="text", help="default: text")
 
     lint = _manifest_command(commands, "lint", "show what grants should not do, offline")
     lint.add_argument("--level", choices=LEVELS, default="advice", help="show what is of this level or above")
     lint.add_argument("--list", action="store_true", help="show all rules, with their levels here")
     lint.add_argument("--explain", metavar="RULE", help="show one rule: why, what to do, and who says so")
     lint.add_argument(
-        "--format", choices=("text", "json", "sarif", "markdown"), default="text",
+        "--format", choices=("text", "json", "sarif", "github", "gitlab", "markdown"), default="text",
         help="default: text; markdown is for --list",
     )  # fmt: skip
     _analyzer(lint)
@@ -115,7 +122,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _accept(plan)
     _colour(plan)
     _expand(plan)
-    _format(plan)
+    _format(plan, *PLAN_FORMATS)
     _executor(plan)
     _progress(plan)
     _analyzer(plan)
@@ -132,7 +139,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     show.add_argument("file", metavar="FILE", help="a file that plan -o wrote")
     _colour(show)
     _expand(show)
-    _format(show)
+    _format(show, *PLAN_FORMATS)
 
     merge = _command(commands, "merge", "join the plan files of all shards to one, offline")
     merge.add_argument("files", nargs="+", metavar="FILE", help="what plan --shard wrote, of every shard")
@@ -140,13 +147,13 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _accept(merge)
     _colour(merge)
     _expand(merge)
-    _format(merge)
+    _format(merge, *PLAN_FORMATS)
     _detailed(merge)
 
     drift = _manifest_command(commands, "drift", "show where AWS is not as the manifests say; changes nothing")
     _only(drift)
     _colour(drift)
-    _format(drift)
+    _format(drift, *COMMENT_FORMATS)
     _executor(drift)
     _shard(drift)
     _progress(drift)
@@ -312,8 +319,8 @@ def _expand(command: _Parser) -> None:
     command.add_argument("--expand", action="store_true", help="show equal changes of several accounts each by itself")
 
 
-def _format(command: _Parser) -> None:
-    command.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+def _format(command: _Parser, *more: str) -> None:
+    command.add_argument("--format", choices=("text", "json", *more), default="text", help="default: text")
 
 
 def _colour(command: argparse.ArgumentParser) -> None:

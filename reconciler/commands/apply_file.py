@@ -21,7 +21,8 @@ from reconciler.planfile import Binding, PlanFile
 from reconciler.render.escape import escape
 from reconciler.render.outlook import plan_command
 from reconciler.render.stale import stale_lines
-from reconciler.render.text import text, unread_text
+from reconciler.render.text import text
+from reconciler.render.verdict import unread_text
 
 
 def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, workers: Elsewhere | None) -> Ready | int:

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from reconciler.commands import clock
+from reconciler.commands.formats import print_drift
 from reconciler.commands.output import conclude, painter
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
@@ -24,9 +25,13 @@ def run(arguments: argparse.Namespace) -> int:
         tell_of_locks(manifest, shown)
         request = Request(manifest, frozenset(arguments.only), shard=arguments.shard)
         plan = make_plan(request, reader, now=clock.now())
-    sys.stdout.write(
-        drift_json(plan, arguments.shard) if arguments.format == "json" else drift_text(plan, painter(arguments.color))
-    )
+    match arguments.format:
+        case "text":
+            sys.stdout.write(drift_text(plan, painter(arguments.color)))
+        case "json":
+            sys.stdout.write(drift_json(plan, arguments.shard))
+        case form:
+            print_drift(plan, form, only=arguments.only, shard=arguments.shard)
     if not plan.complete():
         return conclude(plan)
     return 2 if drifted(plan) or obstacles(plan) else 0

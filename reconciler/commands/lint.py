@@ -7,6 +7,7 @@ import sys
 
 from reconciler import __version__
 from reconciler.commands import clock
+from reconciler.commands.annotations import any_grant, print_annotations, problems_as
 from reconciler.commands.output import unresolved
 from reconciler.errors import UsageError
 from reconciler.lint import RULES, SEVERITIES, by_id
@@ -26,9 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
         return _tell(arguments)
     if arguments.format == "markdown":
         raise UsageError("--format markdown is for --list")
-    manifest = load(arguments.paths)
+    with problems_as(arguments.format):
+        manifest = load(arguments.paths)
+        held = guardrails(manifest, arguments.paths, clock.now())
     unresolved(manifest)
-    held = guardrails(manifest, arguments.paths, clock.now())
     found = held.of_manifest()
     if arguments.access_analyzer:
         # Only this goes to AWS, and takes its time to import.
@@ -37,14 +39,15 @@ def run(arguments: argparse.Namespace) -> int:
         found = (*found, *analyzed_manifest(held, aws_analyzer(manifest, lambda _: None)))
     least = _LEVELS.index(arguments.level)
     shown = [one for one in found if _LEVELS.index(_level(one)) >= least]
-    anywhere = next((grant.place.file for grant in manifest.grants), "")
+    anywhere = any_grant(manifest)
     match arguments.format:
         case "json":
             sys.stdout.write(as_json(shown))
         case "sarif":
             sys.stdout.write(sarif(shown, RULES, version=__version__, anywhere=anywhere))
-        case _:
-            sys.stdout.write(as_text(shown))
+        case form:
+            if not print_annotations(shown, form, anywhere=anywhere):
+                sys.stdout.write(as_text(shown))
     return 3 if any(denied(found)) else 0
 
 

@@ -7,6 +7,7 @@ import sys
 from datetime import timedelta
 
 from reconciler.commands import clock
+from reconciler.commands.formats import print_plan
 from reconciler.commands.output import check_folder, conclude, painter, warn
 from reconciler.commands.progress import progress
 from reconciler.commands.turns import tell_of_locks
@@ -47,10 +48,16 @@ def run(arguments: argparse.Namespace) -> int:
         plan = make_plan(request, reader, now=clock.now())
     if arguments.access_analyzer:
         plan = analyzed(plan, held, aws_analyzer(manifest, shown.notice))
-    brush = painter(arguments.color)
-    sys.stdout.write(
-        to_json(plan, shard_data(request)) if arguments.format == "json" else text(plan, brush, expand=arguments.expand)
-    )
+    match arguments.format:
+        case "text":
+            sys.stdout.write(text(plan, painter(arguments.color), expand=arguments.expand))
+        case "json":
+            sys.stdout.write(to_json(plan, shard_data(request)))
+        case _:
+            print_plan(
+                plan, arguments, paths=arguments.paths, wanted=bool(plan.wanted()), only=request.only,
+                destroy=request.destroy, shard=request.shard,
+            )  # fmt: skip
     if arguments.out is not None:
         created = clock.now()
         expires = created + timedelta(seconds=arguments.expires or A_DAY)

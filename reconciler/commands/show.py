@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from reconciler.commands import clock
+from reconciler.commands.formats import print_plan
 from reconciler.commands.output import painter, warn
 from reconciler.pipeline.plan_files import read_plan_file
 from reconciler.planfile import PlanFile
@@ -29,14 +30,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def print_plan_file(found: PlanFile, arguments: argparse.Namespace) -> None:
     """Print a plan file on stdout, in the form that the command line asks for."""
-    if arguments.format == "json":
-        sys.stdout.write(dumps(found.data))
-    else:
-        plan = found.plan
-        brush = painter(arguments.color)
-        ids = {} if arguments.expand else plan.account_ids()
-        shown = text_of(
-            plan.changes, plan.findings, wanted=found.wanted(), painter=brush, ids=ids, unread=plan.unread(),
-            rollout=rollout_lines(plan, expand=arguments.expand),
-        )  # fmt: skip
-        sys.stdout.write(shown)
+    match arguments.format:
+        case "text":
+            sys.stdout.write(_text(found, arguments))
+        case "json":
+            sys.stdout.write(dumps(found.data))
+        case _:
+            print_plan(
+                found.plan, arguments, paths=found.data["source"]["paths"], wanted=found.wanted(), only=found.only,
+                destroy=found.destroy, shard=found.shard,
+            )  # fmt: skip
+
+
+def _text(found: PlanFile, arguments: argparse.Namespace) -> str:
+    plan = found.plan
+    ids = {} if arguments.expand else plan.account_ids()
+    return text_of(
+        plan.changes, plan.findings, wanted=found.wanted(), painter=painter(arguments.color), ids=ids,
+        unread=plan.unread(), rollout=rollout_lines(plan, expand=arguments.expand),
+    )  # fmt: skip

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from reconciler.commands import clock
+from reconciler.commands.annotations import any_grant, print_annotations, problems_as
 from reconciler.commands.output import unresolved
 from reconciler.manifest import load
 from reconciler.pipeline.guardrails import denied, guardrails
@@ -15,16 +16,21 @@ from reconciler.render.lint import as_text
 
 def run(arguments: argparse.Namespace) -> int:
     """Return 0 if the manifests are valid, 3 if a guardrail denies something; ManifestError (exit 3) if not valid."""
-    manifest = load(arguments.paths)
-    found = [*denied(guardrails(manifest, arguments.paths, clock.now()).of_manifest())]
+    with problems_as(arguments.format):
+        manifest = load(arguments.paths)
+        held = guardrails(manifest, arguments.paths, clock.now())
+    found = [*denied(held.of_manifest())]
+    annotated = print_annotations(found, arguments.format, anywhere=any_grant(manifest))
     if found:
-        sys.stderr.write(as_text(found))
+        if not annotated:
+            sys.stderr.write(as_text(found))
         return 3
     grants = len({*(grant.name for grant in manifest.grants), *manifest.unresolved})
     accounts = len(manifest.accounts)
     unresolved(manifest)
     print(
         f"valid: stack {escape(manifest.stack)}, {grants} grant{'s' * (grants != 1)}, "
-        f"{accounts} account{'s' * (accounts != 1)}"
+        f"{accounts} account{'s' * (accounts != 1)}",
+        file=sys.stderr if annotated else sys.stdout,
     )
     return 0

@@ -14,7 +14,7 @@ from reconciler.render.statements import Masks, document_data, masked
 FORMAT_VERSION = "1.3"
 
 # Terraform's words for what a change does, so that policy checks written for its plans need little change.
-_ACTIONS = {
+ACTIONS = {
     Action.CREATE: ["create"],
     Action.UPDATE: ["update"],
     Action.REPLACE: ["delete", "create"],
@@ -76,7 +76,7 @@ def _change(change: Change, *, again: bool) -> dict[str, Any]:
         "grant": change.grant,
         "change": {
             "action": change.action.value,
-            "actions": _ACTIONS[change.action],
+            "actions": ACTIONS[change.action],
             "attributes": list(change.attributes),
             "before": _resource(change.before, masks),
             "after": _resource(change.after, masks),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,11 +24,17 @@ FORMAT_VERSION = "1.0"
 _WORDS = {Action.CREATE: "missing", Action.DELETE: "unexpected"}
 _CHANGED = "changed"
 _SEEN = {"missing": "missing in AWS", "unexpected": "not in the manifests", _CHANGED: "changed"}
+KINDS = tuple(_SEEN)
+"""What may be with a resource that has drifted."""
 _MARKS = {"missing": "-", "unexpected": "+", _CHANGED: "~"}
 
 _UNREAD = "XG209"
 _OF_THE_TIME = ("XG240", "XG241", "XG243")
-_EACH = "`--format json` has each"
+EACH = "`--format json` has each"
+"""What tells of each of many accounts."""
+
+Told = tuple[str, str, str]
+"""A line: its mark, empty for one that tells more of the line above; what is painted by the mark; and the rest."""
 
 
 def drifted(plan: Plan) -> tuple[Change, ...]:
@@ -79,23 +86,38 @@ def drift_text(plan: Plan, painter: Painter) -> str:
     """
     lines: list[str] = []
     ids = plan.account_ids()
-    told = ((name, tuple(_told(changes))) for name, _, changes in _by_account(plan) if changes)
-    for texts, accounts in folded_texts(told, ids):
-        one, several = f"account {accounts[0]} ({ids[accounts[0]]})", named(accounts, _EACH, texts)
+    for accounts, told in drift_by_account(plan):
+        texts = [text for line in told for text in line]
+        one, several = f"account {accounts[0]} ({ids[accounts[0]]})", named(accounts, EACH, texts)
         lines.append(escape(one if len(accounts) == 1 else f"{len(accounts)} accounts: {several}"))
-        for mark, painted, rest in zip(texts[::3], texts[1::3], texts[2::3], strict=True):
-            lines.append(f"  {painter.paint(mark, painted)}{rest}")
+        lines += [f"  {painter.paint(mark, painted)}{rest}" for mark, painted, rest in told]
         lines.append("")
     for finding, accounts in folded_findings((*obstacles(plan), *due(plan)), ids):
-        lines += [*finding_lines(finding, painter, accounts=accounts, each=_EACH), ""]
-    found = [_word(change) for change in drifted(plan)]
-    if found:
-        lines.append("Drift: " + ", ".join(f"{found.count(word)} {seen}" for word, seen in _SEEN.items()) + ".")
-    elif obstacles(plan) or not plan.complete():
-        lines.append("No drift in what could be compared; see above for the rest.")
-    else:
-        lines.append("No drift. AWS is as the manifests say.")
+        lines += [*finding_lines(finding, painter, accounts=accounts, each=EACH), ""]
+    lines.append(drift_verdict(plan))
     return "\n".join(lines) + "\n"
+
+
+def drift_by_account(plan: Plan) -> Iterator[tuple[tuple[str, ...], list[Told]]]:
+    """Yield accounts that have drifted alike, and the lines about that, escaped but for what is in no line."""
+    told = ((name, tuple(_told(changes))) for name, _, changes in _by_account(plan) if changes)
+    for texts, accounts in folded_texts(told, plan.account_ids()):
+        yield accounts, [*zip(texts[::3], texts[1::3], texts[2::3], strict=True)]
+
+
+def drift_counts(changes: Iterable[Change]) -> str:
+    """Return how many changes there are of each kind, like `1 missing in AWS, 0 not in the manifests, 0 changed`."""
+    found = Counter(kind_of(change) for change in changes)
+    return ", ".join(f"{found[word]} {seen}" for word, seen in _SEEN.items())
+
+
+def drift_verdict(plan: Plan, where: str = "above") -> str:
+    """Return what the drift comes to, in a sentence; `where` is where the findings stand."""
+    if found := drifted(plan):
+        return f"Drift: {drift_counts(found)}."
+    if obstacles(plan) or not plan.complete():
+        return f"No drift in what could be compared; see {where} for the rest."
+    return "No drift. AWS is as the manifests say."
 
 
 def attribute_differences(change: Change) -> tuple[Difference, ...]:
@@ -117,7 +139,8 @@ def _by_account(plan: Plan) -> Iterator[tuple[str, Any, list[Change]]]:
             yield name, facts, [change for change in drifted(plan) if change.address.account == name]
 
 
-def _word(change: Change) -> str:
+def kind_of(change: Change) -> str:
+    """Return which of `KINDS` a change is."""
     return _WORDS.get(change.action, _CHANGED)
 
 
@@ -125,7 +148,7 @@ def _change_data(change: Change) -> dict[str, Any]:
     return {
         "address": str(change.address),
         "grant": change.grant,
-        "drift": _word(change),
+        "drift": kind_of(change),
         "replaces": str(change.replaces) if change.replaces else None,
         "reason": change.reason,
         "differences": [
@@ -140,7 +163,7 @@ def _change_data(change: Change) -> dict[str, Any]:
 def _told(changes: Iterable[Change]) -> Iterator[str]:
     """Yield three texts for each line about changes: a mark, what is painted by it, and the rest."""
     for change in changes:
-        word = _word(change)
+        word = kind_of(change)
         grant = f"  (grant {escape(change.grant)})" if change.grant else ""
         yield from (_MARKS[word], escape(str(change.address)), f": {_SEEN[word]}{grant}")
         for line in _details(change):

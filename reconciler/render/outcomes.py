@@ -18,7 +18,8 @@ from reconciler.model import (
 )
 from reconciler.render.escape import escape
 from reconciler.render.fold import folded_messages, named
-from reconciler.render.text import Painter, unread_text
+from reconciler.render.text import Painter
+from reconciler.render.verdict import unread_text
 from reconciler.wording import FEW, few
 
 _DOING = {

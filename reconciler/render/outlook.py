@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from reconciler.model import Plan, Severity
+from reconciler.render.changes import duration
 from reconciler.render.escape import escape
 from reconciler.render.fold import named
-from reconciler.render.text import duration, unread_text
+from reconciler.render.verdict import unread_text
 from reconciler.shards import Shard
 
 

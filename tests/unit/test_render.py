@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from reconciler.applier import apply
 from reconciler.model import Action, CallerPolicy, Change, Outcome, Plan, Role, Status
 from reconciler.policy.document import PolicyDocument
+from reconciler.render.changes import duration
 from reconciler.render.data import plan_data
 from reconciler.render.drift import drift_text
 from reconciler.render.escape import escape
 from reconciler.render.outcomes import event_line, summary
 from reconciler.render.statements import masked, paired
-from reconciler.render.text import Painter, change_lines, duration, text
+from reconciler.render.text import Painter, change_lines, text
 from tests.support import (
     MemoryWriter,
     allow,

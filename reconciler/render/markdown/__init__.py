@@ -1,0 +1,1 @@
+"""Plans and drift as Markdown for GitHub and GitLab: comments, notes, job summaries."""
