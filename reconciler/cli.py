@@ -60,6 +60,13 @@ class _Parser(argparse.ArgumentParser):
         # 2 would say that there are changes.
         from reconciler.render.escape import escape
 
+        if found := re.match(r"argument COMMAND: invalid choice: '([^']*)'", message):
+            from difflib import get_close_matches
+
+            known = re.findall(r"'([a-z-]+)'", message.partition("choose from")[2])
+            near = get_close_matches(found.group(1), known, n=1)
+            meant = f"did you mean {near[0]}?" if near else "`xgrant --help` shows all"
+            message = f"there is no command {found.group(1)}; {meant}"
         if self.prog.endswith(" assume") and not sys.stdout.isatty():
             print("false")  # As of every failure: a shell that evaluates the output fails too.
         self.exit(64, f"{self.prog}: error: {escape(message)}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -178,4 +179,20 @@ def _hint(error: BotoCoreError) -> str:
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, ConfigParseError):
+        return f"{error.kwargs['path']}{_where(error.kwargs.get('error'))}"
     return " ".join(str(error).split())
+
+
+def _where(error: object) -> str:
+    """Return where an AWS configuration file is wrong and how, and nothing of what stands there: it may be a key."""
+    match error:
+        case configparser.DuplicateSectionError():
+            return f":{error.lineno}: the section [{error.section}] stands there a second time"
+        case configparser.DuplicateOptionError():
+            return f":{error.lineno}: {error.option} stands a second time in [{error.section}]"
+        case configparser.MissingSectionHeaderError():
+            return f":{error.lineno}: no section stands before it"
+        case configparser.ParsingError():
+            return f":{error.errors[0][0]}: it is neither a section nor a setting"
+    return ": it cannot be read as text in UTF-8"

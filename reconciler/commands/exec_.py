@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from reconciler.commands.output import print_error
@@ -22,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code is this one's."""
     if not arguments.program:
         raise UsageError("exec: name the command to run behind --, like: xgrant exec GRANT -- aws s3 ls")
+    if why := _missing(arguments.program[0]):
+        return _not_run(arguments.program[0], why, NOT_FOUND)
     found = used(arguments)
     kept = {name: value for name, value in os.environ.items() if name not in HIDDEN_BY}
     try:
@@ -30,9 +35,19 @@ def run(arguments: argparse.Namespace) -> int:
             return subprocess.call(arguments.program, env=variables)  # noqa: S603 - the user's own command
         _become(arguments.program, variables)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        print_error(XgrantError(f"exec: {arguments.program[0]} cannot be run: {why}; name a command that can"))
-        return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUN
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        return _not_run(arguments.program[0], reason, NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUN)
+
+
+def _missing(program: str) -> str:
+    """Say that a command is not there, before a session is asked for in vain; empty where it is."""
+    there = Path(program).exists() if Path(program).name != program else shutil.which(program)
+    return "" if there else os.strerror(errno.ENOENT)
+
+
+def _not_run(program: str, why: str | None, code: int) -> int:
+    print_error(XgrantError(f"exec: {program} cannot be run: {why}; name a command that can"))
+    return code
 
 
 def _become(program: list[str], variables: dict[str, str]) -> NoReturn:

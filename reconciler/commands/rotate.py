@@ -25,7 +25,9 @@ from reconciler.use import Use, chosen
 def run(arguments: argparse.Namespace) -> int:
     """Replace roles as apply does, with its exit codes; or print the change of the manifest that rotates an id."""
     arguments.paths = arguments.paths or [DEFAULT_PATH]
-    if arguments.due == bool(arguments.grants):
+    if arguments.due and arguments.grants:
+        raise UsageError("--due means all roles that are due, whatever their grants: leave it out, or name no grants")
+    if not arguments.due and not arguments.grants:
         raise UsageError("name the grants to rotate, or say --due for all that are due")
     manifest = load(arguments.paths)
     external = _with_external_id(arguments, manifest)
@@ -74,7 +76,9 @@ def _with_external_id(arguments: argparse.Namespace, manifest: Manifest) -> Gran
     if found and len(names) > 1:
         raise UsageError(f"the external id of {min(found)} is rotated by a change of the manifest: name it alone")
     if not found and (arguments.finish or arguments.out is not None):
-        raise UsageError("--finish and -o are for a grant with an external id; name one")
+        option, what = ("--finish", "there is none to drop") if arguments.finish else ("-o", "there is no patch")
+        which = f"of {', '.join(sorted(names))} no grant has" if names else "with --due no grant is meant that has"
+        raise UsageError(f"{option}: {which} an external id, so {what}; name one that has, or leave {option} out")
     return next(iter(found.values()), None)
 
 

@@ -49,7 +49,7 @@ def _check_port(port: int) -> None:
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
-        why = os.strerror(error.errno)
+        why = os.strerror(error.errno or 0)
         raise UsageError(
             f"--port: 127.0.0.1:{port} cannot be had: {why}; name another port, or leave it out for a free one"
         ) from error

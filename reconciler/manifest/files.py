@@ -32,7 +32,7 @@ def manifest_files(paths: Iterable[str], problems: list[Problem]) -> list[tuple[
             mode = path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
             what = "a link that leads nowhere" if path.is_symlink() else "no such file or directory"
-            problems.append(_problem(path, f"{what}; name the manifests to read"))
+            problems.append(_problem(path, f"{what}; name the manifests to read, as PATH or with --manifest"))
         except (OSError, ValueError) as error:
             problems.append(_problem(path, unreadable(error)))
         else:

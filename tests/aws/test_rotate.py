@@ -156,7 +156,7 @@ def test_a_role_is_due_from_the_very_second_on(
 
 REFUSED = {
     "nothing named": ([], 64, "or say --due"),
-    "both": (["reader", "--due"], 64, "or say --due"),
+    "both": (["reader", "--due"], 64, "leave it out, or name no grants"),
     "no such grant": (["redaer"], 64, "did you mean reader?"),
 }
 

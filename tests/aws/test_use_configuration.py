@@ -207,6 +207,32 @@ def test_what_is_wrong_with_the_profile_is_said_of_the_profile(
     assert "iam:AssumeRole" not in result.err
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[profile a]\nregion = x\n[profile a]\n", ":3: the section [profile a] stands there a second time; mend"),
+        ("[profile a]\nregion = x\nregion = y\n", ":3: region stands a second time in [profile a]; mend that file"),
+        ("AKIASECRET\n", ":1: no section stands before it; mend that file"),
+        ("[default]\nAKIASECRET\n", ":2: it is neither a section nor a setting; mend that file"),
+        ("[default]\nregion = \udcff\n", ": it cannot be read as text in UTF-8; mend that file"),
+    ],
+)
+def test_what_is_wrong_with_the_file_is_told_with_its_line_and_nothing_of_what_stands_there(
+    xgrant: Run, text: str, says: str
+) -> None:
+    file = Path(os.environ["AWS_CONFIG_FILE"])
+    file.write_bytes(text.encode(errors="surrogateescape"))
+    result = xgrant("assume", "shared-bucket-read", "--as", "a")
+    assert (result.code, f"ConfigParseError: {file}{says}" in result.err) == (1, True), result.err
+    assert "AKIASECRET" not in result.err
+
+
+def test_no_session_is_asked_for_where_the_command_is_not_there(xgrant: Run) -> None:
+    result = xgrant("exec", "shared-bucket-read", "--debug", "--", "no-such-command")
+    assert (result.code, "AssumeRole" in result.err) == (127, False)
+    assert "exec: no-such-command cannot be run: No such file or directory; name a command" in result.err
+
+
 def test_a_device_of_the_profile_that_can_be_none_is_said_of_the_profile(xgrant: Run) -> None:
     configure("[default]\nregion = us-east-1\nmfa_serial = my phone\n")
     for words in (["assume", "with-mfa"], ["config"]):

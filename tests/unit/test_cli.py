@@ -63,6 +63,13 @@ def test_wrong_usage_exits_64_since_2_means_changes(xgrant: Run, arguments: list
         (["sandbox", "--port", "abc"], "argument --port: a port is a number from 0 to 65535; this is abc"),
         (["sandbox", "--port", "9" * 5000], "a port is a number from 0 to 65535; this is 9"),
         (["show", "a", "b"], "usage: xgrant show [-h]"),
+        (["plann"], "xgrant: error: there is no command plann; did you mean plan?"),
+        (["zzz"], "there is no command zzz; `xgrant --help` shows all"),
+        (
+            ["rotate", "--due", "x"],
+            "--due means all roles that are due, whatever their grants: leave it out, or name no",
+        ),
+        (["rotate"], "name the grants to rotate, or say --due for all that are due"),
     ],
 )
 def test_wrong_usage_of_a_subcommand_is_told_by_that_subcommand(xgrant: Run, arguments: list[str], says: str) -> None:

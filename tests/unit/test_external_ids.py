@@ -13,7 +13,7 @@ from reconciler.manifest import load
 from reconciler.model import Identity
 from reconciler.use.conditions import value_for
 from tests.conftest import Run
-from tests.support import HEAD
+from tests.support import HEAD, grant_yaml, manifest_yaml
 
 OLD = "agreed-long-ago"
 SPELLINGS = {
@@ -158,3 +158,18 @@ def test_a_file_that_is_not_below_this_folder_gets_no_patch(
     result = xgrant("rotate", "vendor-reads", "--manifest", "../manifests")
     assert (result.code, result.out) == (64, "")
     assert "in a folder above it, the top of the repository" in result.err
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        (("--finish",), "--finish: of reader no grant has an external id, so there is none to drop"),
+        (("-o", "x.patch"), "-o: of reader no grant has an external id, so there is no patch; name one that has, or"),
+    ],
+)
+def test_what_is_only_for_external_ids_is_told_as_such(
+    tmp_path: Path, xgrant: Run, option: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "m.yaml").write_text(manifest_yaml(grant_yaml()))
+    result = xgrant("rotate", "reader", "--manifest", tmp_path / "m.yaml", *option)
+    assert (result.code, says in result.err) == (64, True), result.err

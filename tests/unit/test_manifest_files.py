@@ -131,9 +131,12 @@ def test_a_pipe_among_manifests_or_in_place_of_a_policy_file_is_refused(folder: 
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("", "'':1:1: XG001 no such file or directory; name the manifests to read"),
+        ("", "'':1:1: XG001 no such file or directory; name the manifests to read, as PATH or with --manifest"),
         ("base.yaml/x", "base.yaml/x:1:1: XG001 no such file or directory"),
-        ("nowhere", "nowhere:1:1: XG001 a link that leads nowhere; name the manifests to read"),
+        (
+            "nowhere",
+            "nowhere:1:1: XG001 a link that leads nowhere; name the manifests to read, as PATH or with --manifest",
+        ),
         ("a\0b", "a\0b:1:1: XG001 this cannot be read: embedded null byte; let yourself read it, or name another"),
         ("x" * 300, "XG001 this cannot be read: File name too long"),
     ],
