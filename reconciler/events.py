@@ -27,13 +27,17 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """A call that failed with `code` will be made again, after so many seconds, for the `tries`th time."""
+    """A call that failed with `code` will be made again, after so many seconds, for the `tries`th time.
+
+    `endpoint` is what could not be connected to, where that is why it failed.
+    """
 
     account: str
     operation: str
     code: str
     tries: int
     seconds: float
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

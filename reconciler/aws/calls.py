@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError
@@ -21,6 +22,7 @@ from reconciler.aws.retry import (
     CEILING,
     CUT,
     IN_DOUBT,
+    NOBODY_THERE,
     SERVER_ERROR,
     TOO_OFTEN,
     UNREACHABLE,
@@ -159,7 +161,7 @@ class Retries:
         looks = step.looks[operation] = step.looks.get(operation, 0) + 1
         now = clock.monotonic()
         left = min(step.tries.setdefault(operation, _Tries()).left(rule, now), step.until - now)
-        return self._pause(account, operation, rule.code, looks, left)
+        return self._pause(Retried(account, operation, rule.code, looks, delay(looks)), left)
 
     def sent_before(self, operation: str, name: str) -> bool:
         """Return whether an earlier try of such a call, in the step under way, may have had its effect."""
@@ -247,7 +249,8 @@ class Retries:
         if rule.why == TOO_OFTEN:
             pace.slower()
         left = tries.left(rule, now) if step is None else min(tries.left(rule, now), step.until - now)
-        return 0 if self._pause(account, operation.name, code, attempts, left) else None
+        retried = Retried(account, operation.name, code, attempts, delay(attempts), _endpoint(caught_exception))
+        return 0 if self._pause(retried, left) else None
 
     def _note_failed(
         self, step: _Step, rule: Rule, account: str, this: tuple[str, str], sent: Mapping[str, Any]
@@ -258,13 +261,13 @@ class Retries:
         if rule.look:
             step.passing = rule, account, this[0]
 
-    def _pause(self, account: str, operation: str, code: str, tries: int, left: float) -> bool:
+    def _pause(self, retried: Retried, left: float) -> bool:
         """Wait before the next try; False where no time is left."""
         # The last try is made when the time is over, not a whole pause earlier.
-        seconds = min(delay(tries), left)
+        seconds = min(retried.seconds, left)
         if seconds <= 0:
             return False
-        self._on_event(Retried(account, operation, code, tries, seconds))
+        self._on_event(replace(retried, seconds=seconds))
         if self._thread.step is not None:
             clock.sleep(seconds)
             return True
@@ -327,11 +330,27 @@ def in_doubt(error: ClientError | HTTPClientError) -> bool:
     return True
 
 
+def _refused(caught: Exception) -> bool:
+    """Return whether nobody listens at an endpoint, which is known at once."""
+    reason = getattr(caught, "kwargs", {}).get("error")
+    cause = getattr(reason, "__cause__", None) or getattr(reason, "__context__", None)
+    return isinstance(cause, ConnectionRefusedError)
+
+
+def _endpoint(caught: Exception | None) -> str:
+    """Return the endpoint that could not be connected to; empty where it was another failure."""
+    parts = urlsplit(str(getattr(caught, "kwargs", {}).get("endpoint_url", "")))
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}" if isinstance(caught, EndpointConnectionError) else ""
+
+
 def _failure(response: Any, caught: Exception | None) -> tuple[str, str, str]:
     """Return code, message and request id of an attempt; no code where it went well."""
     if caught is not None:
         unsent = isinstance(caught, EndpointConnectionError | ConnectTimeoutError)
         cut = isinstance(caught, HTTPClientError)
+        if unsent and _refused(caught):
+            return NOBODY_THERE, str(caught), ""
         return (UNREACHABLE if unsent else CUT if cut else type(caught).__name__), str(caught), ""
     http, parsed = response
     request_id = parsed.get("ResponseMetadata", {}).get("RequestId", "")

@@ -54,6 +54,7 @@ class Rule:
 
 
 UNREACHABLE = "(nothing was sent)"
+NOBODY_THERE = "connection refused"
 CUT = "(no answer)"
 SERVER_ERROR = "(server error)"
 
@@ -93,6 +94,8 @@ RULES = (
     Rule(CUT, PROPAGATION, "the connection ended before the answer came (3.1)"),
     Rule(UNREACHABLE, PROPAGATION, "the network is down for a while (nothing was sent)", when=When.ANSWERED),
     Rule(UNREACHABLE, 15.0, "the network is down, or the endpoint is none: not for long"),
+    Rule(NOBODY_THERE, PROPAGATION, "the endpoint is started anew (nothing was sent)", when=When.ANSWERED),
+    Rule(NOBODY_THERE, 3.0, "nobody listens at the endpoint, which is wrong or not started yet: not for long"),
     Rule(
         "MalformedPolicyDocument", PROPAGATION, "a new principal is not known everywhere at once (4.2, 4.3)",
         message="Invalid principal in policy", when=When.MADE_PRINCIPAL,

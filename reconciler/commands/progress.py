@@ -49,8 +49,9 @@ class Progress:
                 left_out = f"; left out, since they cannot be used: {unused}" if unused else ""
                 self._line(f"the organization has {notice.number} accounts{old}{left_out}")
             case Retried() if self._tells("info"):
+                waits = f"waiting for {escape(notice.endpoint)}: " if notice.endpoint else ""
                 self._line(
-                    f"{escape(notice.account)}: {notice.operation}: {escape(notice.code)}; "
+                    f"{escape(notice.account)}: {notice.operation}: {waits}{escape(notice.code)}; "
                     f"try {notice.tries + 1} in {notice.seconds:.1f} s"
                 )
             case Called() if self._tells("debug"):

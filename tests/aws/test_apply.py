@@ -7,8 +7,10 @@ import os
 import pty
 import re
 import signal
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -248,17 +250,20 @@ def test_a_run_that_has_lost_its_locks_makes_no_further_call(
 
 
 def test_ctrl_c_while_accounts_are_read_leaves_at_once(scenario: Scenario, tmp_path: Path) -> None:
-    environment = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
     told = tmp_path / "stderr"
-    with told.open("w") as stderr:
-        command = [sys.executable, "-m", "reconciler", "plan", str(EXAMPLE)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment)
-    while "try 4 in" not in told.read_text() and process.poll() is None:
-        time.sleep(0.02)
-    since = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    # It would go on for some ten seconds.
+    # What is cut off without an answer is tried again for two minutes.
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environment = {**os.environ, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}"}
+        with told.open("w") as stderr:
+            command = [sys.executable, "-m", "reconciler", "plan", str(EXAMPLE)]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=environment)
+        while "try 3 in" not in told.read_text() and process.poll() is None:
+            time.sleep(0.02)
+        since = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        server.shutdown()
     assert time.monotonic() - since < 5
     assert process.returncode == 130
     assert told.read_text().endswith("interrupted: nothing in AWS was changed\n")

@@ -53,6 +53,14 @@ def test_elsewhere_than_on_a_terminal_progress_is_plain_lines(capsys: pytest.Cap
     ]
 
 
+def test_what_cannot_be_connected_to_is_told_by_its_endpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    Progress("info", Painter(), in_place=False).notice(
+        Retried("dev", "AssumeRole", "connection refused", 1, 0.3, "http://127.0.0.1:1")
+    )
+    said = "dev: AssumeRole: waiting for http://127.0.0.1:1: connection refused; try 2 in 0.3 s\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize(("total", "lines"), [(10, 0), (11, 6), (13, 7), (25, 9), (1500, 10)])
 def test_of_the_accounts_that_are_read_ten_lines_are_told_at_most(
     capsys: pytest.CaptureFixture[str], total: int, lines: int
