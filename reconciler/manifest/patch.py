@@ -5,10 +5,8 @@ What comes of it is a patch for `git apply`, for a person to review.
 
 from __future__ import annotations
 
-import difflib
 import json
 from codecs import BOM_UTF8
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +14,9 @@ import yaml
 
 from reconciler.errors import UsageError
 from reconciler.files import read_regular
+from reconciler.manifest.difference import diff
 from reconciler.manifest.removal import NotPatchedError
 from reconciler.manifest.source import PathTo, compose, parse_yaml
-
-NOWHERE = "/dev/null"
-"""What stands in a patch for a file that is not there yet."""
 
 
 def text_of(file: str) -> str:
@@ -123,16 +119,4 @@ def patch(before: str, after: str, file: str, *, new: bool = False) -> str:
     if not new and read_regular(real).startswith(BOM_UTF8):
         # To git the mark is a part of the first line, which the patch may show.
         before, after = (BOM_UTF8.decode() + text for text in (before, after))
-    old = NOWHERE if new else f"a/{name}"
-    lines = difflib.unified_diff(_lines(before), _lines(after), old, f"b/{name}")
-    return "".join(_ended(lines))
-
-
-def _lines(text: str) -> list[str]:
-    # Only where git has a line end: str.splitlines knows more.
-    return [line + "\n" for line in text.split("\n")[:-1]] + ([last] if (last := text.rpartition("\n")[2]) else [])
-
-
-def _ended(lines: Iterable[str]) -> Iterable[str]:
-    for line in lines:
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+    return diff(name, before, after, new=new)

@@ -1,13 +1,12 @@
-"""Changes of manifest files as a patch for git: what goes is cut out, and every other character stays as it is.
+"""Grants and principals cut out of manifest files: what goes is cut out, and every other character stays as it is.
 
 Nothing is written anew by a library, which would lose comments and layout. What is left is read again: if it does not
-say just what was meant, there is no patch.
+say just what was meant, nothing is cut.
 """
 
 from __future__ import annotations
 
 import copy
-import difflib
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,28 +65,6 @@ def without(text: str, removals: Mapping[str, Names], *, is_json: bool = False) 
     after = _applied(text, cuts)
     _check(text, after, removals, is_json=is_json)
     return after
-
-
-def diff(name: str, before: str, after: str) -> str:
-    """Return the difference of a file, by its name below the top of the repository, as `git apply` takes it."""
-    old, new = (part.split("\n") for part in (before, after))
-    lines = difflib.unified_diff(_ended(old), _ended(new), _quoted(f"a/{name}"), _quoted(f"b/{name}"), lineterm="")
-    found = "".join(f"{line}\n" for line in lines)
-    return f"diff --git {_quoted(f'a/{name}')} {_quoted(f'b/{name}')}\n{found}" if found else ""
-
-
-def _ended(lines: Sequence[str]) -> list[str]:
-    """Return lines; behind the last one, if it has no line break, stands what says so."""
-    *whole, last = lines
-    return [*whole, f"{last}\n\\ No newline at end of file"] if last else whole
-
-
-def _quoted(name: str) -> str:
-    """Return a file's name as git writes it: in quotes, with octal codes, where it has anything unusual."""
-    if name.isascii() and name.isprintable() and not set(name) & set('"\\'):
-        return name
-    shown = (chr(b) if 32 <= b < 127 and chr(b) not in '"\\' else f"\\{b:03o}" for b in name.encode())
-    return f'"{"".join(shown)}"'
 
 
 def _without_principals(editor: _Editor, callers: yaml.Node, principals: Names) -> Iterator[_Cut]:

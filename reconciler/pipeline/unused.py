@@ -10,7 +10,8 @@ from pathlib import Path
 from reconciler.audit import Removal, Unjudged
 from reconciler.errors import ManifestError
 from reconciler.files import read_regular
-from reconciler.manifest.removal import Names, NotPatchedError, diff, without
+from reconciler.manifest.difference import diff
+from reconciler.manifest.removal import Names, NotPatchedError, without
 from reconciler.model import Manifest
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.manifest import load
-from reconciler.manifest.removal import Names, NotPatchedError, diff, without
+from reconciler.manifest.difference import diff
+from reconciler.manifest.removal import Names, NotPatchedError, without
 from reconciler.model import PrincipalKind
 from tests.support import HEAD, grant_yaml, manifest_yaml
 
