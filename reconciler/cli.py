@@ -323,7 +323,9 @@ def _approving(command: argparse.ArgumentParser) -> None:
 
 
 def _expand(command: _Parser) -> None:
-    command.add_argument("--expand", action="store_true", help="show equal changes of several accounts each by itself")
+    command.add_argument(
+        "--expand", action="store_true", help="show equal changes of several accounts each by itself, and all notes"
+    )
 
 
 def _format(command: _Parser, *more: str) -> None:

@@ -97,19 +97,20 @@ def _document(label: str, old: Any, new: Any) -> Iterator[Line]:
         mark, document = ("+", new) if old is MISSING else ("-", old)
         yield mark, 0, label
         for statement in statement_rows(document):
-            yield from _statement(mark, statement)
+            yield from statement_lines(mark, statement)
         return
     yield "~", 0, label
     for key, before, after in head_changes(old, new):
         yield "~", 1, f"{escape(key)}: {escape(before)} -> {escape(after)}"
     for one, other in paired(old, new):
         if one is None or other is None:
-            yield from _statement("-" if other is None else "+", one or other or {})
+            yield from statement_lines("-" if other is None else "+", one or other or {})
         else:
             yield from _changed_statement(one, other)
 
 
-def _statement(mark: str, statement: Rows) -> Iterator[Line]:
+def statement_lines(mark: str, statement: Rows) -> Iterator[Line]:
+    """Yield a statement of a policy with all that it says, escaped; an external id is hidden."""
     effect = statement.get("Effect", ["statement"])[0]
     yield mark, 1, escape(effect)
     for key, values in statement.items():

@@ -10,11 +10,12 @@ from typing import Any
 
 from reconciler.model import Action, Change, Finding, Plan, Resource, Severity
 from reconciler.policy.document import PolicyDocument
+from reconciler.render.changes import statement_lines
 from reconciler.render.differences import MISSING, Difference, differences
 from reconciler.render.escape import escape
 from reconciler.render.fold import folded_findings, folded_texts, named
 from reconciler.render.stale import value_text
-from reconciler.render.statements import Masks, document_data, head_changes, paired
+from reconciler.render.statements import Masks, Rows, document_data, head_changes, paired, statement_rows
 from reconciler.render.text import Painter, finding_lines
 from reconciler.shards import Shard
 
@@ -177,7 +178,31 @@ def _details(change: Change) -> Iterator[str]:
         yield escape(change.reason)
     for row in attribute_differences(change):
         path = ".".join(escape(part) for part in row.path)
-        yield f"{path}: {value_text(row.before)} in the manifests, {value_text(row.after)} in AWS"
+        if any(isinstance(value, Mapping) for value in (row.before, row.after)):
+            yield from _policy_lines(path, row)
+        else:
+            yield f"{path}: {value_text(row.before)} in the manifests, {value_text(row.after)} in AWS"
+
+
+def _policy_lines(path: str, row: Difference) -> Iterator[str]:
+    """Yield a policy, or a statement of one, that only one side has, as a plan shows it."""
+    for where, value in (("the manifests", row.before), ("AWS", row.after)):
+        if value in (MISSING, None):
+            continue
+        yield f"{path}: only in {where}"
+        for statement in _statements(value):
+            yield from (f"  {'  ' * (depth - 1)}{words}" for _, depth, words in statement_lines(" ", statement))
+
+
+def _statements(value: Any) -> list[Rows]:
+    """Return the statements of what differs, which is a whole document or one statement in rows."""
+    if not isinstance(value, Mapping):
+        return [{"Value": [value_text(value)]}]
+    if "Statement" in value and not isinstance(value["Statement"], str):
+        return [*statement_rows(PolicyDocument.parse(value))]
+    if "Unreadable" in value:
+        return [{"Unreadable": [str(value["Unreadable"])]}]
+    return [value]
 
 
 def _shown(resource: Resource, masks: Masks) -> dict[str, Any]:

@@ -19,6 +19,10 @@ from reconciler.render.verdict import counts, refused, verdict
 _COLOURS = {"+": "32", "~": "33", "-/+": "33", "-": "31", ">": "36", "error": "1;31", "warning": "33", "note": "36"}
 
 
+_MOST_NOTES = 3
+"""So many notes are shown by a plan without changes; of more, how many they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Painter:
     """Colours marks where that is wanted."""
@@ -67,7 +71,14 @@ def text_of(
             lines += [*change_lines(change, painter), ""]
     changed = {change.grant for change in changes}
     ordered = sorted(findings, key=lambda found: found.severity is not Severity.NOTE)
-    for finding, accounts in folded_findings(ordered, ids or {}):
+    findings_of = [*folded_findings(ordered, ids or {})]
+    notes = [found for found, _ in findings_of if found.severity is Severity.NOTE]
+    standing = notes if ids and not changes and len(notes) > _MOST_NOTES else []
+    if standing:
+        lines += [painter.paint("note", _standing(standing)), ""]
+    for finding, accounts in findings_of:
+        if finding in standing:
+            continue
         whole = shown_whole(finding, changed)
         lines += [*finding_lines(finding, painter, whole=whole, accounts=accounts), ""]
     if said := verdict(changes, ordered, wanted=wanted, unread=unread):
@@ -75,6 +86,12 @@ def text_of(
     lines += rollout
     lines.append(counts(changes, unread))
     return "\n".join(lines) + "\n"
+
+
+def _standing(notes: Sequence[Finding]) -> str:
+    """Say that there are notes, all of what does not change; else they would be a page at every plan."""
+    rules = ", ".join(sorted({note.rule for note in notes}))
+    return f"{len(notes)} notes on what does not change ({rules}); --expand shows them."
 
 
 def _titles(change: Change, accounts: tuple[str, ...], painter: Painter, lines: Iterable[Line] = ()) -> Iterator[str]:

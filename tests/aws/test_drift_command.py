@@ -68,6 +68,21 @@ def test_it_is_grouped_by_account_with_the_path_of_each_attribute(
     assert {"path": ["tags", "owner"], "aws": "me"} in role["differences"]
 
 
+def test_a_policy_that_only_one_side_has_is_told_statement_by_statement(
+    applied: Scenario, sandbox: Sandbox, xgrant: Run
+) -> None:
+    target = root_client(sandbox, "iam", TARGET)
+    own = policy(Action=["s3:PutObject", "s3:GetObject"], Resource="*")
+    target.put_role_policy(RoleName=ROLE, PolicyName="own", PolicyDocument=own)
+    assert (
+        "      inline_policies.own: only in AWS\n"
+        "        Allow\n"
+        "          Action: s3:GetObject\n"
+        "          Action: s3:PutObject\n"
+        "          Resource: *\n"
+    ) in xgrant("drift", EXAMPLE).out
+
+
 def test_a_changed_external_id_shows_and_is_hidden(
     scenario: Scenario, sandbox: Sandbox, xgrant: Run, tmp_path: Path
 ) -> None:

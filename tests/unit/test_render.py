@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.applier import apply
-from reconciler.model import Action, CallerPolicy, Change, Outcome, Plan, Role, Status
+from reconciler.model import Action, CallerPolicy, Change, Finding, Outcome, Plan, Role, Severity, Status
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.changes import duration
 from reconciler.render.data import plan_data
@@ -331,3 +331,18 @@ def test_many_changes_that_were_skipped_for_one_reason_are_one_line() -> None:
         "Apply: 0 created, 0 updated, 0 deleted, 8 skipped.\n"
     )
     assert summary(skipped[:3]).splitlines()[0] == "skipped: w0/role/R0, w1/role/R1, w2/role/R2: too much failed"
+
+
+@pytest.mark.parametrize(("number", "shown"), [(3, 3), (4, 0)])
+def test_many_notes_on_what_does_not_change_are_one_line_and_warnings_are_shown(
+    tmp_path: Path, number: int, shown: int
+) -> None:
+    found = [Finding("XG203", Severity.NOTE, f"note {i}") for i in range(number)]
+    soon = Finding("XG240", Severity.WARNING, "it expires soon")
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml()))
+    plan = replace(plan_for(manifest, desired_of(manifest)), findings=(*found, soon))
+    assert not plan.changes
+    said = text(plan)
+    assert (said.count("note XG203"), "warning XG240" in said) == (shown, True)
+    assert (f"{number} notes on what does not change (XG203); --expand shows them.\n" in said) is (shown == 0)
+    assert text(plan, expand=True).count("note XG203") == number
