@@ -169,4 +169,7 @@ def test_whoever_uses_a_grant_that_has_ended_is_told_so(
     monkeypatch.setattr("reconciler.clock.now", ENDS.timestamp)
     result = xgrant("assume", "reader", "--manifest", manifest)
     assert result.code == 1
-    assert "trust condition not met: DateLessThan aws:CurrentTime: 2030-01-02T00:00:00Z" in result.err
+    assert (
+        "reader: the grant has expired at 2030-01-02T00:00:00Z; ask for access with `xgrant request reader"
+        in result.err
+    )
