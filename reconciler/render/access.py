@@ -44,7 +44,8 @@ def access_lines(plan: Plan) -> Iterator[Said]:
 
 
 def _known(plan: Plan) -> _Known:
-    names = {facts.account.id: name for name, facts in plan.live.facts.items()}
+    # As a plan file has it: what another shard plans is not in one.
+    names = {facts.account.id: name for name, facts in plan.live.facts.items() if not facts.elsewhere}
     opened: dict[Door, list[str]] = {}
     closed: dict[Door, list[str]] = {}
     for change in plan.changes:
@@ -132,7 +133,7 @@ def _callers(role: Role, names: Mapping[str, str], through: Iterable[str]) -> st
 
 
 def _chosen_by(account: str) -> str:
-    return f"whoever {account} lets"
+    return f"whoever {account} lets in"
 
 
 def _through_doors(changes: Iterable[Change], known: _Known, said: set[tuple[str, str]]) -> Iterator[Said]:
