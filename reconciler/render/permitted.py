@@ -49,7 +49,7 @@ def document_permitted(before: PolicyDocument, after: PolicyDocument, *, also: s
 
 def _allowed_by(document: PolicyDocument, row: Rows) -> bool:
     """Return whether a document allows all that a statement does, so that it opens nothing, or closes nothing."""
-    if row.get("Effect") != ["Allow"] or not all(part in row for part in _PARTS):
+    if row.get("Effect") != ["Allow"] or not all(part in row for part in _PARTS) or not document.statements():
         return False
     pairs = ((action, resource) for action in row["Action"] for resource in row["Resource"])
     return all(says([document], "Allow", action, resource) for action, resource in pairs)
