@@ -20,7 +20,7 @@ _VOID = {"br"}
 
 # What GitHub or GitLab looks for in text that is no code: people, teams, issues, merge requests, labels, milestones,
 # snippets, epics, emoji, formulas, marks of Markdown, addresses.
-_SPEAKS = re.compile(r"[@#~%&$^*_<>|`\\{}\[\]=]|![\w\[]|:\w+:|www\.|://|\b[Gg][Hh]-\d|\b[0-9a-f]{7,}\b")
+_SPEAKS = re.compile(r"[@#~&$^*_<>|`\\{}\[\]=]|%\S|![\w\[]|:\w+:|www\.|://|\b[Gg][Hh]-\d|\b[0-9a-f]{7,}\b")
 
 
 @dataclass

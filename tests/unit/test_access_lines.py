@@ -34,7 +34,7 @@ ALICE = {"AWS": f"arn:aws:iam::{DEV}:user/staff/alice"}
 def said(folder: Path, live: State, *grants: str) -> list[str]:
     """Return what a plan of grants says, in the lines of a comment."""
     plan = plan_for(load_text(folder, manifest_yaml(*grants)), live)
-    return [f"{mark} {words}" for mark, words in access_lines(plan)]
+    return [f"{mark} {words}" for _, lines in access_lines(plan) for mark, words in lines]
 
 
 def wanted(folder: Path, *grants: str) -> dict[Address, Any]:

@@ -162,6 +162,7 @@ def test_a_sentence_says_what_it_said_and_nothing_else(text: str) -> None:
         ("ask @org/team: now", "ask `@org/team`: now"),
         ("a`b", "``a`b``"),
         ("the commit deadbeef", "the commit `deadbeef`"),
+        ("50% of %milestone", "50% of `%milestone`"),
     ],
 )
 def test_plain_words_stay_as_they_are_and_all_else_is_code(text: str, shown: str) -> None:
