@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format lock faults rules bench clean
+.PHONY: help demo test check format lock faults rules picture bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -32,6 +32,11 @@ faults: $(READY) ## Print what becomes of every change under every fault (docs/f
 
 rules: $(READY) ## Write the page of all guardrails (docs/rules.md)
 	$(BIN)/xgrant lint --list --format markdown > docs/rules.md
+
+# What draws it is used for nothing else, so it is no part of the environment. It needs Pango (libpango-1.0-0).
+picture: $(READY) ## Draw the picture of a comment (docs/images/plan-comment.png)
+	$(PIP) install weasyprint pypdfium2 pillow
+	$(BIN)/python -m tests.picture docs/images/plan-comment.png
 
 bench: $(READY) ## Measure against a floor and against peers (benchmarks/RESULTS.md); takes twenty minutes
 	$(BIN)/python -m benchmarks --output benchmarks/RESULTS.md

@@ -26,25 +26,31 @@ class _Known:
     closed: Mapping[Door, list[str]]
 
 
-def access_lines(plan: Plan) -> Iterator[Said]:
-    """Yield a mark and a line for each that is opened or closed, escaped, grant by grant; external ids are not said.
+def access_lines(plan: Plan) -> Iterator[tuple[str, list[Said]]]:
+    """Yield each grant by which something is opened or closed, with a mark and a line for all of that, escaped.
 
-    What is the same in several accounts is one line.
+    The grant is empty for policies of several. What is the same in several accounts is one line; external ids are not
+    said.
     """
     known = _known(plan)
     by_grant: dict[str, list[Change]] = {}
     for change in plan.changes:
         by_grant.setdefault(change.grant, []).append(change)
-    for changes in by_grant.values():
+    for grant, changes in by_grant.items():
         told = [(change.address.account, said) for change in changes for said in _of_change(change, known)]
-        for (mark, words), accounts in folded_texts(told, plan.account_ids()):
-            yield mark, escape(f"{words} in {_where(accounts)}")
         said = {(account, words) for account, (_, words) in told}
-        yield from _through_doors(changes, known, said)
+        lines = [
+            (mark, escape(f"{words} in {_where(accounts)}"))
+            for (mark, words), accounts in folded_texts(told, plan.account_ids())
+        ]
+        lines += _through_doors(changes, known, said)
+        if lines:
+            yield grant, lines
 
 
 def _known(plan: Plan) -> _Known:
-    names = {facts.account.id: name for name, facts in plan.live.facts.items()}
+    # As a plan file has it: what another shard plans is not in one.
+    names = {facts.account.id: name for name, facts in plan.live.facts.items() if not facts.elsewhere}
     opened: dict[Door, list[str]] = {}
     closed: dict[Door, list[str]] = {}
     for change in plan.changes:
@@ -132,7 +138,7 @@ def _callers(role: Role, names: Mapping[str, str], through: Iterable[str]) -> st
 
 
 def _chosen_by(account: str) -> str:
-    return f"whoever {account} lets"
+    return f"whoever {account} lets in"
 
 
 def _through_doors(changes: Iterable[Change], known: _Known, said: set[tuple[str, str]]) -> Iterator[Said]:

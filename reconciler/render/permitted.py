@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.model import Role
 from reconciler.policy.arn import covers
 from reconciler.policy.case import fold
+from reconciler.policy.decisions import says
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.render.statements import Rows, paired
 from reconciler.wording import few
@@ -39,9 +40,19 @@ def document_permitted(before: PolicyDocument, after: PolicyDocument, *, also: s
     """Yield what one document allows and the other does not; `also` stands before what is new."""
     for old, new in paired(before, after):
         if old is None or new is None:
-            yield from _statement(new or old or {}, gained=new is not None, also=also)
+            row, other = (new, before) if new is not None else (old or {}, after)
+            if not _allowed_by(other, row):
+                yield from _statement(row, gained=new is not None, also=also)
         else:
             yield from _changed(old, new, also)
+
+
+def _allowed_by(document: PolicyDocument, row: Rows) -> bool:
+    """Return whether a document allows all that a statement does, so that it opens nothing, or closes nothing."""
+    if row.get("Effect") != ["Allow"] or not all(part in row for part in _PARTS) or not document.statements():
+        return False
+    pairs = ((action, resource) for action in row["Action"] for resource in row["Resource"])
+    return all(says([document], "Allow", action, resource) for action, resource in pairs)
 
 
 def _policies(role: Role | None) -> Mapping[str, PolicyDocument]:

@@ -63,7 +63,8 @@ def _rule(rule_id: str, rule: Rule | None) -> dict[str, Any]:
 
 def _result(finding: Finding, index: int, anywhere: str) -> dict[str, Any]:
     about = f"{finding.grant}: " if finding.grant else ""
-    text = escape(f"{about}{finding.message}. What to do: {finding.way_out}")
+    # What has the look of a link would be one (SARIF 2.1.0, 3.11.6).
+    text = escape(f"{about}{finding.message}. What to do: {finding.way_out}").replace("](", "] (")
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index,

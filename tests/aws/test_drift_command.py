@@ -12,6 +12,7 @@ from reconciler.sandbox.scenario import RECONCILER, SOURCE, TARGET, Scenario, ro
 from reconciler.sandbox.server import Sandbox, writes
 from tests.aws.test_drift import policy
 from tests.conftest import EXAMPLE, Run
+from tests.rendered import foreign, shape
 
 ROLE = "CrossAccountS3ReadRole"
 
@@ -93,14 +94,15 @@ def test_a_changed_external_id_shows_and_is_hidden(
     manifest.write_text(stated)
     xgrant("apply", manifest, "--auto-approve")
     manifest.write_text(stated.replace("canary-1", "canary-2"))
-    for form in ("text", "json"):
+    for form in ("text", "json", "github"):
         result = xgrant("drift", manifest, "--format", form)
         assert result.code == 2
         assert "canary" not in result.out
+        assert foreign(shape(result.out)) == [] or form != "github"
         assert {"(hidden)", "(hidden 2)"} == {word for word in ("(hidden)", "(hidden 2)") if word in result.out}
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["text", "json", "markdown"])
 def test_an_account_that_cannot_be_read_is_an_error_and_never_clean(
     applied: Scenario, sandbox: Sandbox, xgrant: Run, form: str
 ) -> None:
@@ -110,7 +112,8 @@ def test_an_account_that_cannot_be_read_is_an_error_and_never_clean(
     assert result.code == 6
     assert "AccessDenied" in result.out
     assert "No drift. " not in result.out
-    assert form == "text" or json.loads(result.out)["complete"] is False
+    assert form != "json" or json.loads(result.out)["complete"] is False
+    assert form != "markdown" or result.out.startswith("## Drift of `platform`: none; in part\n")
 
 
 def test_a_foreign_role_in_the_place_of_ours_is_not_clean(scenario: Scenario, sandbox: Sandbox, xgrant: Run) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.cli import PLAN_FORMATS
 from reconciler.planfile.contents import checksum
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, writes
@@ -85,6 +86,8 @@ def test_a_reviewed_plan_is_applied_and_its_file_shown_as_plan_showed_it(
     assert xgrant("show", file).out == planned.out
     assert xgrant("show", file, "--color", "always").out == xgrant("plan", EXAMPLE, "--color", "always").out
     assert json.loads(xgrant("show", file, "--format", "json").out) == json.loads(file.read_text())
+    for form in PLAN_FORMATS:
+        assert xgrant("show", file, "--format", form).out == xgrant("plan", EXAMPLE, "--format", form).out
     sandbox.recorder.take()
     applied = xgrant("apply", file, EXAMPLE)
     assert (applied.code, applied.out.splitlines()[-1]) == (0, "Apply: 2 created, 0 updated, 0 deleted.")

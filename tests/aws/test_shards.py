@@ -114,6 +114,8 @@ def test_four_shards_merged_are_the_plan_of_one_run(xgrant: Run, tmp_path: Path,
         result, out = merged(xgrant, path, *words)
         assert result.out.splitlines()[-1] == xgrant("show", whole).out.splitlines()[-1]
         assert of_file(out) == of_file(whole)
+        part = xgrant("plan", path, "--shard", f"1/{PARTS}", "--format", "github", *words).out
+        assert xgrant("show", tmp_path / "shard-1.json", "--format", "github").out == part
         assert len(of_file(out)["rollout"]["waves"]) > 1 or words
         if grants is FIRST:
             assert xgrant("apply", path, "--auto-approve").code == 0

@@ -25,6 +25,7 @@ from reconciler.planner import plan
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.data import plan_data
 from reconciler.render.escape import escape
+from reconciler.render.markdown.plan import plan_markdown
 from reconciler.render.text import Painter, text, text_of
 from reconciler.rules import RULES
 from tests.conftest import Run
@@ -76,6 +77,7 @@ def test_a_file_is_shown_as_its_plan_was(case: Path, tmp_path: Path) -> None:
     plan = found.plan
     brush, ids = Painter(colour=True), plan.account_ids()
     assert text_of(plan.changes, plan.findings, wanted=found.wanted(), painter=brush, ids=ids) == shown
+    assert plan_markdown(plan, wanted=found.wanted(), limit=None, hidden=True) == (case / "plan.md").read_text("utf-8")
 
 
 IDS = ["*", "a*", "a**", "x", "", "(hidden)", "(hidden 2)", "${aws:username}", "b ${x}", 1, True, "b"]
@@ -124,6 +126,8 @@ def test_whatever_external_ids_there_are_the_file_that_is_written_is_read_and_sh
     write_plan_file(found, Request(manifest), file, paths=["m.yaml"], created_at=NOW, expires_at=LATER)
     again = read_plan_file(file)
     assert text_of(again.plan.changes, again.plan.findings, wanted=again.wanted()) == text(found, expand=True)
+    comments = [plan_markdown(one, wanted=True, limit=None, hidden=True) for one in (found, again.plan)]
+    assert comments[0] == comments[1]
 
 
 def test_a_file_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def _piece(found: Folded, names: Mapping[str, str]) -> Piece:
     grant = f" (grant {code(change.grant)})" if change.grant else ""
     title = f"**{change.action}** {code(place(change.address, ()))}{grant}"
     if len(accounts) > 1:
-        title = f"**{change.action}** {_in_several(found)}{grant}"
+        title = f"**{change.action}** {_in_several(found, grant)}"
     why = [prose(words) for *rest, words in found.body if tuple(rest) == _WHY]
     told = "".join(f"\\\n{words}" for words in why)
     lines = [*diff_lines(shortened((line for line in found.body if line[:2] != _WHY), names))]
@@ -56,11 +56,11 @@ def _piece(found: Folded, names: Mapping[str, str]) -> Piece:
     return Piece(f"{title}{told}\n{block}\n", len(accounts))
 
 
-def _in_several(found: Folded) -> str:
+def _in_several(found: Folded, grant: str) -> str:
     address, accounts = found.change.address, found.accounts
     what = str(address).removeprefix(f"{address.account}/")
     several = named(accounts, EACH, (words for _, _, words in found.body))
-    return f"{code(what)} in {len(accounts)} accounts: {prose(several)}"
+    return f"{code(what)}{grant} in {len(accounts)} accounts: {prose(several)}"
 
 
 def diff_lines(lines: Iterable[Line]) -> Iterator[str]:

@@ -101,7 +101,7 @@ def _cut(comment: Comment, limit: int) -> str:
 
 
 def _warning(comment: Comment, changes: int, findings: int) -> str:
-    found = f", and {findings} of {comment.findings()} findings" if findings < comment.findings() else ""
+    found = f", and {findings} of {comment.findings()} findings" if comment.findings() else ""
     return (
         f"> [!WARNING]\n> **This comment is cut: {changes} of {comment.total()} {comment.what} are shown{found}.** "
         f"Do not approve from here; {comment.source}.\n\n"

@@ -16,7 +16,7 @@ from reconciler.render.escape import escape
 
 # A word of prose, maybe in brackets or quotes and with a mark behind it. What has the look of a commit's id is none.
 _BEFORE, _AFTER = "(\"'", ")\"',.;:?"
-_PLAIN = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[0-9]{1,6}")
+_PLAIN = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[0-9]{1,6}%?")
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,}")
 # What stands between backticks is one word, whatever it holds.
 _TOKEN = re.compile(r"(?:`[^`]+`|\S)+")

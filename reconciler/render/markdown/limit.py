@@ -63,7 +63,7 @@ class Part:
 
     def fits(self, room: int) -> bool:
         """Return whether all of it takes no more bytes than its share of the room."""
-        return self.fitting(room) == len(self.pieces)
+        return room >= 0 and self.fitting(room) == len(self.pieces)
 
 
 NOTHING = Part()

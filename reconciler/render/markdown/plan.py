@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from reconciler.model import Action, Change, Finding, Plan, Severity
 from reconciler.render.access import access_lines
 from reconciler.render.changes import body
+from reconciler.render.escape import escape
 from reconciler.render.fold import folded
 from reconciler.render.markdown.changes import EACH, change_parts
 from reconciler.render.markdown.comment import Comment, marker, text_of
 from reconciler.render.markdown.escape import code, fenced, prose
 from reconciler.render.markdown.findings import finding_parts
-from reconciler.render.markdown.limit import Part, Piece
+from reconciler.render.markdown.limit import NOTHING, Part, Piece
 from reconciler.render.markdown.table import table
 from reconciler.render.rollout import rollout_lines
 from reconciler.render.verdict import numbers, unread_text, verdict
@@ -72,19 +73,32 @@ def _state(plan: Plan, *, wanted: bool) -> Iterator[str]:
 
 
 def _access(plan: Plan) -> Part:
-    lines = [f"{mark} {words}" for mark, words in access_lines(plan)]
-    return _block("### Who gets what\n\n", lines, "diff", "More is opened or closed than these lines say.\n\n")
+    groups = [
+        [_group_head(grant), *(f"{mark} {words}" for mark, words in lines)] for grant, lines in access_lines(plan)
+    ]
+    return _block("### Who gets what\n\n", groups, "diff", "More is opened or closed than these lines say.\n\n")
+
+
+def _group_head(grant: str) -> str:
+    # A diff has such heads, which are coloured as its lines are.
+    return f"@@ {f'grant {escape(grant)}' if grant else 'several grants'} @@"
 
 
 def _rollout(plan: Plan, *, expand: bool) -> Part:
-    return _block("### Rollout\n\n", [*rollout_lines(plan, expand=expand)], "", "The waves are not shown here.\n\n")
+    waves = [[line] for line in rollout_lines(plan, expand=expand)]
+    return _block("### Rollout\n\n", waves, "", "The waves are not shown here.\n\n")
 
 
-def _block(heading: str, lines: Sequence[str], language: str, rest: str) -> Part:
-    if not lines:
-        return Part()
-    first, *_, last = fenced(lines, language).splitlines(keepends=True)
-    pieces = tuple(Piece(f"{line}\n", 0) for line in lines)
+def _block(heading: str, groups: Sequence[Sequence[str]], language: str, rest: str) -> Part:
+    """Return groups of lines as one block of code; a head is not parted from its first line."""
+    if not groups:
+        return NOTHING
+    first, *_, last = fenced((line for lines in groups for line in lines), language).splitlines(keepends=True)
+    pieces = tuple(
+        Piece("".join(f"{line}\n" for line in together), 0)
+        for lines in groups
+        for together in (lines[:2], *([line] for line in lines[2:]))
+    )
     return Part(pieces, f"{heading}{first}", f"{last}\n", rest)
 
 
