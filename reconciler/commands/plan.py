@@ -29,6 +29,7 @@ from reconciler.render.escape import escape
 from reconciler.render.outlook import outlook
 from reconciler.render.text import text
 
+
 def run(arguments: argparse.Namespace) -> int:
     """Print the plan; return 3 if it is refused, 6 if accounts are left out, 2 for changes with --detailed-exitcode."""
     check_options(arguments)

@@ -81,9 +81,9 @@ class GitHub:
                 "make that label, put it on the issue, and see that the job has `issues: write`"
             )
 
-    def change_issue(self, issue: Issue, text: str, *, open: bool) -> None:  # noqa: A002 - GitHub's word
-        """Give an issue a text and a state."""
-        state = {"state": "open"} if open else {"state": "closed", "state_reason": "completed"}
+    def change_issue(self, issue: Issue, text: str, *, drifted: bool) -> None:
+        """Give an issue a text; it is open where there is drift, closed where not."""
+        state = {"state": "open"} if drifted else {"state": "closed", "state_reason": "completed"}
         self._client.send("PATCH", f"{self._at}/issues/{issue.id}", {"body": text, **state})
 
     def remark(self, issue: Issue, text: str) -> None:
@@ -140,7 +140,7 @@ class GitHub:
         try:
             event = json.loads(read_regular(self._stated("GITHUB_EVENT_PATH")))
         except (OSError, ValueError) as error:
-            raise UsageError(f"GITHUB_EVENT_PATH: the event cannot be read: {error}; it is a file of GitHub's") from None
+            raise UsageError(f"GITHUB_EVENT_PATH: the event cannot be read: {error}") from None
         found = event.get("pull_request")
         if not found:
             raise UsageError("this job is for no pull request: its event has none; run it on `pull_request`")

@@ -68,9 +68,9 @@ class GitLab:
         body = {"title": title, "description": _without_actions(text), "labels": LABEL}
         self._client.send("POST", f"{self._at}/issues", body)
 
-    def change_issue(self, issue: Issue, text: str, *, open: bool) -> None:  # noqa: A002 - GitLab's word
-        """Give an issue a text and a state."""
-        state = {} if issue.open is open else {"state_event": "reopen" if open else "close"}
+    def change_issue(self, issue: Issue, text: str, *, drifted: bool) -> None:
+        """Give an issue a text; it is open where there is drift, closed where not."""
+        state = {} if issue.open is drifted else {"state_event": "reopen" if drifted else "close"}
         self._client.send("PUT", f"{self._at}/issues/{issue.id}", {"description": _without_actions(text), **state})
 
     def remark(self, issue: Issue, text: str) -> None:

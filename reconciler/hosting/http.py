@@ -112,7 +112,8 @@ class Client:
             except (OSError, HTTPException) as error:
                 if last or method == "POST":
                     why = getattr(error, "reason", error)
-                    raise HostingError(f"{_shown(method, url)}: it cannot be reached: {why}; run the job again") from None
+                    shown = _shown(method, url)
+                    raise HostingError(f"{shown}: it cannot be reached: {why}; run the job again") from None
                 wait = 0.0
             else:
                 limited = reply.status == 429 or (reply.status == 403 and _limited(reply))

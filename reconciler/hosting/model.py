@@ -65,8 +65,8 @@ class Host(Protocol):
         """Open an issue with the label of drift."""
         ...
 
-    def change_issue(self, issue: Issue, text: str, *, open: bool) -> None:
-        """Give an issue a text and a state."""
+    def change_issue(self, issue: Issue, text: str, *, drifted: bool) -> None:
+        """Give an issue a text; it is open where there is drift, closed where not."""
         ...
 
     def remark(self, issue: Issue, text: str) -> None:

@@ -55,14 +55,14 @@ def keep_issue(host: Host, text: str, name: str, *, drifted: bool) -> str:
         if found is None or not found.open:
             return "unchanged"
         host.remark(found, "AWS is as the manifests say again, so this is closed.")
-        host.change_issue(found, text, open=False)
+        host.change_issue(found, text, drifted=False)
         return "closed"
     if found is None:
         host.open_issue("AWS is not as the manifests say", text)
         return "opened"
     if found.open and _lines(found.text) == _lines(text):
         return "unchanged"
-    host.change_issue(found, text, open=True)
+    host.change_issue(found, text, drifted=True)
     if found.open:
         return "updated"
     host.remark(found, "AWS is not as the manifests say any more, so this is open again.")
