@@ -261,7 +261,6 @@ def test_a_job_of_a_pull_request_reaches_no_writing_role_and_writes_no_history(
 def test_a_job_of_a_pull_request_writes_a_review_once_and_nobody_puts_another_in_its_place(
     scenario: Scenario, sandbox: Sandbox
 ) -> None:
-    bootstrap(sandbox)
     sandbox.enforce(on=True)
     s3 = client(sandbox, session(sandbox, "xgrant-ci-plan", token(PULL_REQUEST)), "s3")
     review = {"Bucket": BUCKET, "Key": "xgrant/reviews/platform/abc.json"}
