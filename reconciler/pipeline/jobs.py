@@ -13,7 +13,7 @@ from reconciler.pipeline.reviews import check_name
 MOST_TEXT = 1_000_000
 """More characters than any host takes in a comment."""
 
-_MARKER = re.compile(r"<!-- xgrant:(plan|drift):[a-z0-9-]{1,64} -->")
+_MARKER = re.compile(r"<!-- xgrant:(plan|drift):[A-Za-z0-9._~%-]{1,200} -->")
 
 
 def marker_of(text: str, kind: str, name: str) -> str:
@@ -22,7 +22,7 @@ def marker_of(text: str, kind: str, name: str) -> str:
     found = _MARKER.fullmatch(line)
     if found is None or found[1] != kind:
         command = "xgrant show plan.json" if kind == "plan" else "xgrant drift"
-        raise UsageError(f"{name}: its first line is no marker; make the file with `{command} --format markdown`")
+        raise UsageError(f"{name}: its first line is no marker; make it with `{command} --format github`, or gitlab")
     return line
 
 
