@@ -6,7 +6,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,6 @@ from tests.pipelines.expressions import as_text, holds, resolve
 from tests.pipelines.github_api import REPOSITORY, GitHubApi
 from tests.pipelines.repository import Repository
 
-BIN = Path(sys.executable).parent
 READ_ONLY = {"contents": "read"}
 """What the token of a job for a fork may do at most."""
 
@@ -57,14 +55,17 @@ class Run:
 
 
 class Runner:
-    """Runs workflows of a repository in a folder of its own; `credentials` gives sessions of AWS."""
+    """Runs workflows of a repository in a folder of its own, where a shell finds what `programs` has.
+
+    `credentials` gives sessions of AWS.
+    """
 
     def __init__(
-        self, folder: Path, repository: Repository, api: GitHubApi, credentials: Credentials, variables: dict[str, str]
-    ) -> None:
-        self.folder, self.repository, self.api = folder, repository, api
+        self, folder: Path, programs: Path, repository: Repository, api: GitHubApi, credentials: Credentials,
+        variables: dict[str, str],
+    ) -> None:  # fmt: skip
+        self.folder, self.programs, self.repository, self.api = folder, programs, repository, api
         self.credentials, self.variables = credentials, variables
-        self.installed: list[str] = []
         self._count = 0
         _write_python(folder)
 
@@ -202,7 +203,7 @@ class _Worker:
         event = self.machine / "event.json"
         event.write_text(json.dumps(run.payload))
         return {
-            "PATH": f"{self.runner.folder / 'bin'}:{BIN}:/usr/bin:/bin", "HOME": str(self.machine), "CI": "true",
+            "PATH": f"{self.runner.folder / 'bin'}:{self.runner.programs}:/usr/bin:/bin", "HOME": str(self.machine), "CI": "true",
             "GITHUB_ACTIONS": "true", "GITHUB_API_URL": self.runner.api.url, "GITHUB_REPOSITORY": REPOSITORY,
             "GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": str(run.id), "GITHUB_SHA": run.commit,
             "GITHUB_REF": run.ref, "GITHUB_REF_NAME": run.ref.split("/", 2)[2], "GITHUB_EVENT_NAME": run.event,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,22 +96,25 @@ class World:
         commit = self.repository.git("rev-parse", "main")
         return self.runner.run(workflow, "workflow_dispatch", {}, ref="refs/heads/main", commit=commit)
 
-    def iam(self) -> Any:
-        """Return a client that changes what xgrant has made, as an administrator by hand; nobody is held meanwhile."""
-        return root_client(self.sandbox, "iam", TARGET)
+    def roles(self) -> dict[str, str]:
+        """Return the roles of grants that there are, with their descriptions."""
+        with self.nobody_is_held() as iam:
+            return {role["RoleName"]: role.get("Description", "") for role in iam.list_roles(PathPrefix="/xgrant/")["Roles"]}
 
-    def roles(self) -> set[str]:
-        """Return the roles of grants that there are."""
+    @contextmanager
+    def nobody_is_held(self) -> Iterator[Any]:
+        """Give a client that changes what xgrant has made, as an administrator by hand."""
         self.sandbox.enforce(on=False)
-        found = self.iam().list_roles(PathPrefix="/xgrant/")["Roles"]
+        yield root_client(self.sandbox, "iam", TARGET)
         self.sandbox.enforce(on=True)
-        return {role["RoleName"] for role in found}
 
     def comments(self, number: int) -> list[str]:
         return [one["body"] for one in self.api.comments.values() if one["on"] == number]
 
 
-def new_world(folder: Path, sandbox: Sandbox, api: GitHubApi, options: Options, *, review: str = "store") -> World:
+def new_world(
+    folder: Path, programs: Path, sandbox: Sandbox, api: GitHubApi, options: Options, *, review: str = "store"
+) -> World:
     """Return a repository with the starter and no grants, whose jobs get the roles of the bootstrap."""
 
     def credentials(role: str, subject: str) -> Mapping[str, str]:
@@ -123,4 +127,4 @@ def new_world(folder: Path, sandbox: Sandbox, api: GitHubApi, options: Options, 
         "XGRANT_PLAN_ROLE": PLAN_ROLE, "XGRANT_APPLY_ROLE": APPLY_ROLE, "XGRANT_REGION": "us-east-1",
         "XGRANT_REVIEW": review,
     }  # fmt: skip
-    return World(sandbox, repository, api, Runner(folder, repository, api, credentials, variables))
+    return World(sandbox, repository, api, Runner(folder, programs, repository, api, credentials, variables))
