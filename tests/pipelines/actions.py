@@ -67,7 +67,7 @@ class Runner:
         self.folder, self.programs, self.repository, self.api = folder, programs, repository, api
         self.credentials, self.variables = credentials, variables
         self._count = 0
-        _write_python(folder)
+        write_python(folder)
 
     def run(
         self, workflow: str, event: str, payload: Mapping[str, Any], *, ref: str, commit: str, fork: bool = False
@@ -168,16 +168,16 @@ class _Worker:
     ) -> tuple[bool, dict[str, str]]:
         folder = self.workspace / name
         data = yaml.safe_load((folder / "action.yml").read_text())
-        assert given.keys() <= data["inputs"].keys(), f"{name} has no such input: {given.keys() - data['inputs'].keys()}"
+        assert given.keys() <= data["inputs"].keys(), (
+            f"{name} has no such input: {given.keys() - data['inputs'].keys()}"
+        )
         inputs = {key: as_text(resolve(spec.get("default", ""), contexts)) for key, spec in data["inputs"].items()}
         own = {**contexts, "inputs": {**inputs, **given}, "steps": {}}
         failed, own = self._steps(data["runs"]["steps"], own, str(folder))
         outputs = {key: as_text(resolve(spec["value"], own)) for key, spec in data.get("outputs", {}).items()}
         return not failed, outputs
 
-    def _shell(
-        self, step: Mapping[str, Any], contexts: Mapping[str, Any], action: str
-    ) -> tuple[bool, dict[str, str]]:
+    def _shell(self, step: Mapping[str, Any], contexts: Mapping[str, Any], action: str) -> tuple[bool, dict[str, str]]:
         assert "${{" not in step["run"], "what an expression stands for would be read as shell"
         assert step["shell"] == "bash"
         outputs, summary = self.machine / "outputs", self.machine / "summary"
@@ -271,7 +271,7 @@ def _status(*, failed: bool) -> dict[str, bool]:
     return {"success": not failed, "failure": failed, "always": True, "cancelled": False}
 
 
-def _write_python(folder: Path) -> None:
+def write_python(folder: Path) -> None:
     """Make a `python` that notes what it should install, and does nothing else."""
     (folder / "bin").mkdir()
     program = folder / "bin" / "python"

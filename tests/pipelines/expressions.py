@@ -69,9 +69,7 @@ def resolve(text: Any, contexts: Mapping[str, Any], status: Mapping[str, bool] |
     whole = re.fullmatch(r"\$\{\{((?:(?!\}\}).)*)\}\}", text)
     if whole:
         return Expression(whole[1], contexts, status or {}).value()
-    return re.sub(
-        r"\$\{\{(.*?)\}\}", lambda found: as_text(Expression(found[1], contexts, status or {}).value()), text
-    )
+    return re.sub(r"\$\{\{(.*?)\}\}", lambda found: as_text(Expression(found[1], contexts, status or {}).value()), text)
 
 
 def holds(condition: str | bool | None, contexts: Mapping[str, Any], status: Mapping[str, bool]) -> bool:

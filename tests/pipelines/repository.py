@@ -23,7 +23,9 @@ class Repository:
     def commit(self, branch: str, files: Mapping[str, str | None], *, start: str = "main") -> str:
         """Commit files to a branch, which begins at another one if it is new; push it, and return the commit."""
         there = self.git("branch", "--list", branch)
-        self.git("checkout", "--quiet", *([branch] if there else ["-B", branch, *([start] if self._has(start) else [])]))
+        self.git(
+            "checkout", "--quiet", *([branch] if there else ["-B", branch, *([start] if self._has(start) else [])])
+        )
         for name, text in files.items():
             path = self._clone / name
             if text is None:

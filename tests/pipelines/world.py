@@ -99,7 +99,9 @@ class World:
     def roles(self) -> dict[str, str]:
         """Return the roles of grants that there are, with their descriptions."""
         with self.nobody_is_held() as iam:
-            return {role["RoleName"]: role.get("Description", "") for role in iam.list_roles(PathPrefix="/xgrant/")["Roles"]}
+            return {
+                role["RoleName"]: role.get("Description", "") for role in iam.list_roles(PathPrefix="/xgrant/")["Roles"]
+            }
 
     @contextmanager
     def nobody_is_held(self) -> Iterator[Any]:
