@@ -50,7 +50,9 @@ def _text(name: str) -> str:
         text = content.decode("utf-8")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{name}: the file cannot be read: {why}; name one that --format github or gitlab made") from None
+        raise UsageError(
+            f"{name}: the file cannot be read: {why}; name one that --format github or gitlab made"
+        ) from None
     if len(content) > MOST_TEXT:
-        raise UsageError(f"{name}: the file is too long for a comment; name one that --format github or gitlab made")
+        raise UsageError(f"{name}: the file is too long for a comment; name one that --format github wrote")
     return text

@@ -10,13 +10,13 @@ def add_pipeline(command: argparse.ArgumentParser) -> None:
     verbs = command.add_subparsers(dest="verb", metavar="WHAT", required=True, parser_class=type(command))
 
     comment = _verb(verbs, "comment", "write or update the one comment on the pull or merge request of this job")
-    comment.add_argument("file", metavar="FILE", help="what `xgrant show plan.json --format github` (or gitlab) printed")
+    comment.add_argument("file", metavar="FILE", help="what `xgrant show plan.json --format github` printed, or gitlab")
 
     reviewed = _verb(verbs, "reviewed", "get the plan that was reviewed of the commit of this job")
     reviewed.add_argument("-o", "--out", metavar="FILE", required=True, help="the plan file to write, *.json")
 
     issue = _verb(verbs, "issue", "open, update or close the one issue about drift")
-    issue.add_argument("file", metavar="FILE", help="what `xgrant drift --format github` (or gitlab) printed")
+    issue.add_argument("file", metavar="FILE", help="what `xgrant drift --format github` printed, or gitlab")
     issue.add_argument("--state", choices=("open", "closed"), required=True, help="open where there is drift")
 
 

@@ -59,9 +59,9 @@ class Runner:
             known["CI_COMMIT_BRANCH"] = ref
         checkout = self.folder / f"pipeline-{number}"
         self.repository.checkout(commit, checkout)
-        template = _template(checkout / ".gitlab-ci.yml")
+        jobs = template(checkout / ".gitlab-ci.yml")
         done: dict[str, Job] = {}
-        for name, job in template.items():
+        for name, job in jobs.items():
             if not _wanted(job["rules"], known, manual=manual):
                 continue
             if all(done[need].status == "success" for need in job.get("needs", [])):
@@ -117,7 +117,7 @@ def _keep(artifacts: Mapping[str, Any], workspace: Path, job: Job) -> None:
         job.variables = dict(line.split("=", 1) for line in (workspace / reports["dotenv"]).read_text().splitlines())
 
 
-def _template(path: Path) -> dict[str, dict[str, Any]]:
+def template(path: Path) -> dict[str, dict[str, Any]]:
     """Return the jobs of a template, with what they extend and refer to."""
 
     def reference(loader: yaml.SafeLoader, node: yaml.Node) -> tuple[str, ...]:
