@@ -91,7 +91,7 @@ def _compare(
     with elsewhere(arguments.executor, arguments.scheduler, shown.notice) as workers:
         reader, _ = aws_ports(manifest, shown.notice, workers)
         tell_of_locks(manifest, shown)
-        plan, _ = same_plan(reviewed, file, arguments.paths, manifest, reader, held, accepted)
-    brush = painter(arguments.color)
-    sys.stdout.write(to_json(plan) if arguments.format == "json" else text(plan, brush, expand=arguments.expand))
+        plan, binding = same_plan(reviewed, file, arguments.paths, manifest, reader, held, accepted)
+    if plan.changes or not binding.done:  # Else it has been said.
+        sys.stdout.write(text(plan, painter(arguments.color), expand=arguments.expand))
     return conclude(plan) or (2 if arguments.detailed_exitcode and plan.changes else 0)

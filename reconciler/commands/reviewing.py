@@ -27,6 +27,8 @@ def check_options(arguments: argparse.Namespace) -> None:
     if arguments.same_as is not None:
         if beside := [option for name, option in _OF_THE_FILE.items() if getattr(arguments, name)]:
             raise UsageError(f"--same-as: the plan file says itself what it is for; leave out {', '.join(beside)}")
+        if arguments.format != "text":
+            raise UsageError("--same-as prints text; show the plan file in another format")
     elif arguments.review is not None and arguments.out is None:
         raise UsageError("--review keeps a plan file; name one with -o, or one to compare with by --same-as")
     if arguments.review is not None and arguments.shard is not None:
