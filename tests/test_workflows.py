@@ -51,8 +51,13 @@ def test_zizmor_finds_nothing_insecure(tmp_path: Path) -> None:
     (tmp_path / ".github" / "workflows" / "ci.yml").write_text(own)
     # `$/` needs GitHub's own service and a runner of July 2026; what `./` names is the commit of the run here, too.
     (tmp_path / "zizmor.yml").write_text("rules: {self-repository: {disable: true}}\n")
-    command = [BIN / "zizmor", "--offline", "--no-progress", "--config", tmp_path / "zizmor.yml", "--format", "json"]
-    done = subprocess.run([*command, "--persona", "pedantic", tmp_path], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [
+            BIN / "zizmor", "--offline", "--no-progress", "--config", tmp_path / "zizmor.yml", "--format", "json",
+            "--persona", "pedantic", tmp_path,
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
     found = [(each["ident"], each["locations"][0]["symbolic"]["key"]) for each in json.loads(done.stdout)]
     assert found == [], done.stderr
 

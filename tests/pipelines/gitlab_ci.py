@@ -21,10 +21,14 @@ PATH = "acme/platform/iam"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with GitLab's `!reference`."""
+    """YAML with GitLab's `!reference`, as a tuple."""
 
 
-_LOADER_REFERENCE = "!reference"
+def _reference(loader: yaml.SafeLoader, node: Any) -> tuple[str, ...]:
+    return tuple(loader.construct_sequence(node))
+
+
+_Loader.add_constructor("!reference", _reference)
 
 
 @dataclass
@@ -119,34 +123,26 @@ def _keep(artifacts: Mapping[str, Any], workspace: Path, job: Job) -> None:
 
 def template(path: Path) -> dict[str, dict[str, Any]]:
     """Return the jobs of a template, with what they extend and refer to."""
-
-    def reference(loader: yaml.SafeLoader, node: yaml.Node) -> tuple[str, ...]:
-        assert isinstance(node, yaml.SequenceNode)
-        return tuple(loader.construct_sequence(node))
-
-    _Loader.add_constructor(_LOADER_REFERENCE, reference)
     data = yaml.load(path.read_text(), _Loader)
+    return {name: _whole(data, name) for name in data if name.startswith("xgrant-")}
 
-    def whole(name: str) -> dict[str, Any]:
-        own = data[name]
-        base = whole(own["extends"]) if "extends" in own else {}
-        merged = {
-            key: {**base[key], **own[key]}
-            if isinstance(base.get(key), dict) and key in own
-            else own.get(key, base.get(key))
-            for key in {**base, **own}
-        }
-        merged["before_script"] = [*_lines(merged["before_script"])]
-        return merged
 
-    def _lines(script: list[Any]) -> Iterator[str]:
-        for line in script:
-            if isinstance(line, tuple):
-                yield from whole(line[0])[line[1]]
-            else:
-                yield line
+def _whole(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+    own = data[name]
+    whole = _whole(data, own["extends"]) if "extends" in own else {}
+    for key, value in own.items():
+        whole[key] = {**whole[key], **value} if isinstance(value, dict) and key in whole else value
+    whole["before_script"] = [*_lines(data, whole["before_script"])]
+    return whole
 
-    return {name: whole(name) for name in data if name.startswith("xgrant-")}
+
+def _lines(data: Mapping[str, Any], script: list[Any]) -> Iterator[str]:
+    for line in script:
+        if isinstance(line, tuple):
+            name, key = line
+            yield from _whole(data, name)[key]
+        else:
+            yield line
 
 
 def _wanted(rules: list[Mapping[str, str]], known: Mapping[str, str], *, manual: bool) -> bool:

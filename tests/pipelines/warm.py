@@ -15,7 +15,14 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from botocore.loaders import Loader
+
+import reconciler.commands
+from tests.pages import ROOT
 
 _PROGRAM = """\
 #!{python} -IS
@@ -35,7 +42,7 @@ def warm(folder: Path) -> Iterator[Path]:
     """Serve inside the block; yield the folder that has the program."""
     path = str(folder / "warm")
     ready, told = os.pipe()
-    server = subprocess.Popen([sys.executable, "-m", __name__, path, str(told)], pass_fds=[told])
+    server = subprocess.Popen([sys.executable, "-m", __name__, path, str(told)], pass_fds=[told], cwd=ROOT)
     os.close(told)
     os.read(ready, 1)
     os.close(ready)
@@ -51,18 +58,12 @@ def warm(folder: Path) -> Iterator[Path]:
 
 def serve(path: str, told: int) -> None:
     """Answer one command after the other, each in a process of its own."""
-    from importlib import import_module
-
-    from botocore.loaders import Loader
-
-    import reconciler.commands
-
     for file in Path(reconciler.commands.__file__).parent.glob("[a-z]*.py"):
         import_module(f"reconciler.commands.{file.stem}")
     import_module("reconciler.aws")
     import_module("reconciler.aws.store")
     import_module("jsonschema")
-    _keep_models(Loader)
+    _keep_models()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
@@ -75,16 +76,20 @@ def serve(path: str, told: int) -> None:
             connection.close()
 
 
-def _keep_models(loader: type) -> None:
+def _keep_models() -> None:
     """Let every client find the models of AWS's services read already, which is what takes it longest."""
-    from functools import lru_cache
+    models: dict[tuple[object, ...], Any] = {}
+    read = Loader.load_service_model
 
-    loader.load_service_model = lru_cache(None)(loader.load_service_model)  # type: ignore[attr-defined]
-    one = loader()
-    loader.__eq__ = lambda _, other: isinstance(other, loader)  # type: ignore[method-assign,assignment]
-    loader.__hash__ = lambda _: 0  # type: ignore[method-assign,assignment]
+    def once(self: Any, service_name: str, type_name: str, api_version: str | None = None) -> Any:
+        key = (service_name, type_name, api_version)
+        if key not in models:
+            models[key] = read(self, *key)
+        return models[key]
+
+    Loader.load_service_model = once
     for service in ("iam", "sts", "s3"):
-        one.load_service_model(service, "service-2", None)  # type: ignore[attr-defined]
+        once(Loader(), service, "service-2")
 
 
 def _command(connection: socket.socket) -> None:

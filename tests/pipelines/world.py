@@ -13,9 +13,9 @@ import yaml
 
 from reconciler.bootstrap.explain import access
 from reconciler.bootstrap.options import Options
-from reconciler.data import data_path
 from reconciler.sandbox.scenario import SOURCE, TARGET, root_client
 from reconciler.sandbox.server import Sandbox
+from reconciler.starter import EXAMPLE, files
 from tests.aws.bootstrap_support import OPS, environment, session, token
 from tests.pipelines.actions import Run, Runner
 from tests.pipelines.github_api import GitHubApi
@@ -24,15 +24,9 @@ from tests.pipelines.repository import Repository
 PLAN_ROLE, APPLY_ROLE = (f"arn:aws:iam::{OPS}:role/xgrant-ci-{name}" for name in ("plan", "apply"))
 
 
-def starter(name: str) -> dict[str, str]:
-    """Return the files that a user's repository begins with, by their paths there."""
-    folder = data_path(f"starter/{name}")
-    return {
-        "/".join(part.replace("dot-", ".", 1) if part.startswith("dot-") else part for part in path.parts): (
-            folder / path
-        ).read_text(encoding="utf-8")
-        for path in (found.relative_to(folder) for found in sorted(folder.rglob("*")) if found.is_file())
-    }
+def starter(host: str) -> dict[str, str]:
+    """Return the files that `xgrant init` writes, without the example."""
+    return {name: text for name, text in files(host, owners=["@acme/security"]).items() if name != EXAMPLE}
 
 
 def manifest(options: Options, **more: Any) -> str:
@@ -123,8 +117,7 @@ def new_world(
         return environment(sandbox, session(sandbox, role.rpartition("/")[2], token(subject)))
 
     repository = Repository(folder)
-    files = {**starter("github"), "manifests/stack.yaml": manifest(options)}
-    repository.commit("main", files)
+    repository.commit("main", {**starter("github"), "manifests/stack.yaml": manifest(options)})
     variables = {
         "XGRANT_PLAN_ROLE": PLAN_ROLE, "XGRANT_APPLY_ROLE": APPLY_ROLE, "XGRANT_REGION": "us-east-1",
         "XGRANT_REVIEW": review,
