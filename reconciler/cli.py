@@ -14,6 +14,7 @@ from reconciler.commands import DEFAULT_PATH
 from reconciler.commands.audit_arguments import add_audit
 from reconciler.commands.bootstrap_arguments import add_bootstrap
 from reconciler.commands.end_arguments import add_end
+from reconciler.commands.pipeline_arguments import add_pipeline
 from reconciler.commands.use_arguments import add_use, split_program
 
 # As typing has it: typing itself would be a tenth of the time that --help takes.
@@ -104,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument("--stack", default="platform", help="the stack of the example; default: platform")
     init.add_argument("--ci", choices=("github", "gitlab"), help="where pipelines run; none if left out")
     init.add_argument("--owner", action="append", default=[], metavar="@TEAM", help="a code owner; may be repeated")
+    add_pipeline(_command(commands, "pipeline", "do for a job of GitHub or GitLab what it needs of them"))
     add_bootstrap(_command(commands, "bootstrap", "print templates of the roles that xgrant works with, offline"))
     _trying(commands)
     return top
@@ -141,6 +143,10 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     )  # fmt: skip
     _detailed(plan)
     _shard(plan)
+    plan.add_argument(
+        "--same-as", metavar="FILE", help="exit 4 unless all changes are those of this plan file, as apply would"
+    )
+    _review(plan, "also keep the plan file in the store, once, under this name; with --same-as, demand it there")
 
     show = _command(commands, "show", "show a plan file as plan did")
     show.add_argument("file", metavar="FILE", help="a file that plan -o wrote")
@@ -175,6 +181,7 @@ def _changing(commands: argparse._SubParsersAction[_Subcommand]) -> None:
         command = _manifest_command(commands, name, summary)
         if name == "apply":
             command.epilog = "With a plan file, a first PATH named *.json, it does what was reviewed or nothing."
+            _review(command, "exit 4 unless the store has this plan file under that name")
         _only(command)
         _accept(command)
         _colour(command)
@@ -377,6 +384,10 @@ def _executor(command: _Parser) -> None:
     command.add_argument(
         "--scheduler", metavar="ADDRESS", help="of a Dask scheduler, like tls://host:8786; with --executor dask"
     )
+
+
+def _review(command: _Parser, text: str) -> None:
+    command.add_argument("--review", metavar="NAME", help=text)
 
 
 def _parallelism(text: str) -> int:

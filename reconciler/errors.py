@@ -78,6 +78,20 @@ class StaleError(XgrantError):
     exit_code = 4
 
 
+class ReviewError(XgrantError):
+    """What is to be applied was not reviewed, or is another than what was; nothing was changed."""
+
+    exit_code = 4
+
+
+class HostingError(XgrantError):
+    """GitHub or GitLab refuses what a job asks of it, or cannot be reached; `status` is that of the answer, or 0."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        self.status = status
+        super().__init__(message)
+
+
 class PlanFileError(XgrantError):
     """A plan file is damaged, edited, of another version or stack, incomplete or out of date; nothing was changed."""
 

@@ -80,6 +80,13 @@ NEVER = ("iam:CreateUser", "iam:CreateAccessKey", "iam:CreateLoginProfile", "iam
 STORE_READ, STORE_WRITE, STORE_LIST = ("s3:GetObject",), ("s3:GetObject", "s3:PutObject"), ("s3:ListBucket",)
 """On the objects of a store in S3, to plan and to apply; and on its bucket."""
 
+STORE_REVIEW = ("s3:PutObject",)
+"""On the reviews in it, to keep a plan that is to be reviewed; with `ONCE` it replaces none."""
+
+ONCE = {"Null": {"s3:if-none-match": "false"}}
+"""That a write has the header If-None-Match, which S3 takes with `*` only: it then makes a new object or none (S3 User
+Guide, "Enforce conditional writes on Amazon S3 buckets")."""
+
 
 def parts() -> Mapping[str, tuple[str, ...]]:
     """Return all actions, by the names that docs/accounts.md has for the parts."""

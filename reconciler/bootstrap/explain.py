@@ -38,6 +38,8 @@ def _roles(options: Options) -> Iterator[str]:
         yield f"{WRITER} writes no caller policies, since no callers were named (--caller)."
     if options.jobs is not None:
         yield f"{CI_PLAN} is for jobs with the subjects {' or '.join(options.jobs.plan)}; it may be {HUB_PLAN}."
+        if options.bucket:
+            yield f"{CI_PLAN} may write reviews to the store, each once, and nothing else."
         yield f"{CI_APPLY} is for jobs with the subject {' or '.join(options.jobs.apply)}; it may be both hubs."
 
 

@@ -22,7 +22,7 @@ from reconciler.bootstrap.model import (
     policy,
 )
 from reconciler.bootstrap.options import CI_APPLY, CI_PLAN, HUB_APPLY, HUB_PLAN, READER, WRITER, Jobs, Options
-from reconciler.permissions import STORE_LIST, STORE_READ, STORE_WRITE
+from reconciler.permissions import ONCE, STORE_LIST, STORE_READ, STORE_REVIEW, STORE_WRITE
 from reconciler.policy.web_identity import ACTION
 
 _IAM = f"arn:{PARTITION}:iam::{ACCOUNT}:"
@@ -77,7 +77,7 @@ def oidc(options: Options) -> Template:
             *(() if options.provider_exists else provider),
             Role("CiPlan", CI_PLAN, "Jobs that plan", _job(jobs, jobs.plan)),
             RolePolicy("CiPlanPolicy", "CiPlan", "plan", policy(
-                allow("Assume", ["sts:AssumeRole"], hubs[:1]), *_store(options, STORE_READ),
+                allow("Assume", ["sts:AssumeRole"], hubs[:1]), *_store(options, STORE_READ), *_reviews(options),
             )),
             Role("CiApply", CI_APPLY, "Jobs that plan and apply", _job(jobs, jobs.apply, jobs.protected_claim)),
             RolePolicy("CiApplyPolicy", "CiApply", "apply", policy(
@@ -107,6 +107,13 @@ def _store(options: Options, actions: tuple[str, ...]) -> Iterator[Document]:
         bucket = f"arn:{PARTITION}:s3:::${{BucketName}}"
         yield allow("Store", [*actions], [f"{bucket}/{options.prefix}*"])
         yield allow("StoreList", [*STORE_LIST], [bucket])
+
+
+def _reviews(options: Options) -> Iterator[Document]:
+    """Yield what keeps a plan that is to be reviewed, and lets nobody put another in its place."""
+    if options.bucket:
+        reviews = f"arn:{PARTITION}:s3:::${{BucketName}}/{options.prefix}reviews/*"
+        yield allow("StoreReviews", [*STORE_REVIEW], [reviews], ONCE)
 
 
 def _bucket_parameter(options: Options) -> tuple[Parameter, ...]:

@@ -41,7 +41,7 @@ def write_plan_file(
 def write_verified(text: str, path: str) -> None:
     """Write the text of a plan file; raises as `write_plan_file`."""
     try:
-        _verified(text.encode(), path)
+        parse_plan_file(text.encode(), path)
     except PlanFileError as error:
         raise UnreadablePlanError(str(error)) from None
     planfile.write_private(path, text)
@@ -61,10 +61,11 @@ def shard_data(request: Request) -> dict[str, Any] | None:
 
 def read_plan_file(path: str) -> PlanFile:
     """Return a plan file that is whole and says the same in all its parts; PlanFileError for any other."""
-    return _verified(planfile.read_bytes(path), path)
+    return parse_plan_file(planfile.read_bytes(path), path)
 
 
-def _verified(content: bytes, path: str) -> PlanFile:
+def parse_plan_file(content: bytes, path: str) -> PlanFile:
+    """Return the plan file of this content; `path` is what messages call it. PlanFileError as `read_plan_file`."""
     found = planfile.parse(content, path)
     expected = plan_data(found.plan, again=True)
     _take_what_cannot_be_made_again(expected, found.data)

@@ -2,9 +2,10 @@
 
 from reconciler.planfile.binding import Binding, bind
 from reconciler.planfile.contents import PlanFile, parse, sealed
-from reconciler.planfile.disk import begins_as_one, check_target, is_named_so, read_bytes, write_private
+from reconciler.planfile.disk import MAX_BYTES, begins_as_one, check_target, is_named_so, read_bytes, write_private
 
 __all__ = [
+    "MAX_BYTES",
     "Binding",
     "PlanFile",
     "begins_as_one",

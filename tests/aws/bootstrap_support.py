@@ -127,9 +127,9 @@ def _lifecycle(rules: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield found
 
 
-def token(subject: str, *, audience: str = "sts.amazonaws.com", host: str = HOST) -> str:
-    """Return a token of a job, which nobody has signed."""
-    claims = {"iss": f"https://{host}", "sub": subject, "aud": audience}
+def token(subject: str, *, audience: str = "sts.amazonaws.com", host: str = HOST, **more: str) -> str:
+    """Return a token of a job, which nobody has signed; `more` are further claims."""
+    claims = {"iss": f"https://{host}", "sub": subject, "aud": audience, **more}
     return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.e30"
 
 

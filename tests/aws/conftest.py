@@ -1,4 +1,4 @@
-"""Grants that are applied once for all tests of a file, and alice, who uses them."""
+"""Grants that are applied once for all tests of a file, and alice, who uses them; a repository at GitHub."""
 
 from __future__ import annotations
 
@@ -6,15 +6,20 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from reconciler.cli import main
 from reconciler.sandbox.scenario import CLEARED, REGION, SOURCE, Credentials, Scenario, root_client, seed
 from reconciler.sandbox.server import Sandbox
+from tests.aws.bootstrap_support import deployed
 from tests.aws.strict_support import policy
 from tests.aws.using import BIN, DEVICE, GRANTS, become
 from tests.conftest import EXAMPLE
+from tests.pipelines.github_api import GitHubApi
+from tests.pipelines.warm import warm
+from tests.pipelines.world import World, new_world
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +68,23 @@ def alice(applied: Scenario, manifests: Path, monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("PATH", f"{BIN}:{os.environ['PATH']}")
     become(applied, "alice")
     (tmp_path / "manifests").symlink_to(manifests)
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Path]:
+    """A folder with the command line, for shells of pipelines."""
+    # Not that of pytest: the name of a socket has to be short.
+    with TemporaryDirectory() as folder, warm(Path(folder)) as found:
+        yield found
+
+
+@pytest.fixture
+def world(sandbox: Sandbox, programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A repository at GitHub, with accounts that have what `xgrant bootstrap` makes, and no grants yet."""
+    for name in CLEARED:
+        monkeypatch.delenv(name, raising=False)
+    _, options = deployed(sandbox)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", sandbox.url)
+    sandbox.enforce(on=True)
+    with GitHubApi() as api:
+        yield new_world(tmp_path, programs, sandbox, api, options)

@@ -172,8 +172,9 @@ def _look(work: Work) -> None:
 def _everything(work: Work) -> None:
     """Do all that xgrant does: plan, apply, drift, adopt, import, history, destroy."""
     work.manifest(INLINE | MANAGED)
-    work.run("plan", "--detailed-exitcode", expect=2)
-    work.run("apply", "--auto-approve")
+    plan = str(work.folder.parent / "plan.json")
+    work.run("plan", "--detailed-exitcode", "-o", plan, "--review", "abc123", expect=2)
+    work.run("apply", plan, "--review", "abc123")
     work.run("plan", "--detailed-exitcode")
     _look(work)
 

@@ -255,6 +255,22 @@ def test_a_job_of_a_pull_request_reaches_no_writing_role_and_writes_no_history(
     s3 = client(sandbox, job, "s3")
     s3.list_objects_v2(Bucket=BUCKET)
     refused(lambda: s3.put_object(Bucket=BUCKET, Key="xgrant/history/x", Body=b""))
+    refused(lambda: s3.put_object(Bucket=BUCKET, Key="xgrant/history/x", Body=b"", IfNoneMatch="*"))
+
+
+def test_a_job_of_a_pull_request_writes_a_review_once_and_nobody_puts_another_in_its_place(
+    scenario: Scenario, sandbox: Sandbox
+) -> None:
+    sandbox.enforce(on=True)
+    s3 = client(sandbox, session(sandbox, "xgrant-ci-plan", token(PULL_REQUEST)), "s3")
+    review = {"Bucket": BUCKET, "Key": "xgrant/reviews/platform/abc.json"}
+    refused(lambda: s3.put_object(**review, Body=b"1"))
+    s3.put_object(**review, Body=b"1", IfNoneMatch="*")
+    refused(lambda: s3.put_object(**review, Body=b"2"))
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3.put_object(**review, Body=b"2", IfNoneMatch="*")
+    refused(lambda: s3.delete_object(**review))
+    assert s3.get_object(**review)["Body"].read() == b"1"
 
 
 def test_a_hub_of_another_organization_or_without_the_external_id_is_not_trusted(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-GITHUB_COMMENT = 65_536
-"""What a comment on GitHub may have ("Body is too long (maximum is 65536 characters)")."""
+GITHUB_COMMENT = 65_000
+"""What a comment on GitHub may have ("Body is too long (maximum is 65536 characters)"), and a job says beside it."""
 
 GITLAB_NOTE = 1_000_000
 """What a note on GitLab may have ("GitLab application limits", size of comments)."""

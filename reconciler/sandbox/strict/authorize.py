@@ -5,7 +5,7 @@ moto reads only actions of a statement, and refuses an Allow with any condition;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -75,6 +75,12 @@ def _judge(caller: Caller, each: Asked, observer: Observer) -> bool:
     return allowed
 
 
+def _of_object(headers: Mapping[str, str]) -> Context:
+    """Return what a context says of a conditional write to S3."""
+    known = ("if-none-match", "if-match")
+    return {f"s3:{name.lower()}": (value,) for name, value in headers.items() if name.lower() in known}
+
+
 @contextmanager
 def judging(observer: Observer) -> Iterator[None]:
     """Let moto ask here what it would judge itself, for calls that the caller keeps apart from all others.
@@ -84,7 +90,7 @@ def judging(observer: Observer) -> Iterator[None]:
 
     def check_action_permitted(self: Any, resource: str) -> None:
         caller = caller_with_key(self.account_id, self._access_key._access_key_id)
-        each = Asked(self._action, resource, {})
+        each = Asked(self._action, resource, _of_object(self._headers))
         if self._service not in ("iam", "sts") and (caller is None or not _judge(caller, each, observer)):
             self._raise_access_denied()
 

@@ -1,0 +1,94 @@
+"""What a job of a pipeline tells people, and what it gets from them: one comment, one issue, a reviewed plan."""
+
+from __future__ import annotations
+
+import re
+
+from reconciler import planfile
+from reconciler.errors import UsageError
+from reconciler.hosting import Host, Review
+from reconciler.pipeline.plan_files import parse_plan_file
+from reconciler.pipeline.reviews import check_name
+
+MOST_TEXT = 1_000_000
+"""More characters than any host takes in a comment."""
+
+_MARKER = re.compile(r"<!-- xgrant:(plan|drift):[A-Za-z0-9._~%-]{1,200} -->")
+
+
+def marker_of(text: str, kind: str, name: str) -> str:
+    """Return the first line of a text, by which a job finds it again; UsageError where that is no marker of a kind."""
+    line = _first_line(text)
+    found = _MARKER.fullmatch(line)
+    if found is None or found[1] != kind:
+        command = "xgrant show plan.json" if kind == "plan" else "xgrant drift"
+        raise UsageError(f"{name}: its first line is no marker; make it with `{command} --format github`, or gitlab")
+    return line
+
+
+def keep_comment(host: Host, text: str, name: str) -> str:
+    """Write the one comment with the marker of a text, or update it; return in a word what was done.
+
+    A person's comment is left alone, whatever its first line is: `Host.comments` has only our own.
+    """
+    marker = marker_of(text, "plan", name)
+    whole = text.rstrip("\n") + _origin(host)
+    found = next((one for one in host.comments() if _first_line(one.text) == marker), None)
+    if found is not None and _lines(found.text) == _lines(whole):
+        return "unchanged"
+    host.comment(whole, found)
+    return "written" if found is None else "updated"
+
+
+def _origin(host: Host) -> str:
+    # A comment of an older commit stays until the next plan: whoever approves sees which one it is of.
+    job = f" [This job]({host.job}) made it." if host.job else ""
+    return f"\n\nThis is the plan of commit {host.head}.{job}\n"
+
+
+def keep_issue(host: Host, text: str, name: str, *, drifted: bool) -> str:
+    """Open, update, reopen or close the one issue with the marker of a text; return in a word what was done."""
+    marker = marker_of(text, "drift", name)
+    ours = [one for one in host.issues() if _first_line(one.text) == marker]
+    found = next((one for one in ours if one.open), ours[0] if ours else None)
+    if not drifted:
+        if found is None or not found.open:
+            return "unchanged"
+        host.remark(found, "AWS is as the manifests say again, so this is closed.")
+        host.change_issue(found, text, drifted=False)
+        return "closed"
+    if found is None:
+        host.open_issue("AWS is not as the manifests say", text)
+        return "opened"
+    if found.open and _lines(found.text) == _lines(text):
+        return "unchanged"
+    host.change_issue(found, text, drifted=True)
+    if found.open:
+        return "updated"
+    host.remark(found, "AWS is not as the manifests say any more, so this is open again.")
+    return "reopened"
+
+
+def fetch_review(host: Host, out: str) -> Review:
+    """Write the plan that was reviewed of the commit of this job to a file, and return it.
+
+    Raises:
+        ReviewError: nothing was reviewed, or it can no longer be had.
+        PlanFileError: what was reviewed is no plan file, or was edited.
+        OSError, UsageError: as `write_plan_file`.
+
+    """
+    found = host.review(planfile.MAX_BYTES)
+    check_name(found.name)
+    parse_plan_file(found.plan, f"the plan of {found.request}")
+    planfile.write_private(out, found.plan.decode("utf-8"))
+    return found
+
+
+def _first_line(text: str) -> str:
+    return (text.splitlines() or [""])[0].strip()
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text: hosts give back others line breaks than they got, and none at the end."""
+    return [line.rstrip() for line in text.strip().splitlines()]
