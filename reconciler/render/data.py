@@ -8,6 +8,7 @@ from typing import Any
 
 from reconciler.model import AccountFacts, Action, Change, Finding, Plan, Resource, Role, resource_fingerprint
 from reconciler.policy.document import PolicyDocument
+from reconciler.render.escape import without_commands
 from reconciler.render.rollout import rollout_data
 from reconciler.render.statements import Masks, document_data, masked
 
@@ -34,7 +35,7 @@ def to_json(plan: Plan, shard: Mapping[str, Any] | None = None) -> str:
 def dumps(data: Any) -> str:
     """Return data as indented JSON in plain ASCII that ends with a line break."""
     # The one control character that JSON leaves as it is.
-    return json.dumps(data, indent=2).replace("\x7f", "\\u007f") + "\n"
+    return without_commands(json.dumps(data, indent=2).replace("\x7f", "\\u007f")) + "\n"
 
 
 def plan_data(plan: Plan, *, again: bool = False) -> dict[str, Any]:

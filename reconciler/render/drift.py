@@ -11,6 +11,7 @@ from typing import Any
 from reconciler.model import Action, Change, Finding, Plan, Resource, Severity
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.changes import statement_lines
+from reconciler.render.data import dumps
 from reconciler.render.differences import MISSING, Difference, differences
 from reconciler.render.escape import escape
 from reconciler.render.fold import folded_findings, folded_texts, named
@@ -77,7 +78,7 @@ def drift_json(plan: Plan, shard: Shard | None = None) -> str:
         "accounts": accounts,
         "findings": findings,
     }
-    return json.dumps(data, indent=2).replace("\x7f", "\\u007f") + "\n"
+    return dumps(data)
 
 
 def drift_text(plan: Plan, painter: Painter) -> str:

@@ -43,7 +43,7 @@ HOSTILE = (
     "%milestone", "&1", "$1", "GH-1", "org/repo#1", ":tada:", "$`a`$", "$$x$$", "`", "``", "` `", "|", "\\|", "\\", "\n",
     "\r\n", "\n\n", "\u202e", "\u2066", "\u200b", "\x00", "\x1b[31m", "\u2028", "*x*", "_x_", "**", "# h", "> q", "- l", "1. x",
     "---", "===", "<", ">", "&lt;", "&#64;octocat", "{+ a +}", "[- b -]", "[[x]]", "[^1]", "deadbeef", "a" * 40, "\t", " ",
-    "    x", "<details>", "<?php", "<![CDATA[", "<!DOCTYPE x>", "`@octocat`", "`a` `", "word", "ré", "\ud7ff", "\uffff",
+    "    x", "<details>", "<?php", "<![CDATA[", "<!DOCTYPE x>", "`@octocat`", "`a` `", "word", "ré", "##[set-output name=a]b", "\ud7ff", "\uffff",
 )  # fmt: skip
 texts = st.lists(st.sampled_from(HOSTILE) | st.text(max_size=6), min_size=1, max_size=5).map("".join)
 
@@ -114,6 +114,7 @@ def assert_ours(text: str) -> None:
     assert text.startswith("<!-- xgrant:")
     # GitLab obeys such a line wherever it stands.
     assert not [line for line in text.splitlines() if line.lstrip().startswith("/")]
+    assert "##[" not in text
     assert [line for line in text.split("\n") if escape(line) != line] == []
 
 

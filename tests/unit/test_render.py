@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from reconciler.applier import apply
 from reconciler.model import Action, CallerPolicy, Change, Finding, Outcome, Plan, Role, Severity, Status
 from reconciler.policy.document import PolicyDocument
 from reconciler.render.changes import duration
-from reconciler.render.data import plan_data
-from reconciler.render.drift import drift_text
+from reconciler.render.data import plan_data, to_json
+from reconciler.render.drift import drift_json, drift_text
 from reconciler.render.escape import escape
 from reconciler.render.outcomes import event_line, summary
 from reconciler.render.statements import masked, paired
@@ -68,6 +69,15 @@ def test_escaped_text_has_no_character_that_cannot_be_seen(raw: str) -> None:
     assert all(character.isprintable() or character.isspace() for character in escape(raw))
     assert "\n" not in escape(raw)
     assert "\x1b" not in escape(raw)
+
+
+@pytest.mark.parametrize("command", ["##[set-output name=approved]true", "##vso[task.setvariable variable=a]b"])
+def test_text_of_aws_gives_the_log_of_a_pipeline_no_command(tmp_path: Path, command: str) -> None:
+    plan = drifted(tmp_path, description=f"#{command}", tags={command: command})
+    outcomes = [Outcome(change, Status.FAILED, command) for change in plan.changes]
+    data, shown = to_json(plan), [text(plan), summary(outcomes), drift_text(plan, Painter()), drift_json(plan)]
+    assert [one for one in (data, *shown) if re.search(r"##\w*\[", one)] == []
+    assert json.loads(data) == plan_data(plan)
 
 
 def test_text_of_aws_reaches_no_output_unescaped(tmp_path: Path) -> None:
