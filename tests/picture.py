@@ -74,8 +74,8 @@ def main(file: str) -> None:
 
 def _height(image: Any) -> int:
     """Return where the last pixel is that is not white, with a margin."""
-    bottom = ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox()[3]
-    return int(min(image.height, bottom + 30))
+    box: Any = ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox()
+    return int(min(image.height, box[3] + 30))
 
 
 if __name__ == "__main__":
