@@ -269,6 +269,14 @@ def test_errors_come_first_with_what_to_do() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("number", "seen"), [(3, True), (4, False)])
+def test_more_than_three_notes_are_folded_away(number: int, seen: bool) -> None:
+    said = [Finding(f"XG{n}", Severity.NOTE, "a note", "do it") for n in range(number)]
+    text = comment(plan_of(findings=(*said, Finding("XG9", Severity.WARNING, "warned", "do it"))))
+    assert_ours(text)
+    assert (text.count("a note"), "a note" in open_text(text), "warned" in open_text(text)) == (number, seen, True)
+
+
 def test_a_comment_of_nothing_says_so(tmp_path: Path) -> None:
     text = comment(plan_of())
     assert "no changes" in text

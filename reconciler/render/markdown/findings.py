@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 
 from reconciler.model import Finding, Severity
 from reconciler.render.changes import place
@@ -10,6 +11,8 @@ from reconciler.render.findings import document_lines, shown_whole, without_docu
 from reconciler.render.fold import folded_findings, named
 from reconciler.render.markdown.escape import code, fenced, prose
 from reconciler.render.markdown.limit import Part, Piece
+
+_MOST_NOTES = 3
 
 
 def finding_parts(
@@ -27,7 +30,15 @@ def finding_parts(
     errors, warnings, notes = (
         Part(tuple(pieces[severity]), rest=f"- More {severity}s are not shown here.\n") for severity in Severity
     )
-    return errors, warnings, notes
+    return errors, warnings, _folded_away(notes)
+
+
+def _folded_away(notes: Part) -> Part:
+    """Return notes that stand open only if they are few: most are on what does not change."""
+    number = len(notes.pieces)
+    if number <= _MOST_NOTES:
+        return notes
+    return replace(notes, opening=f"\n<details>\n<summary>{number} notes</summary>\n\n", closing="\n</details>\n")
 
 
 def _text(finding: Finding, accounts: tuple[str, ...], each: str, *, whole: bool) -> str:
