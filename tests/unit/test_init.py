@@ -118,7 +118,7 @@ def _file_in_the_way(top: Path) -> None:
 
 
 def _nobody_may_write(top: Path) -> None:
-    (top / "manifests").symlink_to("/proc")
+    (top / "manifests").symlink_to("/proc/self/fdinfo")
 
 
 @pytest.mark.parametrize("prepare", [_file_in_the_way, _nobody_may_write])
