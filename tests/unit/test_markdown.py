@@ -161,6 +161,8 @@ def test_a_sentence_says_what_it_said_and_nothing_else(text: str) -> None:
         ("account dev (123456789012), 2 of it", "account dev (`123456789012`), 2 of it"),
         ('says "why not?" twice', 'says "why not?" twice'),
         ("ask @org/team: now", "ask `@org/team`: now"),
+        ("write require: {mfa: true}; or not", "write `require: {mfa: true}`; or not"),
+        ("an {open @me", "an `{open` `@me`"),
         ("a`b", "``a`b``"),
         ("the commit deadbeef", "the commit `deadbeef`"),
         ("50% of %milestone", "50% of `%milestone`"),

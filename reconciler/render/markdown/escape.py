@@ -18,8 +18,8 @@ from reconciler.render.escape import escape
 _BEFORE, _AFTER = "(\"'", ")\"',.;:?"
 _PLAIN = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*|[0-9]{1,6}%?")
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,}")
-# What stands between backticks is one word, whatever it holds.
-_TOKEN = re.compile(r"(?:`[^`]+`|\S)+")
+# What stands between backticks or braces is one word, whatever it holds, with the key before it: `mfa: {...}`.
+_TOKEN = re.compile(r"(?:`[^`]+`|(?:\w+: )?\{[^{}`]*\}|\S)+")
 _TICKED = re.compile(r"`([^`]+)`")
 
 
