@@ -50,6 +50,7 @@ def test_wheel_and_sdist_carry_schemas_and_the_example(distributions: Path) -> N
         assert f"reconciler/{file}" in names
         assert file in members
     assert "reconciler/py.typed" in names
+    assert "reconciler/starter/github/dot-github/workflows/xgrant-merge.yml" in names
     assert not any(name.startswith("tests/") for name in names)
 
 

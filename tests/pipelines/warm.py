@@ -87,7 +87,7 @@ def _keep_models() -> None:
             models[key] = read(self, *key)
         return models[key]
 
-    Loader.load_service_model = once
+    Loader.load_service_model = once  # type: ignore[method-assign]
     for service in ("iam", "sts", "s3"):
         once(Loader(), service, "service-2")
 
