@@ -111,6 +111,23 @@ def test_no_workflow_has_a_permission_that_no_job_asks_for() -> None:
             assert all("permissions" in job for job in data["jobs"].values()), path.name
 
 
+def test_merges_wait_for_each_other_and_none_is_cancelled() -> None:
+    (path,) = (path for path in WORKFLOWS if path.name == "xgrant-merge.yml")
+    concurrency = yaml.safe_load(path.read_text())["concurrency"]
+    # GitHub's changelog of 2026-05-07: by default a run that waits is cancelled by the next one.
+    assert (concurrency["queue"], concurrency["cancel-in-progress"]) == ("max", False)
+    jobs = template(TEMPLATE)
+    assert [name for name, job in jobs.items() if job.get("resource_group") == "xgrant"] == ["xgrant-apply"]
+
+
+def test_only_the_job_of_the_environment_may_be_the_role_that_applies() -> None:
+    for path in WORKFLOWS:
+        for name, job in yaml.safe_load(path.read_text())["jobs"].items():
+            roles = [step.get("with", {}).get("role-to-assume", "") for step in job["steps"]]
+            assert any("APPLY" in role for role in roles) is (name == "apply"), (path.name, name)
+            assert ("environment" in job) is (name == "apply"), (path.name, name)
+
+
 def test_the_action_of_the_starter_is_the_one_of_the_project() -> None:
     assert starter("github")[".github/actions/xgrant/action.yml"] == ACTION.read_text()
 

@@ -87,7 +87,7 @@ class Client:
 
     def _next(self, reply: Reply) -> str | None:
         found = _NEXT.search(reply.headers.get("link", ""))
-        return None if found is None else found[1]
+        return None if found is None else _checked(found[1])
 
     def _call(self, method: str, url: str | None, body: bytes | None = None, *, most: int = MOST_JSON) -> Reply:
         assert url is not None

@@ -116,8 +116,11 @@ def test_what_a_slow_check_has_started_ends_with_it(plan: Plan, tmp_path: Path) 
 def test_a_check_gets_no_credentials_and_no_secret_of_the_plan(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "secret")
+    for name in (
+        "AWS_SECRET_ACCESS_KEY", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITHUB_TOKEN", "GITHUB_ENV", "GITHUB_OUTPUT",
+        "GITLAB_TOKEN", "CI_JOB_TOKEN", "XGRANT_ID_TOKEN",
+    ):  # fmt: skip
+        monkeypatch.setenv(name, "secret")
     (tmp_path / "more").mkdir()
     hidden = plan_for(load_text(tmp_path / "more", manifest_yaml(grant_yaml(require="{external_id: secret}"))), {})
     code = "import os, sys; sys.exit(int('secret' in sys.stdin.read() or 'secret' in os.environ.values()))"
