@@ -122,8 +122,7 @@ class GitHub:
         runs = [
             run
             for run in self._client.pages(f"{self._at}/actions/runs", "workflow_runs", **query)
-            if run["head_sha"] == head and run["path"].partition("@")[0] == WORKFLOW
-            and number in [pull["number"] for pull in run["pull_requests"]] + [number] * (not run["pull_requests"])
+            if run["head_sha"] == head and run["path"].partition("@")[0] == WORKFLOW and _may_be_for(run, number)
         ]  # fmt: skip
         for run in sorted(runs, key=lambda run: run["id"], reverse=True):
             artifacts = self._client.pages(f"{self._at}/actions/runs/{run['id']}/artifacts", "artifacts", name=wanted)
@@ -148,6 +147,12 @@ class GitHub:
 
     def _stated(self, name: str) -> str:
         return stated(self._environment, name, "GitHub sets it in each job; run this in one")
+
+
+def _may_be_for(run: Any, number: int) -> bool:
+    """Return whether a run is of a pull request; GitHub names those that are open still, of a merged one none."""
+    named = [pull["number"] for pull in run["pull_requests"]]
+    return not named or number in named
 
 
 def _is_ours(found: Any) -> bool:
