@@ -33,7 +33,8 @@ def drift_markdown(plan: Plan, *, limit: int | None, hidden: bool, scope: str = 
     parts = [_part(accounts, told) for accounts, told in drift_by_account(plan)]
     comment = Comment(
         head=(marker("drift", plan.stack) if hidden else "") + _heading(plan, scope),
-        state=f"{prose(drift_verdict(plan, where='below'))}\n\n",
+        # Where there is drift, the heading has said all of it.
+        state="" if changes else f"{prose(drift_verdict(plan, where='below'))}\n\n",
         table=table(KINDS, ((change.address.account, kind_of(change)) for change in changes)),
         changes=tuple(parts),
         errors=errors,
