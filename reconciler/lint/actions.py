@@ -8,15 +8,27 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from reconciler.lint.catalogue import Action, Catalogue
+from reconciler.lint.reach import is_any_action, is_everything
 from reconciler.lint.rule import Breach, Rule
 from reconciler.lint.statements import Statement, allowing, has_wildcard, matches, prefix_of, statements
 from reconciler.model import Grant, Level, PrincipalKind
 from reconciler.policy.case import fold
+from reconciler.policy.demands import Demand, demands_mfa, narrowed
 
 _WRITES = frozenset({"Write", "Permissions management"})
-_NARROWING = ("aws:resourcetag/", "aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths")
+_NARROWING = ("aws:resourcetag", "aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths")
 _TEMPLATE = re.compile(r"\\\$\\\{[^}]*\\\}|<[^>]*>")
-_MFA = ("aws:multifactorauthpresent", "aws:multifactorauthage")
+_USES_OF_A_KEY = frozenset(
+    map(
+        fold,
+        (
+            "kms:Decrypt", "kms:DeriveSharedSecret", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyPair",
+            "kms:GenerateDataKeyPairWithoutPlaintext", "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateMac",
+            "kms:GenerateRandom", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:Sign", "kms:Verify", "kms:VerifyMac",
+        ),
+    )
+)  # fmt: skip
+"""Cryptographic operations (KMS developer guide): the reference calls most of them `Write`, and they change nothing."""
 
 
 def _unknown_action(grant: Grant, catalogue: Catalogue) -> Iterator[Breach]:
@@ -70,22 +82,22 @@ def _is_key(key: str, known: str) -> bool:
 
 def _wide_resource(grant: Grant, catalogue: Catalogue) -> Iterator[Breach]:
     for statement in allowing(grant):
-        stars = [resource for resource in statement.values("Resource") if set(resource) == {"*"}]
-        if not stars or any(_narrows(key) for _, key in statement.condition_keys()):
+        if narrowed(statement.conditions(), _is_of_resources):
             continue
         for action in statement.values("Action"):
+            wide = [one for one in statement.values("Resource") if is_everything(one, prefix_of(action).strip("*?"))]
             on = [known.name for known in _meant(action, catalogue) if known.on_resources]
-            if on:
+            if wide and on:
                 what = action if len(on) == 1 and not has_wildcard(action) else f"{action} (as {on[0]})"
                 yield Breach(
-                    f"{what} is allowed on every resource, and could be on some", statement.spot("Resource", stars[0])
+                    f"{what} is allowed on every resource, and could be on some", statement.spot("Resource", wide[0])
                 )
                 break  # One of a statement is enough to look at its resources.
 
 
-def _narrows(key: str) -> bool:
-    folded = fold(key)
-    return folded.startswith(_NARROWING) or ":resourcetag/" in folded or folded.endswith(":resourceaccount")
+def _is_of_resources(one: Demand) -> bool:
+    base = one.base()
+    return base in _NARROWING or base.endswith((":resourcetag", ":resourceaccount"))
 
 
 @lru_cache(maxsize=8192)
@@ -98,22 +110,28 @@ def _meant(action: str, catalogue: Catalogue) -> list[Action]:
 
 def _write_without_mfa(grant: Grant, catalogue: Catalogue) -> Iterator[Breach]:
     people = [p for p in grant.principals if p.kind in (PrincipalKind.USER, PrincipalKind.GROUP)]
-    if not people or any(fold(key) in _MFA for keys in grant.conditions.values() for key in keys):
+    if not people or demands_mfa(grant.conditions):
         return
     for statement in allowing(grant):
         if found := _writes(statement, catalogue):
             names = f"the {people[0].kind} {people[0].name}"
-            yield Breach(f"{names} may do {found} with nothing but keys", statement.spot("Action", found))
+            element, what = ("Action", found) if statement.values("Action") else ("NotAction", f"all but {found}")
+            yield Breach(f"{names} may do {what} with nothing but keys", statement.spot(element, found))
             return
 
 
 def _writes(statement: Statement, catalogue: Catalogue) -> str | None:
-    if any(fold(key) in _MFA for _, key in statement.condition_keys()):
+    """Return the action by which a statement lets its callers write; None if it does not, or demands MFA (XG123)."""
+    if demands_mfa(statement.conditions()):
         return None
     for action in statement.values("Action"):
-        if set(action) == {"*"} or any(known.levels & _WRITES for known in _meant(action, catalogue)):
+        if is_any_action(action) or any(_is_write(prefix_of(action), one) for one in _meant(action, catalogue)):
             return action
-    return None
+    return next(iter(statement.values("NotAction")), None)
+
+
+def _is_write(service: str, action: Action) -> bool:
+    return bool(action.levels & _WRITES) and f"{service}:{fold(action.name)}" not in _USES_OF_A_KEY
 
 
 RULES = (

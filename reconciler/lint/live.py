@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from reconciler.lint.reach import is_everything
 from reconciler.lint.rule import Breach, Rule
-from reconciler.lint.statements import is_everything, matches
+from reconciler.lint.statements import matches
 from reconciler.model import Address, CallerPolicy, Level, ManagedPolicy, Plan, Role, Spot
 from reconciler.policy.arn import account_of, covers, is_pattern, root_arn
 from reconciler.policy.document import PolicyDocument

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.lint.reach import denied_outright, is_any_action, left_open, on_any, whole_service
 from reconciler.lint.rule import Breach, Rule, Seen
-from reconciler.lint.statements import Statement, allowing, is_everything, matches, prefix_of
+from reconciler.lint.statements import Statement, allowing, matches, statements
 from reconciler.model import Grant, Level, Spot
-from reconciler.policy.case import fold
+from reconciler.policy.demands import narrowed, on
 
 _ADMINISTRATOR = ":iam::aws:policy/AdministratorAccess"
-_WHOLE = {"iam": "who may do what", "organizations": "every account of the organization"}
-_WHOLE_OF_ALL = {"sts": "any role that trusts this account", "kms": "every key, and what it encrypts"}
+_WHOLE = {
+    "iam": "who may do what",
+    "organizations": "every account of the organization",
+    "sts": "any role that trusts this account",
+    "kms": "every key, and what it encrypts",
+}
+_ON_EVERYTHING = ("sts", "kms")
+"""Of these it is common to name the keys or roles, and then it is no way to all the rest."""
 
 
 def _all_actions(grant: Grant, _: Seen) -> Iterator[Breach]:
     for statement in allowing(grant):
-        for action in statement.values("Action"):
-            if set(action.replace(":", "")) == {"*"}:
-                on = "" if statement.on_everything() else " on what it names"
-                yield Breach(f"every action of AWS is allowed{on}", statement.spot("Action", action))
+        for action in filter(is_any_action, statement.values("Action")):
+            on = "" if on_any(statement) else " on what it names"
+            yield Breach(f"every action of AWS is allowed{on}", statement.spot("Action", action))
     for arn in sorted(grant.managed_policies):
         if arn.endswith(_ADMINISTRATOR):
             yield Breach("AdministratorAccess allows every action of AWS", Spot(("managed_policies", arn)))
@@ -33,32 +39,46 @@ def _not_action(grant: Grant, _: Seen) -> Iterator[Breach]:
 
 
 def _service_wildcards(grant: Grant, _: Seen) -> Iterator[Breach]:
+    denied = denied_outright(statements(grant))
     for statement in allowing(grant):
         for action in statement.values("Action"):
-            service, _colon, name = action.partition(":")
-            if set(name) != {"*"}:
-                continue
-            what = _WHOLE.get(fold(service)) or (statement.on_everything() and _WHOLE_OF_ALL.get(fold(service)))
-            if what:
-                yield Breach(f"{action} is allowed, and with it {what}", statement.spot("Action", action))
+            service = whole_service(action)
+            if service is not None and (service not in _ON_EVERYTHING or _on_any_of(statement, service)):
+                yield Breach(f"{action} is allowed, and with it {_WHOLE[service]}", statement.spot("Action", action))
+        left = [service for service in left_open(statement, denied) if _on_any_of(statement, service)]
+        if left:
+            message = f"{', '.join(left)} is not among what NotAction leaves out, and so allowed: {_WHOLE[left[0]]}"
+            yield Breach(message, statement.spot("NotAction"))
     for arn in sorted(grant.managed_policies):
         if arn.endswith(":iam::aws:policy/IAMFullAccess"):
             yield Breach("IAMFullAccess allows iam:*, and with it who may do what", Spot(("managed_policies", arn)))
 
 
+_KIND = {
+    "sts": ("iam", "role/"),
+    "kms": ("kms", "key/"),
+    "iam": ("iam", "role/"),
+    "organizations": ("organizations", ""),
+}
+"""By service, on what its actions work: the service and the kind in an ARN."""
+
+
+def _on_any_of(statement: Statement, service: str) -> bool:
+    of, kind = _KIND[service]
+    return on_any(statement, kind, service=of) is not None
+
+
 def _pass_role(grant: Grant, _: Seen) -> Iterator[Breach]:
     for statement in allowing(grant):
-        if any(fold(key) == "iam:passedtoservice" for _, key in statement.condition_keys()):
+        if narrowed(statement.conditions(), on("iam:passedtoservice")):
             continue
-        named = [action for action in statement.values("Action") if matches(action, "iam:PassRole")]
-        wide = [resource for resource in statement.values("Resource") if _is_any_role(resource)]
-        if named and wide and prefix_of(named[0]) == "iam":
-            message = f"{named[0]} on {wide[0]} hands any role of the account to any service"
-            yield Breach(message, statement.spot("Resource", wide[0]))
-
-
-def _is_any_role(resource: str) -> bool:
-    return is_everything(resource) or set(resource.partition(":role/")[2]) == {"*"}
+        named = [one for one in statement.values("Action") if matches(one, "iam:PassRole") and not is_any_action(one)]
+        wide = on_any(statement, "role/", service="iam")
+        if named and wide:
+            element = "NotResource" if statement.values("NotResource") else "Resource"
+            reach = f"all but {wide}" if element == "NotResource" else wide
+            message = f"{named[0]} on {reach} hands any role of the account to any service"
+            yield Breach(message, statement.spot(element, wide))
 
 
 def _not_resource(grant: Grant, _: Seen) -> Iterator[Breach]:
@@ -92,7 +112,8 @@ RULES = (
     ),
     Rule(
         "XG106", Level.DENY, "all of a service that gives access",
-        "iam:*, organizations:*, and sts:* or kms:* on everything, let the callers give themselves all the rest.",
+        "iam:*, organizations:*, and sts:* or kms:* on everything, let the callers give themselves all the rest; so "
+        "does an Allow on everything whose NotAction leaves them open.",
         "name the actions that are needed; for kms and sts naming the keys or roles will do",
         "IAM user guide, Access Analyzer policy checks; Security best practices: least privilege",
         "It is XG104 in two steps.",

@@ -33,9 +33,10 @@ class Statement:
         """Return the values of an element, like `Action`; none where it is not there."""
         return list(self.data.get(element, ()))
 
-    def on_everything(self) -> bool:
-        """Return whether it is about whatever resource there is."""
-        return any(is_everything(resource) for resource in self.values("Resource"))
+    def conditions(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return its condition block; an empty one where it has none."""
+        found: Mapping[str, Mapping[str, Any]] = self.data.get("Condition", {})
+        return found
 
     def condition_keys(self) -> Iterator[tuple[str, str]]:
         """Yield its condition operators and keys, as they are spelt."""
@@ -66,14 +67,6 @@ def _read(written: str) -> tuple[dict[str, Any], ...]:
 def allowing(grant: Grant) -> Iterator[Statement]:
     """Yield those of them that allow."""
     return (statement for statement in statements(grant) if statement.allows())
-
-
-def is_everything(resource: str) -> bool:
-    """Return whether a resource covers all of a service: `*`, or an ARN whose last part is all stars.
-
-    `arn:aws:s3:::*` is every bucket, and `arn:aws:iam::123456789012:*` all that IAM has in the account.
-    """
-    return set(resource.split(":", 5)[-1]) == {"*"}
 
 
 @lru_cache(maxsize=65_536)

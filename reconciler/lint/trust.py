@@ -2,69 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.lint.rule import Breach, Rule, Seen
 from reconciler.model import Account, Grant, Level, PrincipalKind, Spot
-from reconciler.policy.arn import covers
-from reconciler.policy.canonical import canonical_key
 from reconciler.policy.case import fold
+from reconciler.policy.demands import NAMES, demands, narrowed, on
 from reconciler.policy.subjects import lets_in
 
-_WHO = ("aws:principalarn", "aws:principaltag", "aws:userid", "aws:username", "aws:principalorgpaths", "sts:externalid")
-"""What says who of an account it is; of `aws:principaltag` any tag."""
+_WHO = ("aws:principaltag", "aws:userid", "aws:username", "aws:principalorgpaths")
+"""What says who of an account it is, beside aws:PrincipalArn; of `aws:principaltag` any tag."""
+
+_EXTERNAL_ID = "sts:externalid"
 
 _FOUR_HOURS = 4 * 3600
 _POSITIVE = ("stringequals", "stringlike", "stringequalsignorecase", "arnequals", "arnlike")
-
-
-def _keys(grant: Grant) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield operator, key and values of each trust condition, as they are spelt."""
-    for operator, keys in grant.conditions.items():
-        for key, values in keys.items():
-            yield operator, key, values
 
 
 def _spot(operator: str, key: str) -> Spot:
     return Spot(("trust_conditions", operator, key))
 
 
-def base(operator: str) -> str:
-    """Return a condition operator in lower case, without what stands before and behind it."""
-    return fold(operator).rsplit(":", 1)[-1].removesuffix("ifexists")
-
-
-def demanded(operator: str) -> bool:
-    """Return whether a condition under this operator is not met by a request without the key."""
-    folded = fold(operator)
-    return not folded.endswith("ifexists") and not folded.startswith("forallvalues:") and "not" not in folded
-
-
-def _narrows(grant: Grant) -> bool:
-    return any(
-        canonical_key(key).split("/", 1)[0] in _WHO and demanded(operator) and base(operator) in _POSITIVE
-        for operator, key, _ in _keys(grant)
-    )
+def _narrows(grant: Grant, accounts: Iterable[Account], *keys: str) -> bool:
+    """Return whether the conditions say who of the accounts is let in, and not any user or any role of them."""
+    every = [_anybody(account, kind) for account in accounts for kind in ("user", "role")]
+    return narrowed(grant.conditions, on("aws:principalarn"), *every) or narrowed(grant.conditions, on(*keys))
 
 
 def third_parties(grant: Grant, seen: Seen) -> tuple[Account, ...]:
     """Return the source accounts that somebody else owns: not managed here, and not held to be of the organization."""
-    if any(fold(key) in ("aws:principalorgid", "aws:principalorgpaths") for _, key, _ in _keys(grant)):
+    if narrowed(grant.conditions, on("aws:principalorgid", "aws:principalorgpaths")):
         return ()
     return tuple(account for account in seen.sources(grant) if not account.managed and not account.listed)
 
 
-def _whole_account(grant: Grant, _: Seen) -> Iterator[Breach]:
-    if _narrows(grant):
-        return
-    names = [p.account for p in grant.principals if p.kind is PrincipalKind.ACCOUNT]
-    if names:
-        message = f"whoever {', '.join(names)} lets assume roles may use this one, also who comes there later"
+def _whole_account(grant: Grant, seen: Seen) -> Iterator[Breach]:
+    whole = [p.account for p in grant.principals if p.kind is PrincipalKind.ACCOUNT]
+    if whole and not _narrows(grant, seen.sources(grant), *_WHO, _EXTERNAL_ID):
+        message = f"whoever {', '.join(whole)} lets assume roles may use this one, also who comes there later"
         yield Breach(message, Spot(("from", "entire_account")))
+    # Xgrant writes the caller policy of a group; in an account that is not managed that is for its owner to do. An
+    # external id does not say who of the account comes.
+    groups = [p for p in grant.principals if p.kind is PrincipalKind.GROUP]
+    open_to = {p.account: p.name for p in groups if not seen.manifest.accounts[p.account].managed}
+    if open_to and not _narrows(grant, seen.sources(grant), *_WHO):
+        message = (
+            f"a trust policy cannot name the group {', '.join(open_to.values())}, so whoever {', '.join(open_to)} lets "
+            "assume roles may use this one"
+        )
+        yield Breach(message, Spot(("from", "groups")))
 
 
 def _external_id(grant: Grant, seen: Seen) -> Iterator[Breach]:
-    if any(fold(key) == "sts:externalid" and demanded(operator) for operator, key, _ in _keys(grant)):
+    if narrowed(grant.conditions, on(_EXTERNAL_ID)):
         return
     if parties := third_parties(grant, seen):
         yield Breach(
@@ -80,22 +70,22 @@ def _no_end(grant: Grant, seen: Seen) -> Iterator[Breach]:
 
 
 def _wildcard_principal(grant: Grant, seen: Seen) -> Iterator[Breach]:
-    for operator, key, values in _keys(grant):
-        if canonical_key(key) != "aws:principalarn" or base(operator) not in _POSITIVE:
+    accounts = seen.sources(grant) or (_ANY,)
+    for one in demands(grant.conditions):
+        if one.name != "aws:principalarn" or one.kind not in _POSITIVE:
             continue
-        for value in values:
-            if all(_could_be_anybody(value, account) for account in seen.sources(grant) or (_ANY,)):
-                message = f"{value} is met by every principal, so it says nothing of who may come"
-                yield Breach(message, _spot(operator, key))
+        if all(one.fits(arn) for account in accounts for kind in ("user", "role") for arn in _anybody(account, kind)):
+            what = f"{one.values[0]} is" if len(one.values) == 1 else f"{', '.join(one.values)} together are"
+            message = f"{what} met by every principal, so it says nothing of who may come"
+            yield Breach(message, _spot(one.operator, one.key))
 
 
 _ANY = Account("any", "000000000000")
 
 
-def _could_be_anybody(pattern: str, account: Account) -> bool:
-    """Return whether an ARN pattern is met by any user or any role of an account, whatever its name."""
-    head = f"arn:{account.partition}:iam::{account.id}"
-    return all(covers(pattern, f"{head}:{kind}/{name}") for kind in ("user", "role") for name in ("a", "zz/zzz.Z9"))
+def _anybody(account: Account, kind: str) -> tuple[str, ...]:
+    """Return the ARNs of users, or of roles, of an account, that have nothing in common but that."""
+    return tuple(f"arn:{account.partition}:iam::{account.id}:{kind}/{name}" for name in ("a", "zz/zzz.Z9", *NAMES))
 
 
 def _subject(grant: Grant, _: Seen) -> Iterator[Breach]:

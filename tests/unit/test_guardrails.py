@@ -77,6 +77,8 @@ BROKEN = [
     pytest.param("XG117", {"trust_conditions": "{NumericLessThan: {'sts:DurationSeconds': 3600}}"}, "+6:42", "in no request", id="absent key"),
     pytest.param("XG117", {"trust_conditions": "{DateLessThan: {'aws:CurrentTime': 2026-06-14T00:00:00Z}}"}, "+6:39", "that time is over", id="over"),
     pytest.param("XG117", {"trust_conditions": "{'Null': {'aws:PrincipalTag/a': true}, StringEquals: {'aws:PrincipalTag/a': b}}"}, "+6:77", "not there", id="there and not there"),
+    pytest.param("XG123", {"permissions": allow("s3:PutObject", BUCKET, ", conditions: {Bool: {'aws:MultiFactorAuthPresent': true}}")}, "+3:92", "this allows nothing", id="MFA of a session"),
+    pytest.param("XG123", {"permissions": "[{effect: Deny, actions: '*', resources: '*', conditions: {BoolIfExists: {'aws:MultiFactorAuthPresent': false}}}]"}, "+3:92", "this always denies", id="no MFA of a session"),
     pytest.param("XG118", {"permissions": allow("[s3:GetObjekt]", BUCKET)}, "+3:30", "did you mean s3:GetObject?", id="no such action"),
     pytest.param("XG118", {"permissions": allow("s3s:GetObject", BUCKET)}, "+3:29", "no service 's3s'; did you mean s3?", id="no such service"),
     pytest.param("XG118", {"permissions": allow("s3:Fetch*", BUCKET)}, "+3:29", "no action of s3 is like Fetch*", id="pattern of none"),
@@ -128,6 +130,7 @@ KEPT = [
     pytest.param("XG117", {"trust_conditions": "{StringLike: {'aws:PrincipalArn': '*'}, DateLessThan: {'aws:CurrentTime': 2026-06-15T00:00:00Z}}"}, id="until today"),
     pytest.param("XG117", {"expires": "2026-06-14T00:00:00Z"}, id="a grant that has ended"),
     pytest.param("XG117", {"trust_conditions": "{IpAddress: {'aws:SourceIp': [10.0.0.0/8, 203.0.113.0/24]}}"}, id="a public address too"),
+    pytest.param("XG123", {"permissions": "[{effect: Deny, actions: '*', resources: '*', conditions: {Bool: {'aws:MultiFactorAuthPresent': false}}}]"}, id="denies nothing"),
     pytest.param("XG118", {"permissions": allow("[S3:getobject, 's3:Get*', 's3:Get?bject']", BUCKET)}, id="actions that are there"),
     pytest.param("XG119", {"permissions": allow("s3:GetObject", BUCKET, ", conditions: {StringEquals: {'s3:ExistingObjectTag/a': b, 'aws:PrincipalTag/x': y}}")}, id="key with a tag"),
 ]  # fmt: skip
