@@ -115,6 +115,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     """Add the commands that only look at manifests and AWS."""
     validate = _manifest_command(commands, "validate", "check the manifests, offline")
     validate.add_argument("--format", choices=("text", "github", "gitlab"), default="text", help="default: text")
+    _policies(validate)
 
     lint = _manifest_command(commands, "lint", "show what grants should not do, offline")
     lint.add_argument("--level", choices=LEVELS, default="advice", help="show what is of this level or above")
@@ -125,6 +126,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
         help="default: text; markdown is for --list",
     )  # fmt: skip
     _analyzer(lint)
+    _policies(lint)
 
     plan = _manifest_command(commands, "plan", "show what apply would change; changes nothing")
     _only(plan)
@@ -135,6 +137,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     _executor(plan)
     _progress(plan)
     _analyzer(plan)
+    _policies(plan)
     plan.add_argument("--destroy", action="store_true", help="plan to remove all that the stack owns")
     plan.add_argument("-o", "--out", metavar="FILE", help="also write the plan to a file, *.json, for show and apply")
     plan.add_argument(
@@ -182,6 +185,7 @@ def _changing(commands: argparse._SubParsersAction[_Subcommand]) -> None:
         if name == "apply":
             command.epilog = "With a plan file, a first PATH named *.json, it does what was reviewed or nothing."
             _review(command, "exit 4 unless the store has this plan file under that name")
+            _policies(command)
         _only(command)
         _accept(command)
         _colour(command)
@@ -302,6 +306,12 @@ def _use_command(commands: argparse._SubParsersAction[_Subcommand], name: str, s
 def _analyzer(command: _Parser) -> None:
     command.add_argument(
         "--access-analyzer", action="store_true", help="also ask AWS's Access Analyzer, which may cost something"
+    )
+
+
+def _policies(command: _Parser) -> None:
+    command.add_argument(
+        "--policies", metavar="FOLDER", help="the folder of policies that counts, and no other; it has to be there"
     )
 
 

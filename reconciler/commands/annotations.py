@@ -6,15 +6,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from reconciler.errors import ManifestError
-from reconciler.model import Finding, Manifest
+from reconciler import __version__
+from reconciler.errors import ManifestError, Problem
+from reconciler.model import Finding, Manifest, Severity
 from reconciler.render.github import finding_commands, problem_commands
 from reconciler.render.gitlab import findings_report, problems_report
+from reconciler.render.sarif import sarif
 
 
 @contextmanager
 def problems_as(form: str) -> Iterator[None]:
-    """Print the problems of manifests that are found inside the block on stdout, where `form` is one of a forge.
+    """Print the problems of manifests that are found inside the block on stdout, where `form` has one for them.
 
     The error goes on its way, so that people read them on stderr too.
     """
@@ -26,7 +28,15 @@ def problems_as(form: str) -> Iterator[None]:
                 sys.stdout.write(problem_commands(error.problems))
             case "gitlab":
                 sys.stdout.write(problems_report(error.problems))
+            case "sarif":
+                # Whoever uploads it shows what is wrong, and has no upload that fails too.
+                sys.stdout.write(sarif([*map(_finding, error.problems)], (), version=__version__))
         raise
+
+
+def _finding(problem: Problem) -> Finding:
+    way_out = "mend it; what else there is to say was not looked for"
+    return Finding(problem.code, Severity.ERROR, problem.message, way_out, place=problem.place)
 
 
 def print_annotations(findings: Sequence[Finding], form: str, *, anywhere: str) -> bool:

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.commands import clock
+from reconciler.commands.held import held_to
 from reconciler.commands.output import conclude, interactive, painter, say
 from reconciler.commands.progress import Progress, progress
 from reconciler.commands.stopping import stopping, terminating
@@ -21,7 +22,6 @@ from reconciler.locking import LEASE
 from reconciler.model import Event, Manifest, Outcome, Plan, Result, Status, Step, StepStarted
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.executors import elsewhere
-from reconciler.pipeline.guardrails import guardrails
 from reconciler.pipeline.main_job import Request, apply_plan, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.read_back import ReadBack
 from reconciler.pipeline.shards import Elsewhere
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
         accepted = check_accepted(arguments.accept)
         manifest = load_with_accounts(arguments.paths, shown.notice, anew=True, writing=True)
         reader, writer = aws_ports(manifest, shown.notice, workers)
-        held = None if destroy else guardrails(manifest, arguments.paths, clock.now())
+        held = None if destroy else held_to(arguments, manifest)
         request = Request(manifest, frozenset(arguments.only), destroy, accepted, guardrails=held)
         return Job(manifest, reader, writer, lambda now: make_plan(request, reader, now=now))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from contextlib import ExitStack
 
-from reconciler.commands import DEFAULT_PATH, clock
+from reconciler.commands import DEFAULT_PATH
 from reconciler.commands.apply import Job, Ready
+from reconciler.commands.held import held_to
 from reconciler.commands.output import conclude, painter, say
 from reconciler.commands.progress import Progress
 from reconciler.commands.reviewing import check
@@ -14,7 +15,6 @@ from reconciler.commands.same_plan import same_plan
 from reconciler.commands.turns import own_turn, tell_of_departed
 from reconciler.errors import UsageError
 from reconciler.pipeline.directory import load_with_accounts
-from reconciler.pipeline.guardrails import guardrails
 from reconciler.pipeline.main_job import aws_ports, check_accepted
 from reconciler.pipeline.plan_files import read_plan_file
 from reconciler.pipeline.shards import Elsewhere
@@ -41,7 +41,7 @@ def prepare(arguments: argparse.Namespace, shown: Progress, turns: ExitStack, wo
     reviewed = read_plan_file(file)
     manifest = load_with_accounts(paths or [DEFAULT_PATH], shown.notice, anew=True, writing=True)
     check(manifest, reviewed, file, arguments.review)
-    held = guardrails(manifest, paths or [DEFAULT_PATH], clock.now())
+    held = held_to(arguments, manifest, paths or [DEFAULT_PATH])
     reader, writer = aws_ports(manifest, shown.notice, workers)
     turn = turns.enter_context(own_turn(manifest, arguments, shown))
     tell_of_departed(manifest, shown)

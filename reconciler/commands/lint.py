@@ -6,14 +6,14 @@ import argparse
 import sys
 
 from reconciler import __version__
-from reconciler.commands import clock
 from reconciler.commands.annotations import any_grant, print_annotations, problems_as
+from reconciler.commands.held import held_to
 from reconciler.commands.output import unresolved
 from reconciler.errors import UsageError
 from reconciler.lint import RULES, SEVERITIES, by_id
 from reconciler.manifest import load
 from reconciler.model import Finding, Level, Severity
-from reconciler.pipeline.guardrails import denied, guardrails
+from reconciler.pipeline.guardrails import denied
 from reconciler.render import rules as rule_texts
 from reconciler.render.lint import as_json, as_text
 from reconciler.render.sarif import sarif
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--format markdown is for --list")
     with problems_as(arguments.format):
         manifest = load(arguments.paths)
-        held = guardrails(manifest, arguments.paths, clock.now())
+        held = held_to(arguments, manifest)
     unresolved(manifest)
     found = held.of_manifest()
     if arguments.access_analyzer:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from reconciler.commands import clock
 from reconciler.commands.formats import print_plan
+from reconciler.commands.held import held_to
 from reconciler.commands.output import check_folder, conclude, painter, warn
 from reconciler.commands.progress import Progress, progress
 from reconciler.commands.reviewing import check, check_options, keep
@@ -18,7 +19,7 @@ from reconciler.model import Manifest
 from reconciler.pipeline.analyzer import analyzed, aws_analyzer
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.executors import elsewhere
-from reconciler.pipeline.guardrails import Guardrails, guardrails
+from reconciler.pipeline.guardrails import Guardrails
 from reconciler.pipeline.main_job import Request, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.plan_files import read_plan_file, shard_data, write_plan_file
 from reconciler.pipeline.reviews import review_store
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     accepted = check_accepted(arguments.accept)
     shown = progress(arguments)
     manifest = load_with_accounts(arguments.paths, shown.notice)
-    held = guardrails(manifest, arguments.paths, clock.now())
+    held = held_to(arguments, manifest)
     kept_in = None if arguments.review is None else review_store(manifest)
     if arguments.same_as is not None:
         return _compare(arguments, manifest, held, accepted, shown)

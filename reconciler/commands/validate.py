@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from reconciler.commands import clock
 from reconciler.commands.annotations import any_grant, print_annotations, problems_as
+from reconciler.commands.held import held_to
 from reconciler.commands.output import unresolved
 from reconciler.manifest import load
-from reconciler.pipeline.guardrails import denied, guardrails
+from reconciler.pipeline.guardrails import denied
 from reconciler.render.escape import escape
 from reconciler.render.lint import as_text
 
@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Return 0 if the manifests are valid, 3 if a guardrail denies something; ManifestError (exit 3) if not valid."""
     with problems_as(arguments.format):
         manifest = load(arguments.paths)
-        held = guardrails(manifest, arguments.paths, clock.now())
+        held = held_to(arguments, manifest)
     found = [*denied(held.of_manifest())]
     annotated = print_annotations(found, arguments.format, anywhere=any_grant(manifest))
     if found:

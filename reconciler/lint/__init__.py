@@ -9,7 +9,7 @@ from reconciler.errors import Place
 from reconciler.lint import actions, conditions, escalation, live, others, permissions, trust
 from reconciler.lint.catalogue import Catalogue
 from reconciler.lint.rule import Breach, Rule, Seen
-from reconciler.model import Finding, Grant, Level, Plan, Policies, Severity, Spot
+from reconciler.model import Exemption, Finding, Grant, Level, Plan, Policies, Severity, Spot
 
 __all__ = [
     "RULES",
@@ -21,6 +21,7 @@ __all__ = [
     "Seen",
     "Shown",
     "by_id",
+    "ended",
     "lint",
     "lint_plan",
     "unused",
@@ -88,14 +89,40 @@ def unused(policies: Policies, seen: Seen) -> Iterator[Finding]:
     named = {one.rule: rules[one.rule] for one in policies.exemptions}
     told = _breaches([rule for rule in named.values() if _is_offline(rule, seen)], seen)
     for one in policies.exemptions:
-        unresolved = seen.manifest.unresolved
-        if one.rule not in told or one.grant in unresolved or (one.grant == "*" and unresolved):
-            continue
-        grants = {breach.grant for breach in told[one.rule]}
-        if not grants or one.grant not in (*grants, "*"):
-            whom = "any grant" if one.grant == "*" else f"the grant {one.grant}"
-            message = f"{one.rule} is not broken by {whom}, so the exception is for nothing"
+        if why := _for_nothing(one, told.get(one.rule), seen):
+            message = f"{why}, so the exception is for nothing"
             yield Finding(others.UNUSED, SEVERITIES[level], message, rules[others.UNUSED].mend, place=one.place)
+
+
+def _for_nothing(one: Exemption, breaches: Iterable[Breach] | None, seen: Seen) -> str | None:
+    """Say why an exemption is for nothing; `breaches` are those of its rule, None where they cannot be told offline."""
+    if not _is_declared(one, seen):
+        return f"no grant {one.grant} is declared"
+    unresolved = seen.manifest.unresolved
+    if breaches is None or one.grant in unresolved or (one.grant == "*" and unresolved):
+        return None
+    grants = {breach.grant for breach in breaches}
+    if grants and one.grant in (*grants, "*"):
+        return None
+    return f"{one.rule} is not broken by {'any grant' if one.grant == '*' else f'the grant {one.grant}'}"
+
+
+def _is_declared(one: Exemption, seen: Seen) -> bool:
+    names = {grant.name for grant in seen.manifest.grants}
+    return one.grant in names or one.grant in ("*", *seen.manifest.unresolved)
+
+
+def ended(policies: Policies, seen: Seen) -> Iterator[Finding]:
+    """Yield a finding for each exemption that has ended: an error, or a warning where its grant is gone."""
+    for one in policies.ended:
+        whose = "all grants" if one.grant == "*" else one.grant
+        message = f"the exception of {whose} from {one.rule} has ended on {one.until}"
+        if _is_declared(one, seen):
+            mend = f"mend what it was for, or ask {one.owner} whether it goes on"
+            yield Finding(others.ENDED, Severity.ERROR, message, mend, place=one.place)
+        else:
+            why = f"{message}, and no grant {one.grant} is declared"
+            yield Finding(others.ENDED, Severity.WARNING, why, "remove the exception", place=one.place)
 
 
 def _is_offline(rule: Rule, seen: Seen) -> bool:

@@ -6,6 +6,9 @@ from reconciler.lint.rule import Rule
 from reconciler.model import Level
 
 NOT_RUN, UNUSED = "XG122", "XG131"
+ENDED = "XG063"
+"""What is found of exceptions that have ended; a code of policies, since it is of no grant."""
+
 OBJECTION, NO_ANSWER = "XG140", "XG141"
 OF_CHECKS = (OBJECTION, NO_ANSWER)
 """What is found by a team's own checks, each with a level of its own."""

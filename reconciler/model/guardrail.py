@@ -48,24 +48,30 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class OwnCheck:
-    """A program that reads a plan as JSON, and what its objection counts as; `timeout` is in seconds."""
+    """A program that reads a plan as JSON, and what its objection counts as; `timeout` is in seconds.
+
+    `folder` is the one that it runs in; where it is empty, that of the run.
+    """
 
     name: str
     run: tuple[str, ...]
     level: Level
     timeout: float
     place: Place
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Policies:
     """What a team says of guardrails: levels by rule, exemptions, and checks of their own.
 
-    `places` are where the levels stand, `folder` is where the checks run.
+    `places` are where the levels stand, `folders` what was read, the nearest first. Exemptions that have `ended` let
+    nothing through any more.
     """
 
     levels: Mapping[str, Level] = field(default_factory=dict)
     exemptions: tuple[Exemption, ...] = ()
     checks: tuple[OwnCheck, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
-    folder: str = ""
+    folders: tuple[str, ...] = ()
+    ended: tuple[Exemption, ...] = ()

@@ -45,7 +45,7 @@ def run_checks(plan: Plan, policies: Policies, locate: Locate) -> Iterator[Findi
     for check in policies.checks:
         severity = SEVERITIES[check.level]
         try:
-            objections = _objections(check, text, policies.folder)
+            objections = _objections(check, text, check.folder)
         except _NoAnswerError as error:
             way_out = by_id()[NO_ANSWER].mend
             yield Finding(NO_ANSWER, severity, f"{check.name}: {error}", way_out, place=check.place)

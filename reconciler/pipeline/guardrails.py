@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.catalogue import installed_catalogue
-from reconciler.lint import Seen, by_id, lint, lint_plan, unused
+from reconciler.lint import Seen, by_id, ended, lint, lint_plan, unused
 from reconciler.manifest.guardrails import load_policies
 from reconciler.manifest.places import Places
 from reconciler.model import Finding, Manifest, Plan, Policies, Severity
@@ -25,7 +25,9 @@ class Guardrails:
     def of_manifest(self) -> tuple[Finding, ...]:
         """Return what is found without AWS, whatever its level."""
         seen = self._seen()
-        return (*lint(seen, self.policies, self.places.place), *unused(self.policies, seen))
+        return (
+            *lint(seen, self.policies, self.places.place), *unused(self.policies, seen), *ended(self.policies, seen),
+        )  # fmt: skip
 
     def of_plan(self, plan: Plan) -> Plan:
         """Return a plan with what is found in it and in its manifest.
@@ -47,7 +49,7 @@ class Guardrails:
             if (not finding.grant or (finding.grant in known and rules[finding.rule].in_plan))
             and (finding.address is None or not plan.live.facts[finding.address.account].elsewhere)
         ]
-        held = replace(plan, findings=(*plan.findings, *found))
+        held = replace(plan, findings=(*plan.findings, *found, *ended(self.policies, self._seen())))
         if not self.policies.checks:
             return held
         # What starts programs is imported where one is to be started.
@@ -70,15 +72,15 @@ def speaks(severity: Severity, grant: str, changed: set[str]) -> bool:
             return not grant
 
 
-def guardrails(manifest: Manifest, paths: Iterable[str], now: datetime) -> Guardrails:
-    """Return the guardrails of a manifest that was read from paths.
+def guardrails(manifest: Manifest, paths: Iterable[str], now: datetime, folder: str | None = None) -> Guardrails:
+    """Return the guardrails of a manifest that was read from paths; a `folder` of policies is the only one that counts.
 
     Raises:
-        ManifestError: what `policies/` say is wrong, or an exception has ended.
+        ManifestError: what `policies/` say is wrong.
 
     """
     named = list(paths)
-    policies = load_policies(named, rules=by_id(), today=_day(now))
+    policies = load_policies(named, rules=by_id(), today=_day(now), folder=folder)
     return Guardrails(manifest, policies, now, Places(manifest, named))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ grants:
     to: {{account: storage}}
     permissions:
 """
+SOON = f"{datetime.now(tz=UTC) + timedelta(days=30):%Y-%m-%d}"
 LINE = HEAD.count("\n") + 1
 ALLOW = '      - {{actions: {}, resources: "{}"}}\n'
 
@@ -104,9 +106,9 @@ def test_levels_and_exceptions_of_a_team_count(manifests: Path, xgrant: Run) -> 
     (manifests / "policies").mkdir()
     for said, code in (
         ("rules: {XG150: {level: off}}", 0), ("rules: {XG150: {level: warn}}", 0),
-        ("exceptions: [{rule: XG150, grant: reader, reason: why, owner: me, until: 2999-01-01}]", 0), ("rules: {}", 3),
+        ("exceptions: [{rule: XG150, grant: reader, reason: why, owner: me, until: SOON}]", 0), ("rules: {}", 3),
     ):  # fmt: skip
-        (manifests / "policies" / "team.yaml").write_text(f"version: 1\n{said}\n")
+        (manifests / "policies" / "team.yaml").write_text(f"version: 1\n{said.replace('SOON', SOON)}\n")
         assert xgrant("plan", "--access-analyzer").code == code, said
 
 

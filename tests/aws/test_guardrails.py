@@ -53,13 +53,24 @@ def test_a_check_of_a_team_stops_apply(manifests: Path, xgrant: Run, sandbox: Sa
     assert [*writes(sandbox.recorder.take())] == []
 
 
-def test_an_exception_that_has_ended_stops_before_aws_is_asked(manifests: Path, xgrant: Run, sandbox: Sandbox) -> None:
-    say(manifests, "exceptions: [{rule: XG112, grant: '*', reason: why, owner: me, until: 2020-01-01}]")
+ENDED = "exceptions: [{rule: XG112, grant: '*', reason: why, owner: me, until: 2020-01-01}]"
+
+
+def test_an_exception_that_has_ended_stops_apply(manifests: Path, xgrant: Run, sandbox: Sandbox) -> None:
+    say(manifests, ENDED)
     sandbox.recorder.take()
-    refused = xgrant("plan")
-    assert (refused.code, refused.out) == (3, "")
-    assert "XG063 the exception of all grants from XG112 has ended" in refused.err
-    assert sandbox.recorder.take() == []
+    refused = xgrant("apply", "--auto-approve")
+    assert refused.code == 3
+    assert "error XG063 policies/team.yaml:2:14: the exception of all grants from XG112 has ended" in refused.out
+    assert [*writes(sandbox.recorder.take())] == []
+
+
+def test_an_exception_that_has_ended_stops_no_way_out(manifests: Path, xgrant: Run) -> None:
+    assert xgrant("apply", "--auto-approve").code == 0
+    say(manifests, ENDED)
+    assert xgrant("plan", "--destroy").code == 0
+    assert xgrant("rotate", "shared-bucket-read", "--auto-approve").code == 0
+    assert xgrant("destroy", "--auto-approve").code == 0
 
 
 def test_a_reviewed_plan_is_applied_whatever_the_manifests_are_called_by(manifests: Path, xgrant: Run) -> None:

@@ -31,8 +31,8 @@ def run(
     plan: Plan, folder: Path, code: str, *, level: Level = Level.DENY, timeout: float = 20, **more: object
 ) -> list[Finding]:
     """Run a check that is written in Python."""
-    check = OwnCheck("ours", (sys.executable, "-c", code), level, timeout, AT)
-    policies = Policies(checks=(check,), folder=str(folder), **more)  # type: ignore[arg-type]
+    check = OwnCheck("ours", (sys.executable, "-c", code), level, timeout, AT, str(folder))
+    policies = Policies(checks=(check,), **more)  # type: ignore[arg-type]
     manifest = load_text(folder, manifest_yaml(grant_yaml()))
     return [*run_checks(plan, policies, Places(manifest, []).place)]
 
@@ -92,8 +92,8 @@ def test_what_is_no_answer_counts_as_its_check_does(plan: Plan, tmp_path: Path, 
 
 @pytest.mark.parametrize("program", ["no-such-program-anywhere", "./policies/no-such-file"])
 def test_a_program_that_is_not_there_is_no_answer(plan: Plan, tmp_path: Path, program: str) -> None:
-    check = OwnCheck("ours", (program,), Level.WARN, 5, AT)
-    (finding,) = run_checks(plan, Policies(checks=(check,), folder=str(tmp_path)), lambda *_: None)
+    check = OwnCheck("ours", (program,), Level.WARN, 5, AT, str(tmp_path))
+    (finding,) = run_checks(plan, Policies(checks=(check,)), lambda *_: None)
     assert (finding.rule, finding.severity) == ("XG141", "warning")
     assert f"{program} cannot be started: No such file" in finding.message
 
