@@ -54,6 +54,7 @@ from reconciler.ownership import (
     stack_path,
     tags_as_read,
 )
+from reconciler.policy.arn import account_of
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.instants import instant_of
 from reconciler.policy.sizes import size
@@ -150,6 +151,7 @@ def _requests(scope: Scope, managed: Iterable[Account]) -> Iterator[ShardRequest
     for account in managed:
         own = Scope(
             scope.stack, (slim(account),), frozenset(slots.get(account.name, ())),
+            frozenset(arn for arn in scope.policy_arns if account_of(arn) == account.id),
             whole=scope.whole & {account.name}, oidc=scope.oidc & {account.name}, held=scope.held & {account.name},
         )  # fmt: skip
         yield ShardRequest("", scope.stack, slim(account), read=own)
@@ -228,6 +230,11 @@ def _read_in_bulk(account: Account, iam: IAMClient, scope: Scope) -> _Read:
         carried=_carried(details),
         policies=_policies(details),
         bounded=_bounded(details),
+        documents={
+            policy["Arn"]: PolicyDocument.read(default_document(policy))
+            for policy in details["Policies"]
+            if policy["Arn"] in scope.policy_arns
+        },
         by_hand=_openings(details, scope.stack, marked=False),
         marked=_openings(details, scope.stack, marked=True),
         held=held(details) if account.name in scope.held else {},

@@ -58,6 +58,14 @@ def _all(severity: Severity, grant: str) -> bool:  # noqa: ARG001 - see `Shown`
     return True
 
 
+Concerned = Callable[[Breach], bool]
+"""Says whether a breach is of what is planned."""
+
+
+def _every(breach: Breach) -> bool:  # noqa: ARG001 - see `Concerned`
+    return True
+
+
 def lint(seen: Seen, policies: Policies, locate: Locate, shown: Shown = _all) -> tuple[Finding, ...]:
     """Return what is found in manifests, without AWS: levels and exemptions are looked at, places are found.
 
@@ -71,12 +79,18 @@ def lint(seen: Seen, policies: Policies, locate: Locate, shown: Shown = _all) ->
     return tuple(found)
 
 
-def lint_plan(plan: Plan, policies: Policies, locate: Locate, shown: Shown = _all) -> tuple[Finding, ...]:
-    """Return what is found in a plan by the rules that need to see what AWS has; see `lint`."""
+def lint_plan(
+    plan: Plan, policies: Policies, locate: Locate, shown: Shown = _all, concerned: Concerned = _every
+) -> tuple[Finding, ...]:
+    """Return what is found in a plan by the rules that need to see what AWS has; see `lint`.
+
+    They look at all that is declared and was read, also where the plan is of some grants only; of what they find that
+    is told that is `concerned`.
+    """
     found: list[Finding] = []
     for rule in RULES:
         if rule.of_plan is not None and _level(rule, policies) is not Level.OFF:
-            found += _judged(rule, rule.of_plan(plan), policies, locate, shown)
+            found += _judged(rule, filter(concerned, rule.of_plan(plan)), policies, locate, shown)
     return tuple(found)
 
 
@@ -145,7 +159,16 @@ def _breaches(
     return {rule: [*several] for rule, several in found.items()}
 
 
-def _of_grant(rule: Rule, grant: Grant, seen: Seen) -> Iterable[Breach]:
+def _of_grant(rule: Rule, grant: Grant, seen: Seen) -> Iterator[Breach]:
+    yield from _found_by(rule, grant, seen)
+    if rule.of_permissions:
+        for arn in sorted(grant.managed_policies & seen.documents.keys()):
+            said = replace(grant, permissions=seen.documents[arn], inline_policies={}, managed_policies=frozenset())
+            for breach in _found_by(rule, said, seen):
+                yield Breach(f"{arn}: {breach.message}", Spot(("managed_policies", arn)))
+
+
+def _found_by(rule: Rule, grant: Grant, seen: Seen) -> Iterable[Breach]:
     if rule.of_grant is not None:
         return rule.of_grant(grant, seen)
     if rule.of_catalogue is not None and seen.catalogue is not None:

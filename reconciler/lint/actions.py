@@ -141,7 +141,7 @@ RULES = (
         "name the resources, or a condition on aws:ResourceTag or aws:ResourceAccount",
         "Service Authorization Reference; IAM user guide, Security best practices: apply least-privilege permissions",
         "Tools that look at a whole account need it.",
-        of_catalogue=_wide_resource,
+        of_catalogue=_wide_resource, of_permissions=True,
     ),
     Rule(
         "XG111", Level.WARN, "people may write without MFA",
@@ -149,7 +149,7 @@ RULES = (
         "write require: {mfa: true}; roles and permission sets, which carry no MFA, get a grant of their own",
         "IAM user guide, Security best practices: require MFA; Configure MFA-protected API access",
         "Users that are programs cannot give a code.",
-        of_catalogue=_write_without_mfa,
+        of_catalogue=_write_without_mfa, of_permissions=True,
     ),
     Rule(
         "XG118", Level.WARN, "an action that does not exist",

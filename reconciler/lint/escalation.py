@@ -188,7 +188,7 @@ RULES = (
         "Rhino Security Labs, AWS IAM Privilege Escalation; Bishop Fox, IAM Vulnerable; Datadog, pathfinding.cloud; "
         "IAM user guide, boundaries",
         "Teams that make roles and functions for others need some of them, so each is to be looked at, not refused.",
-        of_grant=_escalation,
+        of_grant=_escalation, of_permissions=True,
     ),
 )  # fmt: skip
 """The guardrails of this file."""

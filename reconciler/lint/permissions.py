@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from reconciler.lint.reach import denied_outright, is_any_action, left_open, on_any, whole_service
@@ -10,7 +11,9 @@ from reconciler.lint.statements import Statement, allowing, matches, statements
 from reconciler.model import Grant, Level, Spot
 from reconciler.policy.demands import narrowed, on
 
-_ADMINISTRATOR = ":iam::aws:policy/AdministratorAccess"
+_ADMINISTRATOR, _OF_IAM = _KNOWN = (":iam::aws:policy/AdministratorAccess", ":iam::aws:policy/IAMFullAccess")
+"""AWS's own policies that have allowed the same ever since (AWS managed policy reference)."""
+
 _WHOLE = {
     "iam": "who may do what",
     "organizations": "every account of the organization",
@@ -50,7 +53,7 @@ def _service_wildcards(grant: Grant, _: Seen) -> Iterator[Breach]:
             message = f"{', '.join(left)} is not among what NotAction leaves out, and so allowed: {_WHOLE[left[0]]}"
             yield Breach(message, statement.spot("NotAction"))
     for arn in sorted(grant.managed_policies):
-        if arn.endswith(":iam::aws:policy/IAMFullAccess"):
+        if arn.endswith(_OF_IAM):
             yield Breach("IAMFullAccess allows iam:*, and with it who may do what", Spot(("managed_policies", arn)))
 
 
@@ -81,6 +84,25 @@ def _pass_role(grant: Grant, _: Seen) -> Iterator[Breach]:
             yield Breach(message, statement.spot(element, wide))
 
 
+_BROAD = re.compile("FullAccess|Admin|PowerUser|ReadWrite|job-function/")
+
+
+def _not_judged(grant: Grant, seen: Seen) -> Iterator[Breach]:
+    """Yield each managed policy whose document is not known, of AWS's own those whose names say that they allow much.
+
+    AWS names them so: full access, power user, and by job functions (user guide, "Managed policies and inline
+    policies", "AWS managed policies for job functions").
+    """
+    for arn in sorted(grant.managed_policies - seen.documents.keys()):
+        if ":iam::aws:" not in arn:
+            why = "only a plan reads it"
+        elif _BROAD.search(arn.partition(":policy/")[2]) and not arn.endswith(_KNOWN):
+            why = "it is AWS's, and AWS changes it"
+        else:
+            continue
+        yield Breach(f"what {arn} allows is not judged here: {why}", Spot(("managed_policies", arn)))
+
+
 def _not_resource(grant: Grant, _: Seen) -> Iterator[Breach]:
     for statement in allowing(grant):
         if statement.values("NotResource"):
@@ -100,7 +122,7 @@ RULES = (
         "name the actions that are needed; for an emergency role write an exception with an end",
         "IAM user guide, Security best practices: apply least-privilege permissions; Access Analyzer policy checks",
         "No grant needs it but an emergency role, and that deserves the exception.",
-        of_grant=_all_actions,
+        of_grant=_all_actions, of_permissions=True,
     ),
     Rule(
         "XG105", Level.WARN, "an Allow with NotAction",
@@ -108,7 +130,7 @@ RULES = (
         "name what is allowed in `actions`, and what is not in a statement with `effect: Deny`",
         "IAM user guide, IAM JSON policy elements: NotAction",
         "Some guard it by a boundary, which no rule can weigh.",
-        of_grant=_not_action,
+        of_grant=_not_action, of_permissions=True,
     ),
     Rule(
         "XG106", Level.DENY, "all of a service that gives access",
@@ -117,7 +139,7 @@ RULES = (
         "name the actions that are needed; for kms and sts naming the keys or roles will do",
         "IAM user guide, Access Analyzer policy checks; Security best practices: least privilege",
         "It is XG104 in two steps.",
-        of_grant=_service_wildcards,
+        of_grant=_service_wildcards, of_permissions=True,
     ),
     Rule(
         "XG107", Level.DENY, "iam:PassRole on any role",
@@ -125,7 +147,7 @@ RULES = (
         "name the roles in `resources`, or demand a service: conditions: {StringEquals: {iam:PassedToService: ...}}",
         "IAM user guide, Access Analyzer policy checks: PassRole with star in resource",
         "Access Analyzer calls it a security warning, and there is always a role to name.",
-        of_grant=_pass_role,
+        of_grant=_pass_role, of_permissions=True,
     ),
     Rule(
         "XG109", Level.WARN, "an Allow with NotResource",
@@ -133,7 +155,15 @@ RULES = (
         "name what is allowed in `resources`, and what is not in a statement with `effect: Deny`",
         "IAM user guide, IAM JSON policy elements: NotResource",
         "Some guard it by a boundary, which no rule can weigh.",
-        of_grant=_not_resource,
+        of_grant=_not_resource, of_permissions=True,
+    ),
+    Rule(
+        "XG124", Level.ADVICE, "a managed policy that is not judged",
+        "The other rules read what the manifest says, and a managed policy says it elsewhere; AWS widens its own.",
+        "state the permissions in the manifest; a plan reads and judges the policies of the account, not AWS's own",
+        "IAM user guide, Managed policies and inline policies; AWS managed policy reference",
+        "What it allows may well be right.",
+        of_grant=_not_judged,
     ),
 )  # fmt: skip
 """The guardrails of this file."""

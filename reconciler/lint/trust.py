@@ -186,9 +186,8 @@ RULES = (
         "Whoever may push a branch, or open a pull request, to the repository has a job with such a subject.",
         "name the branch or the environment: repo:acme/site:environment:production",
         "GitHub docs, Security hardening with OpenID Connect",
-        "Jobs that only read may be of any branch. What lets in any repository is an error of the manifest (XG050); of "
-        "what a plan changes, XG233 says the same.",
-        of_grant=_subject, in_plan=False,
+        "Jobs that only read may be of any branch. What lets in any repository is an error of the manifest (XG050).",
+        of_grant=_subject,
     ),
 )  # fmt: skip
 """The guardrails of this file."""

@@ -45,6 +45,7 @@ class AccountFacts:
     `carried` is by the same keys as `principals`. `policies` are the ARNs of the managed policies that exist, as far as
     the scope asks for them. `summary` is what GetAccountSummary says: quotas and counts by AWS's names.
     `bounded` are, by a managed policy's ARN, the users and roles whose permissions boundary it is, like `role/Reader`.
+    `documents` are what those managed policies of the account say, by their ARNs, for which the scope asks.
     `by_hand` are, by the keys of `principals`, the inline policies by name that allow to assume roles and are no
     stack's; `marked` those that are named as a stack's caller policies are.
     `held` are, by the same keys, the users and roles with policies about `sts:AssumeRole`, or such that are not read;
@@ -63,6 +64,7 @@ class AccountFacts:
     policies: frozenset[str] | None = None
     summary: Mapping[str, int] = field(default_factory=dict)
     bounded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    documents: Mapping[str, PolicyDocument] = field(default_factory=dict)
     by_hand: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     marked: Mapping[tuple[PrincipalKind, str], Mapping[str, PolicyDocument]] = field(default_factory=dict)
     held: Mapping[tuple[PrincipalKind, str], Held] = field(default_factory=dict)

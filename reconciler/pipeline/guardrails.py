@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.catalogue import installed_catalogue
-from reconciler.lint import Seen, by_id, ended, lint, lint_plan, unused
+from reconciler.lint import Breach, Seen, by_id, ended, lint, lint_plan, unused
 from reconciler.manifest.guardrails import load_policies
 from reconciler.manifest.places import Places
 from reconciler.model import Finding, Manifest, Plan, Policies, Severity
+from reconciler.policy.document import PolicyDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +36,28 @@ class Guardrails:
         What is denied stops it wherever it stands. Warnings are for what the plan changes, and advice is not for plans:
         what nobody changes has been reviewed.
         """
-        rules = by_id()
         changed = {change.grant for change in plan.changes}
 
         def shown(severity: Severity, grant: str) -> bool:
             return speaks(severity, grant, changed)
 
-        declared = lint(self._seen(), self.policies, self.places.place, shown)
         known = {resource.grant for resource in plan.desired.values()}
+
+        def concerned(breach: Breach) -> bool:
+            address = breach.address
+            here = address is None or not plan.live.facts[address.account].elsewhere
+            return here and (breach.grant in known or breach.beside in known)
+
+        seen = replace(self._seen(), documents=_documents(plan))
+        declared = lint(seen, self.policies, self.places.place, shown)
         found = [
-            finding
-            for finding in (*declared, *lint_plan(plan, self.policies, self.places.place, shown))
-            if (not finding.grant or (finding.grant in known and rules[finding.rule].in_plan))
-            and (finding.address is None or not plan.live.facts[finding.address.account].elsewhere)
+            *(finding for finding in declared if not finding.grant or finding.grant in known),
+            *lint_plan(plan, self.policies, self.places.place, shown, concerned),
+            *ended(self.policies, seen),
         ]
-        held = replace(plan, findings=(*plan.findings, *found, *ended(self.policies, self._seen())))
+        # XG116 says the same, at its place, with the level and the exceptions of the team.
+        others = (finding for finding in plan.findings if finding.rule != "XG233")
+        held = replace(plan, findings=(*others, *found))
         if not self.policies.checks:
             return held
         # What starts programs is imported where one is to be started.
@@ -59,6 +67,10 @@ class Guardrails:
 
     def _seen(self) -> Seen:
         return Seen(self.manifest, _day(self.now), int(self.now.timestamp()), installed_catalogue())
+
+
+def _documents(plan: Plan) -> Mapping[str, PolicyDocument]:
+    return {arn: found for facts in plan.live.facts.values() for arn, found in facts.documents.items()}
 
 
 def speaks(severity: Severity, grant: str, changed: set[str]) -> bool:

@@ -79,6 +79,8 @@ BROKEN = [
     pytest.param("XG117", {"trust_conditions": "{'Null': {'aws:PrincipalTag/a': true}, StringEquals: {'aws:PrincipalTag/a': b}}"}, "+6:77", "not there", id="there and not there"),
     pytest.param("XG123", {"permissions": allow("s3:PutObject", BUCKET, ", conditions: {Bool: {'aws:MultiFactorAuthPresent': true}}")}, "+3:92", "this allows nothing", id="MFA of a session"),
     pytest.param("XG123", {"permissions": "[{effect: Deny, actions: '*', resources: '*', conditions: {BoolIfExists: {'aws:MultiFactorAuthPresent': false}}}]"}, "+3:92", "this always denies", id="no MFA of a session"),
+    pytest.param("XG124", {"managed_policies": "[arn:aws:iam::aws:policy/PowerUserAccess]"}, "+6:24", "it is AWS's", id="much of AWS's own"),
+    pytest.param("XG124", {"managed_policies": f"[arn:aws:iam::{STORAGE}:policy/all]"}, "+6:24", "only a plan reads it", id="policy of the account"),
     pytest.param("XG118", {"permissions": allow("[s3:GetObjekt]", BUCKET)}, "+3:30", "did you mean s3:GetObject?", id="no such action"),
     pytest.param("XG118", {"permissions": allow("s3s:GetObject", BUCKET)}, "+3:29", "no service 's3s'; did you mean s3?", id="no such service"),
     pytest.param("XG118", {"permissions": allow("s3:Fetch*", BUCKET)}, "+3:29", "no action of s3 is like Fetch*", id="pattern of none"),
@@ -131,6 +133,7 @@ KEPT = [
     pytest.param("XG117", {"expires": "2026-06-14T00:00:00Z"}, id="a grant that has ended"),
     pytest.param("XG117", {"trust_conditions": "{IpAddress: {'aws:SourceIp': [10.0.0.0/8, 203.0.113.0/24]}}"}, id="a public address too"),
     pytest.param("XG123", {"permissions": "[{effect: Deny, actions: '*', resources: '*', conditions: {Bool: {'aws:MultiFactorAuthPresent': false}}}]"}, id="denies nothing"),
+    pytest.param("XG124", {"managed_policies": "[arn:aws:iam::aws:policy/ReadOnlyAccess, arn:aws:iam::aws:policy/AdministratorAccess]"}, id="not much, or known"),
     pytest.param("XG118", {"permissions": allow("[S3:getobject, 's3:Get*', 's3:Get?bject']", BUCKET)}, id="actions that are there"),
     pytest.param("XG119", {"permissions": allow("s3:GetObject", BUCKET, ", conditions: {StringEquals: {'s3:ExistingObjectTag/a': b, 'aws:PrincipalTag/x': y}}")}, id="key with a tag"),
 ]  # fmt: skip
