@@ -9,7 +9,6 @@ from reconciler.commands.annotations import any_grant, print_annotations, proble
 from reconciler.commands.held import held_to
 from reconciler.commands.output import unresolved
 from reconciler.manifest import load
-from reconciler.pipeline.guardrails import denied
 from reconciler.render.escape import escape
 from reconciler.render.lint import as_text
 
@@ -19,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     with problems_as(arguments.format):
         manifest = load(arguments.paths)
         held = held_to(arguments, manifest)
-    found = [*denied(held.of_manifest())]
+    found = held.denied_in_manifest()
     annotated = print_annotations(found, arguments.format, anywhere=any_grant(manifest))
     if found:
         if not annotated:

@@ -134,7 +134,7 @@ def _escalation(grant: Grant, _: Seen) -> Iterator[Breach]:
             open_to.setdefault(action, (statement, pattern))
             if _is_on_any(statement, action):
                 wide.setdefault(action, (statement, pattern))
-    for way in WAYS:
+    for way in WAYS if open_to else ():
         if all(action in open_to for action in way.actions) and (not way.on_any or way.actions[0] in wide):
             statement, pattern = (wide if way.on_any else open_to)[way.actions[0]]
             yield Breach(f"{' with '.join(way.actions)}: {way.what}", statement.spot("Action", pattern))

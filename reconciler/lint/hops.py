@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from reconciler.lint.statements import matches
 from reconciler.model import AccountFacts, Address, CallerPolicy, ManagedPolicy, PrincipalKind, Role, State
-from reconciler.policy.arn import account_of, covers, is_pattern, root_arn
-from reconciler.policy.decisions import decided
+from reconciler.policy.arn import account_of, covers, root_arn
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 from reconciler.policy.permission_sets import patterns_in
 
@@ -63,46 +65,66 @@ class Doors:
         for role in roles.values():
             for name, patterns in _trusted(role.trust_policy.written):
                 self._trusting.setdefault(name, {}).setdefault(role.arn, []).append(patterns)
+        self._sorted = {name: sorted(doors) for name, doors in self._trusting.items()}
 
-    def open_to(self, arn: str, documents: tuple[PolicyDocument, ...]) -> Iterator[Address]:
+    def open_to(self, arn: str, documents: Iterable[PolicyDocument]) -> Iterator[Address]:
         """Yield the roles that a role may assume: they let it in, and its documents do not forbid it for certain."""
-        named = _named(documents)
-        if named is not None and not named:
+        said = [one for document in documents for one in _said(document.written)]
+        allows = [one for one in said if one.allows]
+        denies = [one for one in said if not one.allows]
+        if not allows:
             return
         account = account_of(arn)
-        doors = [self._trusting.get(name, {}) for name in (arn, root_arn(arn.split(":", 2)[1], account), account)]
-        may = dict.fromkeys(door for by_name in doors for door in by_name) if named is None else dict.fromkeys(named)
-        for door in may:
-            patterns = [each for by_name in doors for each in by_name.get(door, ())]
-            let_in = any(not each or any(covers(one, arn) for one in each) for each in patterns)
-            if let_in and decided(documents, _ASSUME, door) is not False:
-                yield self._address[door]
+        found: dict[str, None] = {}
+        for name in (arn, root_arn(arn.split(":", 2)[1], account), account):
+            for door in self._among(name, allows):
+                let_in = any(not each or any(covers(one, arn) for one in each) for each in self._trusting[name][door])
+                if let_in and not any(one.is_of(door) for one in denies):
+                    found[door] = None
+        for door in found:
+            yield self._address[door]
+
+    def _among(self, name: str, allows: Iterable[_Said]) -> Iterator[str]:
+        """Yield the roles that let in a principal by a name, and that a statement allows to assume."""
+        doors = self._sorted.get(name, [])
+        for one in allows:
+            for beginning in one.beginnings():
+                for index in range(bisect_left(doors, beginning), len(doors)):
+                    if not doors[index].startswith(beginning):
+                        break
+                    if one.is_of(doors[index]):
+                        yield doors[index]
 
 
-def _named(documents: Iterable[PolicyDocument]) -> tuple[str, ...] | None:
-    """Return all roles that documents may open, where they name each one; None where a pattern or the like does."""
-    found: list[str] = []
-    for document in documents:
-        resources = _opened(document.written)
-        if resources is None:
-            return None
-        found += resources
-    return tuple(found)
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A statement on sts:AssumeRole: an Allow, or a Deny without conditions, on these resources, or all but these."""
+
+    allows: bool
+    resources: tuple[str, ...]
+    negated: bool
+
+    def beginnings(self) -> frozenset[str]:
+        """Return how the ARNs begin that it is of, as far as its resources say."""
+        return frozenset([""] if self.negated else (re.split("[*?]", one)[0] for one in self.resources))
+
+    def is_of(self, arn: str) -> bool:
+        return self.negated is not any(covers(one, arn) for one in self.resources)
 
 
 @lru_cache(maxsize=4096)
-def _opened(written: str) -> tuple[str, ...] | None:
-    found: list[str] = []
+def _said(written: str) -> tuple[_Said, ...]:
+    found: list[_Said] = []
     for statement in PolicyDocument(written, written).statements():
-        if statement.get("Effect") != "Allow" or not _is_of(statement):
-            continue
-        if "Resource" not in statement or any(map(is_pattern, statement["Resource"])):
-            return None
-        found += statement["Resource"]
+        allows = statement.get("Effect") == "Allow"
+        if _is_of_roles(statement) and (allows or "Condition" not in statement):
+            negated = "NotResource" in statement
+            resources = statement.get("NotResource" if negated else "Resource", ())
+            found.append(_Said(allows, tuple(resources), negated))
     return tuple(found)
 
 
-def _is_of(statement: Mapping[str, Any]) -> bool:
+def _is_of_roles(statement: Mapping[str, Any]) -> bool:
     if "NotAction" in statement:
         return not any(matches(one, _ASSUME) for one in statement["NotAction"])
     return any(matches(one, _ASSUME) for one in statement.get("Action", ()))

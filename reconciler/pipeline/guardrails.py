@@ -30,6 +30,12 @@ class Guardrails:
             *lint(seen, self.policies, self.places.place), *unused(self.policies, seen), *ended(self.policies, seen),
         )  # fmt: skip
 
+    def denied_in_manifest(self) -> tuple[Finding, ...]:
+        """Return what is found without AWS and denied: nothing else is looked for, since there may be thousands."""
+        seen = self._seen()
+        found = lint(seen, self.policies, self.places.place, lambda severity, _: severity is Severity.ERROR)
+        return tuple(denied((*found, *ended(self.policies, seen))))
+
     def of_plan(self, plan: Plan) -> Plan:
         """Return a plan with what is found in it and in its manifest.
 

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from reconciler.data import data_path
-from reconciler.sandbox.scenario import Scenario
+from reconciler.sandbox.scenario import TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox, writes
 from tests.conftest import EXAMPLE, Run
 
@@ -105,3 +105,17 @@ def test_the_plans_of_all_shards_say_once_what_each_found(manifests: Path, xgran
     merged = xgrant("merge", "plan-1.json", "plan-2.json", "-o", "plan.json")
     assert (merged.code, merged.out.count("XG112")) == (0, 1)
     assert xgrant("apply", "plan.json").code == 0
+
+
+def test_a_managed_policy_of_the_account_is_judged_when_it_is_planned(
+    manifests: Path, xgrant: Run, sandbox: Sandbox
+) -> None:
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam = root_client(sandbox, "iam", TARGET)
+    arn = iam.create_policy(PolicyName="all", PolicyDocument=json.dumps(everything))["Policy"]["Arn"]
+    text = LONG.replace("    permissions:", f"    managed_policies: [{arn}]\n    permissions:")
+    (manifests / "manifests" / "example.yaml").write_text(text)
+    assert xgrant("validate").code == 0
+    refused = xgrant("plan")
+    assert refused.code == 3
+    assert f"error XG104 manifests/example.yaml:{LINE + 1}:24: {arn}: every action of AWS is allowed" in refused.out
