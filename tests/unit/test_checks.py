@@ -81,6 +81,13 @@ def test_an_exception_lets_an_objection_through(plan: Plan, tmp_path: Path) -> N
             'print(\'{"message": "x"}\\nand more\'); exit(1)', "this line of it is no JSON: and more", id="no JSON"
         ),
         pytest.param("import sys; sys.stdout.buffer.write(b'\\xff'); exit(1)", "no UTF-8 text", id="no text"),
+        pytest.param("print('{\"message\": ' + '[' * 200000); exit(1)", "no JSON", id="nested"),
+        pytest.param('print(\'{"message": "x"}\')', "it objects, and ends with 0", id="objects and ends with 0"),
+        pytest.param("import os; os.kill(os.getpid(), 9)", "ended by the signal 9", id="a signal"),
+        pytest.param("exit(127)", "as a shell does where a command was not found", id="not found"),
+        pytest.param(
+            "import sys\nwhile True: sys.stdout.write('x' * 100000)", "wrote more than 8,000,000 bytes", id="too much"
+        ),
     ],
 )
 def test_what_is_no_answer_counts_as_its_check_does(plan: Plan, tmp_path: Path, code: str, why: str) -> None:
@@ -113,18 +120,80 @@ def test_what_a_slow_check_has_started_ends_with_it(plan: Plan, tmp_path: Path) 
     assert not (tmp_path / "late").exists()
 
 
+SECRETS = (
+    "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "CI_JOB_TOKEN",
+    "VAULT_TOKEN", "ACTIONS_RUNTIME_TOKEN", "GITHUB_TOKEN", "GITHUB_ENV", "GITHUB_OUTPUT", "GITLAB_TOKEN",
+    "XGRANT_ID_TOKEN", "A_NAME_THAT_NOBODY_KNOWS",
+)  # fmt: skip
+
+
 def test_a_check_gets_no_credentials_and_no_secret_of_the_plan(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (
-        "AWS_SECRET_ACCESS_KEY", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "GITHUB_TOKEN", "GITHUB_ENV", "GITHUB_OUTPUT",
-        "GITLAB_TOKEN", "CI_JOB_TOKEN", "XGRANT_ID_TOKEN",
-    ):  # fmt: skip
+    for name in SECRETS:
         monkeypatch.setenv(name, "secret")
     (tmp_path / "more").mkdir()
     hidden = plan_for(load_text(tmp_path / "more", manifest_yaml(grant_yaml(require="{external_id: secret}"))), {})
     code = "import os, sys; sys.exit(int('secret' in sys.stdin.read() or 'secret' in os.environ.values()))"
     assert run(hidden, tmp_path, code) == []
+
+
+def test_a_check_that_asks_aws_has_nothing_to_ask_with(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text("[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / ".aws" / "credentials"))
+    monkeypatch.delenv("AWS_EC2_METADATA_DISABLED")
+    code = "import boto3, os, pathlib; exit(bool(boto3.Session().get_credentials() or os.listdir(pathlib.Path.home())))"
+    assert run(plan, tmp_path, code) == []
+
+
+def test_a_check_finds_its_way_and_what_the_run_is_for(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_SHA", "abc123")
+    code = "import os; exit(os.environ['GITHUB_SHA'] != 'abc123' or not os.environ['PATH'])"
+    assert run(plan, tmp_path, code) == []
+
+
+def test_what_an_exception_lets_through_takes_no_room_from_what_it_does_not(plan: Plan, tmp_path: Path) -> None:
+    line = json.dumps({"message": "let through", "grant": "reader"})
+    other = json.dumps({"message": "not let through"})
+    allowed = Exemption("XG140", "reader", "why", "me", "2999-12-31", AT)
+    code = f"print(({line!r} + chr(10)) * 100 + {other!r}); exit(1)"
+    assert [one.message for one in run(plan, tmp_path, code, exemptions=(allowed,))] == ["ours: not let through"]
+
+
+def test_of_very_many_objections_it_is_said_how_many_are_not_shown(plan: Plan, tmp_path: Path) -> None:
+    code = 'print(\'{"message": "x"}\\n\' * 103); exit(1)'
+    found = run(plan, tmp_path, code)
+    assert len(found) == 101
+    assert found[-1].message == "ours: 3 more objections are not shown"
+
+
+def test_a_line_of_json_ends_at_a_line_feed_and_nowhere_else(plan: Plan, tmp_path: Path) -> None:
+    line = json.dumps({"message": "a\u2028b"}, ensure_ascii=False)
+    code = f"import sys; sys.stdout.buffer.write({line!r}.encode()); exit(1)"
+    assert [one.message for one in run(plan, tmp_path, code)] == ["ours: a\u2028b"]
+
+
+def test_what_a_check_leaves_behind_ends_with_it_and_nobody_waits_for_it(plan: Plan, tmp_path: Path) -> None:
+    check = OwnCheck("ours", ("sh", "-c", f"(sleep 1.5; touch {tmp_path}/late) & exit 0"), Level.DENY, 20, AT)
+    began = time.monotonic()
+    assert [*run_checks(plan, Policies(checks=(check,)), lambda *_: None)] == []
+    assert time.monotonic() - began < 1.2
+    time.sleep(1.2)
+    assert not (tmp_path / "late").exists()
+
+
+def test_a_program_that_is_a_link_is_started_by_its_own_name(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tool").symlink_to("/bin/sh")
+    check = OwnCheck("ours", ("bin/tool", "-c", "echo $0; exit 1"), Level.DENY, 20, AT, str(tmp_path))
+    (finding,) = run_checks(plan, Policies(checks=(check,)), lambda *_: None)
+    assert finding.message == f"ours: {tmp_path}/bin/tool"
 
 
 def test_arguments_are_read_by_no_shell(plan: Plan, tmp_path: Path) -> None:
