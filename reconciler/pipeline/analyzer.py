@@ -69,9 +69,12 @@ def analyzed(plan: Plan, held: Guardrails, analyzer: Analyzer) -> Plan:
     accounts = held.manifest.accounts
     written = {change.address: change.after for change in plan.changes if change.after is not None}
     found = [*_opinions(_documents(written), accounts, analyzer)]
+    before, after = _managed(plan)
     for change in plan.changes:
         if change.before is not None and change.after is not None:
-            found += _new(change.address, change.before, change.after, accounts[change.address.account], analyzer)
+            account = accounts[change.address.account]
+            found += _new(change.address, _Side(change.before, before), _Side(change.after, after), account, analyzer)
+            found += _unasked(change.address, change.before, change.after, after)
     return replace(plan, findings=(*plan.findings, *_judged(found, held)))
 
 
@@ -119,25 +122,67 @@ def _spot(one: _Document, opinion: Opinion) -> Spot:
     return Spot(policy=policy, statement=opinion.statement, element=opinion.element)
 
 
-def _new(address: Address, before: Resource, after: Resource, account: Account, analyzer: Analyzer) -> Iterator[_Found]:
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A resource before or after its change, and what managed policies say then, by their ARNs."""
+
+    resource: Resource
+    managed: Mapping[str, PolicyDocument]
+
+    def together(self, address: Address, *, trust: bool) -> PolicyDocument:
+        """Return the statements of its trust policy, or of all others, as one document that may allow nothing.
+
+        Those of managed policies count, as far as they are known.
+        """
+        documents = [one.document for one in _documents({address: self.resource}) if one.trust is trust]
+        if isinstance(self.resource, Role) and not trust:
+            documents += (self.managed[arn] for arn in sorted(self.resource.managed_policies & self.managed.keys()))
+        statements: list[Any] = []
+        for document in documents:
+            if document.unreadable() is None:
+                statements += document.without_sids().statements()
+        nothing = {"Effect": "Deny", "Action": "*"} | ({"Principal": "*"} if trust else {"Resource": "*"})
+        return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": statements or [nothing]})
+
+
+def _managed(plan: Plan) -> tuple[dict[str, PolicyDocument], dict[str, PolicyDocument]]:
+    """Return what managed policies say before and after a plan: those of the stack, and those that were read."""
+    read = {arn: document for facts in plan.live.facts.values() for arn, document in facts.documents.items()}
+    before = read | {one.arn: one.document for one in plan.live.state.values() if isinstance(one, ManagedPolicy)}
+    written = (change.after for change in plan.changes)
+    return before, before | {one.arn: one.document for one in written if isinstance(one, ManagedPolicy)}
+
+
+def _new(address: Address, before: _Side, after: _Side, account: Account, analyzer: Analyzer) -> Iterator[_Found]:
     """Yield what a change newly allows, by its trust policy and by its permissions as a whole."""
-    for trust in (True, False):
-        old, new = (_together(_documents({address: found}), trust=trust) for found in (before, after))
-        if old is None or new is None or old == new:
+    for trust in (True, False) if isinstance(after.resource, Role) else (False,):
+        old, new = (side.together(address, trust=trust) for side in (before, after))
+        if old == new:
             continue
         for why in analyzer.new_access(account, new, old, trust=trust):
             what = "who may assume it" if trust else "what it allows"
-            words = f"more than AWS has now, in {what}: {why}"
-            yield NEW_ACCESS, Level.WARN, words, by_id()[NEW_ACCESS].mend, _Document(address, after.grant, new), Spot()
+            yield _more(address, after.resource, f"in {what}: {why}")
 
 
-def _together(documents: Iterable[_Document], *, trust: bool) -> PolicyDocument | None:
-    """Return the statements of all trust policies, or all others, as one document; None where there is none."""
-    statements: list[Any] = []
-    for one in documents:
-        if one.trust is trust and one.document.unreadable() is None:
-            statements += one.document.without_sids().statements()
-    return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": statements}) if statements else None
+def _unasked(
+    address: Address, before: Resource, after: Resource, managed: Mapping[str, PolicyDocument]
+) -> Iterator[_Found]:
+    """Yield what may newly be allowed by what is no document here: a boundary, a managed policy that is not read."""
+    if not isinstance(before, Role) or not isinstance(after, Role):
+        return
+    for arn in sorted(after.managed_policies - before.managed_policies - managed.keys()):
+        yield _more(address, after, f"by the managed policy {arn}, which is not read here")
+    boundary = before.permissions_boundary
+    if boundary is not None and after.permissions_boundary != boundary:
+        yield _more(address, after, f"since {boundary} is its permissions boundary no more")
+
+
+def _more(address: Address, after: Resource, how: str) -> _Found:
+    one = _Document(address, after.grant, _NO_DOCUMENT)
+    return NEW_ACCESS, Level.WARN, f"more than AWS has now, {how}", by_id()[NEW_ACCESS].mend, one, Spot()
+
+
+_NO_DOCUMENT = PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": []})
 
 
 def _judged(found: Iterable[_Found], held: Guardrails) -> Iterator[Finding]:
