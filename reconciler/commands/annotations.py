@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from reconciler import __version__
 from reconciler.errors import ManifestError, Problem
@@ -30,7 +31,7 @@ def problems_as(form: str) -> Iterator[None]:
                 sys.stdout.write(problems_report(error.problems))
             case "sarif":
                 # Whoever uploads it shows what is wrong, and has no upload that fails too.
-                sys.stdout.write(sarif([*map(_finding, error.problems)], (), version=__version__))
+                sys.stdout.write(sarif([*map(_finding, error.problems)], (), version=__version__, folder=here()))
         raise
 
 
@@ -52,6 +53,13 @@ def print_annotations(findings: Sequence[Finding], form: str, *, anywhere: str) 
         case _:
             return False
     return True
+
+
+def here() -> str:
+    """Return the folder of the run below the top of its git repository; empty at the top, and outside of one."""
+    folder = Path.cwd()
+    top = next((above for above in (folder, *folder.parents) if (above / ".git").exists()), folder)
+    return "" if folder == top else folder.relative_to(top).as_posix()
 
 
 def any_grant(manifest: Manifest) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from reconciler import __version__
+from reconciler.commands.annotations import here
 from reconciler.errors import Problem
 from reconciler.lint import RULES
 from reconciler.manifest.files import manifest_files
@@ -33,7 +34,7 @@ def print_plan(
     """
     match arguments.format:
         case "sarif":
-            text = sarif(plan.findings, RULES, version=__version__, anywhere=any_file(paths))
+            text = sarif(plan.findings, RULES, version=__version__, anywhere=any_file(paths), folder=here())
         case "gitlab-report":
             text = terraform_report(plan.changes)
         case form:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from reconciler import __version__
-from reconciler.commands.annotations import any_grant, print_annotations, problems_as
+from reconciler.commands.annotations import any_grant, here, print_annotations, problems_as
 from reconciler.commands.held import held_to
 from reconciler.commands.output import unresolved
 from reconciler.errors import UsageError
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         case "json":
             sys.stdout.write(as_json(shown))
         case "sarif":
-            sys.stdout.write(sarif(shown, RULES, version=__version__, anywhere=anywhere))
+            sys.stdout.write(sarif(shown, RULES, version=__version__, anywhere=anywhere, folder=here()))
         case form:
             if not print_annotations(shown, form, anywhere=anywhere):
                 sys.stdout.write(as_text(shown))

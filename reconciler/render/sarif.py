@@ -8,7 +8,10 @@ the file that the run was asked about.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -25,11 +28,14 @@ _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: 
 _DEFAULTS = {Level.DENY: "error", Level.WARN: "warning", Level.ADVICE: "note", Level.OFF: "none"}
 
 
-def sarif(findings: Sequence[Finding], rules: Iterable[Rule], *, version: str, anywhere: str = "") -> str:
+def sarif(
+    findings: Sequence[Finding], rules: Iterable[Rule], *, version: str, anywhere: str = "", folder: str = ""
+) -> str:
     """Return findings as one SARIF log of one run.
 
     `rules` are told of where a finding is of them; one of no rule among them gets a description by its id. `anywhere`
-    is the file that findings without a place are shown at; without it they have none.
+    is the file that findings without a place are shown at; without it they have none. `folder` is where the run is,
+    below the top of the repository: GitHub takes files from there.
     """
     ordered = in_order(findings)
     known = {rule.id: rule for rule in rules}
@@ -42,8 +48,11 @@ def sarif(findings: Sequence[Finding], rules: Iterable[Rule], *, version: str, a
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "originalUriBaseIds": {"SRCROOT": {"description": {"text": "the folder in which xgrant was run"}}},
-        "results": [_result(one, ids.index(one.rule), anywhere) for one in ordered],
+        "originalUriBaseIds": {"SRCROOT": {"description": {"text": "the top of the repository"}}},
+        "results": [
+            _result(one, ids.index(one.rule), digest, _Where(anywhere, folder))
+            for one, digest in zip(ordered, _digests(ordered), strict=True)
+        ],
     }
     return dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]})
 
@@ -61,30 +70,53 @@ def _rule(rule_id: str, rule: Rule | None) -> dict[str, Any]:
     }
 
 
-def _result(finding: Finding, index: int, anywhere: str) -> dict[str, Any]:
+def _literal(text: str) -> str:
+    """Return a text as a message of SARIF: in braces are placeholders, in brackets links (2.1.0, 3.11.5 and 3.11.6).
+
+    Who reads no backslashes finds no link either.
+    """
+    return re.sub(r"([\\\[\]])", r"\\\1", text.replace("](", "] (")).replace("{", "{{").replace("}", "}}")
+
+
+def _result(finding: Finding, index: int, digest: str, where: _Where) -> dict[str, Any]:
     about = f"{finding.grant}: " if finding.grant else ""
-    # What has the look of a link would be one (SARIF 2.1.0, 3.11.6).
-    text = escape(f"{about}{finding.message}. What to do: {finding.way_out}").replace("](", "] (")
+    text = _literal(escape(f"{about}{finding.message}. What to do: {finding.way_out}"))
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": _LEVELS[finding.severity],
         "message": {"text": text},
         # Lines move, the rest of a finding stays.
-        "partialFingerprints": {"finding/v1": _digest(finding)},
+        "partialFingerprints": {"finding/v1": digest},
     }
     if finding.place is not None:
         region = {"startLine": finding.place.line, "startColumn": finding.place.column}
-        result["locations"] = [_location(finding.place.file, region)]
-    elif anywhere:
-        result["locations"] = [_location(anywhere, {"startLine": 1})]
+        result["locations"] = [where.location(finding.place.file, region)]
+    elif where.anywhere:
+        result["locations"] = [where.location(where.anywhere, {"startLine": 1})]
     return result
 
 
-def _location(file: str, region: dict[str, int]) -> dict[str, Any]:
-    path = PurePath(file).as_posix()
-    artifact = {"uri": quote(path)} if path.startswith("/") else {"uri": quote(path), "uriBaseId": "SRCROOT"}
-    return {"physicalLocation": {"artifactLocation": artifact, "region": region}}
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Where files are: the one for what has no place, and the folder of the run below the top of the repository."""
+
+    anywhere: str
+    folder: str
+
+    def location(self, file: str, region: dict[str, int]) -> dict[str, Any]:
+        path = posixpath.normpath(posixpath.join(self.folder, PurePath(file).as_posix()))
+        artifact = {"uri": quote(path)} if path.startswith("/") else {"uri": quote(path), "uriBaseId": "SRCROOT"}
+        return {"physicalLocation": {"artifactLocation": artifact, "region": region}}
+
+
+def _digests(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield a digest for each finding: lines move, so they do not count; the second of two that are alike has its own."""
+    times: dict[str, int] = {}
+    for finding in findings:
+        digest = _digest(finding)
+        times[digest] = times.get(digest, 0) + 1
+        yield digest if times[digest] == 1 else f"{digest}:{times[digest]}"
 
 
 def _digest(finding: Finding) -> str:

@@ -125,6 +125,42 @@ def test_a_result_has_one_fingerprint_wherever_its_line_moves(xgrant: Run, manif
     assert len(set(before)) == len(before)
 
 
+def test_each_of_two_findings_that_are_alike_has_a_fingerprint(xgrant: Run, manifests: Path) -> None:
+    twice = "[{actions: [s3:GetObjekt], resources: 'arn:aws:s3:::a'}, {actions: [s3:GetObjekt], resources: 'arn:aws:s3:::b'}]"
+    (manifests / "grants.yaml").write_text(manifest_yaml(grant_yaml(permissions=twice)))
+    log = json.loads(xgrant("lint", "--format", "sarif").out)
+    alike = [one for one in log["runs"][0]["results"] if one["ruleId"] == "XG118"]
+    assert len(alike) == 2
+    assert len({one["partialFingerprints"]["finding/v1"] for one in alike}) == 2
+
+
+@pytest.mark.parametrize("path", ["m.yaml", "../manifests/m.yaml"])
+def test_files_are_named_from_the_top_of_the_repository(
+    xgrant: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    (tmp_path / ".git").mkdir()
+    folder = tmp_path / "aws" / "manifests"
+    folder.mkdir(parents=True)
+    (folder / "m.yaml").write_text(manifest_yaml(DENIED))
+    monkeypatch.chdir(folder)
+    log = json.loads(xgrant("lint", "--format", "sarif", path).out)
+    locations = [one["locations"][0]["physicalLocation"] for one in log["runs"][0]["results"]]
+    assert {one["artifactLocation"]["uri"] for one in locations} == {"aws/manifests/m.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("see [this](https://evil.example)", r"see \[this\] (https://evil.example)"),
+        ("write require: {mfa: true}", "write require: {{mfa: true}}"),
+        (r"a\[b", r"a\\\[b"),
+    ],
+)
+def test_a_message_of_sarif_has_no_link_and_no_placeholder(text: str, written: str) -> None:
+    log = json.loads(sarif([Finding("XG118", Severity.WARNING, text, "x")], (), version="0"))
+    assert log["runs"][0]["results"][0]["message"]["text"] == f"{written}. What to do: x"
+
+
 def test_list_shows_every_rule_and_explain_one(xgrant: Run) -> None:
     assert xgrant("lint", "--list").out.splitlines() == [f"{r.id}  {r.level:<6}  {r.title}" for r in RULES]
     explained = xgrant("lint", "--explain", "xg107").out
