@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.errors import Place
-from reconciler.lint import actions, conditions, escalation, live, others, permissions, trust
+from reconciler.lint import actions, conditions, escalation, keys, live, others, permissions, trust
 from reconciler.lint.catalogue import Catalogue
 from reconciler.lint.rule import Breach, Rule, Seen
 from reconciler.model import Exemption, Finding, Grant, Level, Plan, Policies, Severity, Spot
@@ -30,8 +30,8 @@ __all__ = [
 RULES: tuple[Rule, ...] = tuple(
     sorted(
         (
-            *trust.RULES, *permissions.RULES, *escalation.RULES, *conditions.RULES, *actions.RULES, *live.RULES,
-            *others.RULES,
+            *trust.RULES, *permissions.RULES, *escalation.RULES, *conditions.RULES, *actions.RULES, *keys.RULES,
+            *live.RULES, *others.RULES,
         ),
         key=lambda rule: rule.id,
     )

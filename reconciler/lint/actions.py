@@ -17,6 +17,7 @@ from reconciler.policy.demands import Demand, demands_mfa, narrowed
 
 _WRITES = frozenset({"Write", "Permissions management"})
 _NARROWING = ("aws:resourcetag", "aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths")
+_NO_SERVICES = ("aws", "saml")
 _TEMPLATE = re.compile(r"\\\$\\\{[^}]*\\\}|<[^>]*>")
 _USES_OF_A_KEY = frozenset(
     map(
@@ -64,8 +65,14 @@ def _near(name: str, known: frozenset[str] | list[str], before: str = "") -> str
 def _unknown_key(grant: Grant, catalogue: Catalogue) -> Iterator[Breach]:
     for statement in statements(grant):
         for operator, key in statement.condition_keys():
-            service = catalogue.service(prefix_of(key))
-            if service is None or not service.condition_keys or fold(key).startswith("aws:"):
+            prefix = prefix_of(key)
+            service = catalogue.service(prefix)
+            # Keys of identity providers have the name of a host before the colon, or saml; aws: is XG125's.
+            if service is None and prefix not in _NO_SERVICES and "." not in prefix:
+                near = _near(prefix, catalogue.prefixes())
+                spot = statement.spot("Condition", f"{operator} {key}")
+                yield Breach(f"AWS has no service {prefix!r} with the condition key {key}{near}", spot)
+            if service is None or not service.condition_keys or prefix == "aws":
                 continue
             if not any(_is_key(key, known) for known in service.condition_keys):
                 near = _near(key, service.condition_keys)

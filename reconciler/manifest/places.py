@@ -5,6 +5,7 @@ A manifest keeps no places beside those of its grants, since most runs ask for n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,12 @@ def _deepest(source: Source, at: PathTo, path: tuple[str, ...]) -> PathTo:
     return at
 
 
+def _may_be(text: str, value: str) -> bool:
+    """Return whether a text with variables may stand for a value."""
+    parts = re.split(r"\$\{[^}]*\}", text)
+    return len(parts) > 1 and re.fullmatch(".*".join(map(re.escape, parts)), value, re.DOTALL) is not None
+
+
 def _within(source: Source, at: PathTo, spot: Spot) -> Place:
     """Return where a statement, an element of it or a value of that stands; `at` is where all statements do."""
     found = _value(source, at)
@@ -138,5 +145,5 @@ def _within(source: Source, at: PathTo, spot: Spot) -> Place:
     # A variable of accounts stands for the value by now.
     index = next((i for i, text in enumerate(texts) if text == spot.value), None)
     if index is None:
-        index = next((i for i, text in enumerate(texts) if "${" in text), None)
+        index = next((i for i, text in enumerate(texts) if _may_be(text, spot.value)), None)
     return source.key_place(at) if index is None else source.place((*at, index))

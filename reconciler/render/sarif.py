@@ -111,7 +111,7 @@ class _Where:
 
 
 def _digests(findings: Iterable[Finding]) -> Iterator[str]:
-    """Yield a digest for each finding: lines move, so they do not count; the second of two that are alike has its own."""
+    """Yield a digest for each finding: lines move, so they do not count; of two that are alike each has one."""
     times: dict[str, int] = {}
     for finding in findings:
         digest = _digest(finding)

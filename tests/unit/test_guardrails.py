@@ -81,6 +81,10 @@ BROKEN = [
     pytest.param("XG123", {"permissions": "[{effect: Deny, actions: '*', resources: '*', conditions: {BoolIfExists: {'aws:MultiFactorAuthPresent': false}}}]"}, "+3:92", "this always denies", id="no MFA of a session"),
     pytest.param("XG124", {"managed_policies": "[arn:aws:iam::aws:policy/PowerUserAccess]"}, "+6:24", "it is AWS's", id="much of AWS's own"),
     pytest.param("XG124", {"managed_policies": f"[arn:aws:iam::{STORAGE}:policy/all]"}, "+6:24", "only a plan reads it", id="policy of the account"),
+    pytest.param("XG119", {"permissions": allow("s3:ListBucket", "arn:aws:s3:::b", ", conditions: {StringEquals: {'s4:prefix': a}}")}, "+3:99", "no service 's4'", id="key of no service"),
+    pytest.param("XG125", {"permissions": allow("s3:ListBucket", "arn:aws:s3:::b", ", conditions: {StringEquals: {'aws:PrincpalOrgID': o-1}}")}, "+3:99", "did you mean aws:PrincipalOrgID?", id="global key misspelt"),
+    pytest.param("XG125", {"trust_conditions": "{StringEquals: {'sts:ExternalIds': agreed}}"}, "+6:39", "did you mean sts:ExternalId?", id="key of STS misspelt"),
+    pytest.param("XG125", {"trust_conditions": "{StringEquals: {'aws:PrincpalTag/team': a}}"}, "+6:39", "did you mean aws:PrincipalTag/team?", id="tag misspelt"),
     pytest.param("XG118", {"permissions": allow("[s3:GetObjekt]", BUCKET)}, "+3:30", "did you mean s3:GetObject?", id="no such action"),
     pytest.param("XG118", {"permissions": allow("s3s:GetObject", BUCKET)}, "+3:29", "no service 's3s'; did you mean s3?", id="no such service"),
     pytest.param("XG118", {"permissions": allow("s3:Fetch*", BUCKET)}, "+3:29", "no action of s3 is like Fetch*", id="pattern of none"),
@@ -134,6 +138,8 @@ KEPT = [
     pytest.param("XG117", {"trust_conditions": "{IpAddress: {'aws:SourceIp': [10.0.0.0/8, 203.0.113.0/24]}}"}, id="a public address too"),
     pytest.param("XG123", {"permissions": "[{effect: Deny, actions: '*', resources: '*', conditions: {Bool: {'aws:MultiFactorAuthPresent': false}}}]"}, id="denies nothing"),
     pytest.param("XG124", {"managed_policies": "[arn:aws:iam::aws:policy/ReadOnlyAccess, arn:aws:iam::aws:policy/AdministratorAccess]"}, id="not much, or known"),
+    pytest.param("XG119", {"permissions": allow("s3:GetObject", BUCKET, ", conditions: {StringEquals: {'saml:aud': a, 'accounts.google.com:aud': b}}")}, id="key of a provider"),
+    pytest.param("XG125", {"permissions": allow("s3:GetObject", BUCKET, ", conditions: {StringEquals: {'AWS:principaltag/x': y, 'aws:SomethingNew': z, 's3:prefix': a}}")}, id="global keys"),
     pytest.param("XG118", {"permissions": allow("[S3:getobject, 's3:Get*', 's3:Get?bject']", BUCKET)}, id="actions that are there"),
     pytest.param("XG119", {"permissions": allow("s3:GetObject", BUCKET, ", conditions: {StringEquals: {'s3:ExistingObjectTag/a': b, 'aws:PrincipalTag/x': y}}")}, id="key with a tag"),
 ]  # fmt: skip
@@ -179,11 +185,11 @@ def test_a_statement_of_a_policy_file_is_named_in_that_file(tmp_path: Path, *, i
 
 
 def test_a_value_with_a_variable_is_named_where_the_variable_stands(tmp_path: Path) -> None:
-    on_any = allow('"iam:PassRole"', '["arn:aws:s3:::x", "arn:aws:iam::${account.id}:role/*"]')
+    on_any = allow('"iam:PassRole"', '["arn:aws:s3:::x-${account.id}", "arn:aws:iam::${account.id}:role/*"]')
     finding = found(tmp_path, "XG107", permissions=on_any)[0]
     assert f"arn:aws:iam::{STORAGE}:role/*" in finding.message
     assert finding.place is not None
-    assert finding.place.column == 75
+    assert finding.place.column == 89
 
 
 def test_a_team_sets_levels_and_off_is_not_looked_for(tmp_path: Path) -> None:
