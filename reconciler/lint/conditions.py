@@ -27,7 +27,7 @@ def _never_met(grant: Grant, seen: Seen) -> Iterator[Breach]:
     every = tuple(demands(grant.conditions))
     absent = {one.name for one in every if one.kind == "null" and _only(one, "true")}
     for one in every:
-        if why := _must_be_there(one) or (one.there and _why(one, absent, grant, seen)):
+        if why := _must_be_there(one, grant) or (one.there and _why(one, absent, grant, seen)):
             message = f"{one.operator} {one.key} can never be met: {why}"
             yield Breach(message, Spot(("trust_conditions", one.operator, one.key)))
 
@@ -36,9 +36,12 @@ def _only(one: Demand, value: str) -> bool:
     return {*map(fold, one.values)} == {value}
 
 
-def _must_be_there(one: Demand) -> str | None:
-    """Say why a condition is never met that demands a key to be absent which every signed request has."""
-    if one.kind == "null" and _only(one, "true") and one.name in _ALWAYS:
+def _must_be_there(one: Demand, grant: Grant) -> str | None:
+    """Say why a condition is never met that demands a key to be absent which every signed request has.
+
+    A request with a token of an OpenID Connect provider is signed by nobody.
+    """
+    if grant.web_identity is None and one.kind == "null" and _only(one, "true") and one.name in _ALWAYS:
         return "every request of a principal has it"
     return None
 

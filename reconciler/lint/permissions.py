@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from reconciler.lint.reach import denied_outright, is_any_action, left_open, on_any, whole_service
+from reconciler.lint.reach import denied_outright, is_any_action, is_everything, left_open, on_any, whole_service
 from reconciler.lint.rule import Breach, Rule, Seen
 from reconciler.lint.statements import Statement, allowing, matches, statements
 from reconciler.model import Grant, Level, Spot
@@ -27,7 +27,8 @@ _ON_EVERYTHING = ("sts", "kms")
 def _all_actions(grant: Grant, _: Seen) -> Iterator[Breach]:
     for statement in allowing(grant):
         for action in filter(is_any_action, statement.values("Action")):
-            on = "" if on_any(statement) else " on what it names"
+            everything = statement.values("NotResource") or any(map(is_everything, statement.values("Resource")))
+            on = "" if everything else " on what it names"
             yield Breach(f"every action of AWS is allowed{on}", statement.spot("Action", action))
     for arn in sorted(grant.managed_policies):
         if arn.endswith(_ADMINISTRATOR):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import DEV, STORAGE
-from tests.unit.test_guardrails import OF_VENDOR, WHOLE, allow, found
+from tests.unit.test_guardrails import OF_VENDOR, OIDC, WHOLE, allow, found
 
 ROLES = f"arn:aws:iam::{STORAGE}:role"
 PASS = "[iam:PassRole, ec2:RunInstances]"
@@ -116,6 +116,7 @@ FINE = [
     ("XG103", trusting(f"ArnLike: {{'aws:PrincipalArn': ['arn:aws:iam::{DEV}:role/ci-*', 'arn:aws:iam::{DEV}:user/*']}}")),
     ("XG102", trusting("'ForAnyValue:StringLike': {'aws:PrincipalOrgPaths': 'o-abcdefghij/r-ab12/*'}", OF_VENDOR)),
     ("XG117", {"trust_conditions": "{DateLessThan: {'aws:CurrentTime': '1893456000'}}"}),
+    ("XG117", {"from": OIDC % "repo:a/b:environment:production", "trust_conditions": "{'Null': {'aws:PrincipalArn': true}}"}),
     ("XG117", {"trust_conditions": "{DateLessThan: {'aws:CurrentTime': 2026-06-14T23:00:00-05:00}}"}),
     ("XG117", {"trust_conditions": f"{{StringLike: {{'aws:PrincipalArn': 'arn:aws:iam::{DEV}:*'}}}}"}),
 ]  # fmt: skip
