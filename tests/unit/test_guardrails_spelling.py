@@ -6,6 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.catalogue import installed_catalogue
+from reconciler.lint.catalogue import Catalogue
+from reconciler.lint.escalation import WAYS
+from reconciler.lint.reach import GIVING
+from reconciler.policy.case import fold
 from tests.support import DEV, STORAGE
 from tests.unit.test_guardrails import OF_VENDOR, OIDC, WHOLE, allow, found
 
@@ -125,3 +130,19 @@ FINE = [
 @pytest.mark.parametrize(("rule", "parts"), FINE, ids=lambda one: one if isinstance(one, str) else str(one)[:110])
 def test_what_is_right_is_not_named(tmp_path: Path, rule: str, parts: dict[str, str]) -> None:
     assert found(tmp_path, rule, **parts) == []
+
+
+def test_every_action_that_is_known_by_heart_is_one_of_aws() -> None:
+    catalogue = installed_catalogue()
+    assert catalogue is not None
+    known = {
+        *(action for way in WAYS for action in way.actions),
+        *(one for several in GIVING.values() for one in several),
+    }
+    missing = {one for one in known if not _is_known(catalogue, one)}
+    assert missing == set()
+
+
+def _is_known(catalogue: Catalogue, action: str) -> bool:
+    service = catalogue.service(action.split(":")[0])
+    return service is not None and fold(action.split(":")[1]) in service.actions
