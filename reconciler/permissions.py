@@ -77,6 +77,13 @@ MANAGED_POLICY = (
 NEVER = ("iam:CreateUser", "iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:AddUserToGroup")
 """What xgrant never does, and what lets its role make itself at home in an account."""
 
+ORGANIZATION = (
+    "organizations:DescribeOrganization", "organizations:ListRoots", "organizations:ListAccounts",
+    "organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent",
+    "organizations:ListTagsForResource",
+)  # fmt: skip
+"""In the management account or a delegated administrator's, to list the accounts of an organization."""
+
 STORE_READ, STORE_WRITE, STORE_LIST = ("s3:GetObject",), ("s3:GetObject", "s3:PutObject"), ("s3:ListBucket",)
 """On the objects of a store in S3, to plan and to apply; and on its bucket."""
 

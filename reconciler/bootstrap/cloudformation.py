@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -13,7 +13,6 @@ from reconciler.bootstrap.model import (
     BucketPolicy,
     ManagedPolicy,
     OidcProvider,
-    Parameter,
     Resource,
     Role,
     RolePolicy,
@@ -49,27 +48,23 @@ def render(template: Template) -> str:
 def data(template: Template) -> dict[str, Any]:
     """Return the template as plain data."""
     found: dict[str, Any] = {"AWSTemplateFormatVersion": "2010-09-09", "Description": template.description}
-    if template.parameters:
-        found["Parameters"] = {parameter.name: _parameter(parameter) for parameter in template.parameters}
     found["Resources"] = {resource.id: _resource(resource) for resource in template.resources}
     return found
 
 
-def _parameter(parameter: Parameter) -> dict[str, Any]:
-    return {
-        "Type": "CommaDelimitedList" if parameter.list else "String",
-        "Description": parameter.description,
-        "Default": parameter.default,
-        # Of a list each item is held against it.
-        "AllowedPattern": parameter.pattern,
-        "ConstraintDescription": f"has to be {parameter.pattern}",
-    }
-
-
 def _resource(resource: Resource) -> dict[str, Any]:
     kind, properties = _properties(resource)
-    kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"} if isinstance(resource, Bucket) else {}
-    return {"Type": kind, **kept, "Properties": _filled(properties)}
+    return {"Type": kind, **_attributes(resource), "Properties": _filled(properties)}
+
+
+def _attributes(resource: Resource) -> dict[str, Any]:
+    """Return what CloudFormation has to know of a resource and its service has not."""
+    match resource:
+        case Bucket():
+            return {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+        case ManagedPolicy() if resource.after:
+            return {"DependsOn": [*resource.after]}
+    return {}
 
 
 def _properties(resource: Resource) -> tuple[str, dict[str, Any]]:
@@ -83,7 +78,7 @@ def _properties(resource: Resource) -> tuple[str, dict[str, Any]]:
             return "AWS::IAM::Policy", {
                 "PolicyName": name, "Roles": [f"${{{role}}}"], "PolicyDocument": document,
             }  # fmt: skip
-        case ManagedPolicy(_, name, description, document):
+        case ManagedPolicy(_, name, description, document, _):
             return "AWS::IAM::ManagedPolicy", {
                 "ManagedPolicyName": name, "Path": "/", "Description": description, "PolicyDocument": document,
             }  # fmt: skip
@@ -108,27 +103,27 @@ def _bucket(bucket: Bucket) -> dict[str, Any]:
             ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
         ),
         "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
-        "LifecycleConfiguration": {
-            "Rules": [
-                {
-                    "Id": "history", "Status": "Enabled", "Prefix": f"{bucket.prefix}history/",
-                    "ExpirationInDays": bucket.history_days,
-                    "NoncurrentVersionExpiration": {"NoncurrentDays": bucket.history_days},
-                },
-                *(
-                    {
-                        "Id": name, "Status": "Enabled", "Prefix": f"{bucket.prefix}{name}/",
-                        "NoncurrentVersionExpiration": {"NoncurrentDays": 7},
-                    }
-                    for name in SHORT_LIVED
-                ),
-            ]
-        },
-    }  # fmt: skip
+        "LifecycleConfiguration": {"Rules": [*_rules(bucket)]},
+    }
 
 
-SHORT_LIVED = ("locks", "steps")
+def _rules(bucket: Bucket) -> Iterator[dict[str, Any]]:
+    history: dict[str, Any] = {
+        "ExpirationInDays": bucket.history_days,
+        "NoncurrentVersionExpiration": {"NoncurrentDays": AFTER_HISTORY},
+    }
+    passing = {"NoncurrentVersionExpiration": {"NoncurrentDays": AFTER_OTHERS}}
+    for name, what in (("history", history), *((name, passing) for name in SHORT_LIVED)):
+        yield {"Id": name, "Status": "Enabled", "Prefix": f"{bucket.prefix}{name}/", **what}
+    # S3 takes this and a time in one rule not.
+    yield {"Id": "markers", "Status": "Enabled", "Prefix": bucket.prefix, "ExpiredObjectDeleteMarker": True}
+
+
+SHORT_LIVED = ("locks", "steps", "doctor")
 """Folders of the store whose entries are written over and over; what they said a week ago tells nobody anything."""
+
+AFTER_HISTORY, AFTER_OTHERS = 30, 7
+"""How many days what has expired, or was written over, can still be got back; of the history, and of the others."""
 
 
 def _stack_set(stack_set: StackSet) -> dict[str, Any]:
@@ -136,13 +131,15 @@ def _stack_set(stack_set: StackSet) -> dict[str, Any]:
         "StackSetName": stack_set.name,
         "Description": stack_set.description,
         "PermissionModel": "SERVICE_MANAGED",
+        # Asked for as what it is (CloudFormation API reference, CreateStackSet, CallAs).
+        "CallAs": "DELEGATED_ADMIN" if stack_set.delegated else "SELF",
         "AutoDeployment": {"Enabled": True, "RetainStacksOnAccountRemoval": False},
         "Capabilities": ["CAPABILITY_NAMED_IAM"],
         "ManagedExecution": {"Active": True},
         "OperationPreferences": {"MaxConcurrentPercentage": 25, "FailureTolerancePercentage": 10},
         "StackInstancesGroup": [
             # IAM is global, so one Region is enough (facts sheet 7).
-            {"DeploymentTargets": {"OrganizationalUnitIds": stack_set.units}, "Regions": ["${AWS::Region}"]}
+            {"DeploymentTargets": {"OrganizationalUnitIds": [*stack_set.units]}, "Regions": ["${AWS::Region}"]}
         ],
         "TemplateBody": Verbatim(render(stack_set.template)),
     }
@@ -155,7 +152,7 @@ class Verbatim(str):
 
 
 def _filled(value: Any) -> Any:
-    """Return a value with what stands for parameters as CloudFormation's functions."""
+    """Return a value with what stands for others as CloudFormation's functions."""
     match value:
         case Verbatim():
             return str(value)

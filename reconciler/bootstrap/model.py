@@ -1,4 +1,8 @@
-"""What a template has in it, for both formats. In text `${Name}` is a parameter, or what AWS knows of the account."""
+"""What a template has in it, for both formats. In text `${...}` is what AWS knows of the account, or a resource's name.
+
+A template has no parameters: what was said on the command line stands in it. A stack keeps the old values of parameters
+when its template changes (AWS CLI, `cloudformation deploy`), so a changed option would be deployed by nobody.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,6 @@ from typing import Any
 Document = Mapping[str, Any]
 
 PARTITION, ACCOUNT = "${AWS::Partition}", "${AWS::AccountId}"
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """What users vary; `default` is what the command line said. A list is one of texts, divided by commas."""
-
-    name: str
-    description: str
-    default: str
-    pattern: str = ".*"
-    list: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +37,13 @@ class RolePolicy:
 
 @dataclass(frozen=True, slots=True)
 class ManagedPolicy:
-    """A customer managed policy at the path `/`."""
+    """A customer managed policy at the path `/`. It is made after the resources `after`, and deleted before them."""
 
     id: str
     name: str
     description: str
     document: Document
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,7 @@ class Bucket:
     id: str
     name: str
     prefix: str
-    history_days: str
+    history_days: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +82,9 @@ class StackSet:
     name: str
     description: str
     template: Template
-    units: str
+    units: tuple[str, ...]
+    delegated: bool
+    """That it is deployed in the account of a delegated administrator, not in the management account."""
 
 
 Resource = Role | RolePolicy | ManagedPolicy | OidcProvider | Bucket | BucketPolicy | StackSet
@@ -100,7 +96,6 @@ class Template:
 
     name: str
     description: str
-    parameters: tuple[Parameter, ...]
     resources: tuple[Resource, ...]
 
 
@@ -114,6 +109,12 @@ def deny(sid: str, resources: list[str] | str, condition: Document | None = None
     """Return a statement that denies; `actions` is Action or NotAction."""
     found = {"Sid": sid, "Effect": "Deny", **actions, "Resource": resources}
     return {**found, "Condition": condition} if condition else found
+
+
+def count(document: Document) -> int:
+    """Return how many actions a document allows, of all its statements."""
+    allowing = (statement for statement in document["Statement"] if statement["Effect"] == "Allow")
+    return sum(len(statement["Action"]) for statement in allowing)
 
 
 def policy(*statements: Document) -> Document:

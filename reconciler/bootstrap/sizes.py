@@ -15,37 +15,36 @@ TEMPLATE = 51_200
 """Bytes of a template that is sent with the call; and of one in a stack set."""
 
 _DESCRIPTION = 1024
-_LONGEST = {"AWS::Partition": "aws-us-gov", "AWS::AccountId": "1" * 12, "AWS::Region": "ap-southeast-1"}
+_LONGEST = {"AWS::Partition": "aws-us-gov", "AWS::AccountId": "1" * 12}
 
 
 def check(template: Template) -> None:
-    """Hold a template with its defaults against the quotas of a new account; UsageError says what to do."""
+    """Hold a template against the quotas of a new account; UsageError says what to do."""
     if problems := [*_problems(template)]:
         raise UsageError("; ".join(problems))
 
 
 def _problems(template: Template) -> Iterator[str]:
-    values = {**_LONGEST, **{parameter.name: parameter.default for parameter in template.parameters}}
     for resource in template.resources:
         match resource:
             case Role():
                 yield from _over(
                     f"the trust policy of {resource.name}",
-                    _size(resource.trust, values),
+                    _size(resource.trust),
                     QUOTAS["AssumeRolePolicySizeQuota"],
                     "name fewer subjects or operators, or by patterns",
                 )
             case RolePolicy():
                 yield from _over(
                     f"the policy of {resource.role}",
-                    _size(resource.document, values),
+                    _size(resource.document),
                     QUOTAS["RolePolicySizeQuota"],
                     "name callers by patterns, like group/teams/*, in the place of each",
                 )
             case ManagedPolicy():
                 yield from _over(
                     f"the policy {resource.name}",
-                    _size(resource.document, values),
+                    _size(resource.document),
                     QUOTAS["PolicySizeQuota"],
                     "name actions by patterns, like s3:*",
                 )
@@ -62,6 +61,6 @@ def _over(what: str, size: int, most: int, mend: str) -> Iterator[str]:
         yield f"{what} has {size:,} characters, and AWS takes {most:,}: {mend}"
 
 
-def _size(document: Mapping[str, object], values: Mapping[str, str]) -> int:
+def _size(document: Mapping[str, object]) -> int:
     text = json.dumps(document, separators=(",", ":"))
-    return len(re.sub(r"\$\{([A-Za-z:]+)\}", lambda found: values[found.group(1)], text))
+    return len(re.sub(r"\$\{([A-Za-z:]+)\}", lambda found: _LONGEST[found.group(1)], text))

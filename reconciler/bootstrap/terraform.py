@@ -1,9 +1,10 @@
-"""A template as Terraform's JSON, for hashicorp/aws 5 and later; equal templates give equal bytes."""
+"""A template as Terraform's JSON, for hashicorp/aws 5.100 and later; equal templates give equal bytes."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from reconciler.bootstrap import cloudformation
@@ -13,7 +14,6 @@ from reconciler.bootstrap.model import (
     Document,
     ManagedPolicy,
     OidcProvider,
-    Parameter,
     Resource,
     Role,
     RolePolicy,
@@ -46,33 +46,15 @@ def data(template: Template) -> Block:
         "//": template.description,
         "terraform": {
             "required_version": ">= 1.3",
-            "required_providers": {"aws": {"source": "hashicorp/aws", "version": ">= 5.0"}},
+            "required_providers": {"aws": {"source": "hashicorp/aws", "version": ">= 5.100"}},
         },
     }
-    # An empty block is an error.
-    if template.parameters:
-        found["variable"] = {_snake(parameter.name): _variable(parameter) for parameter in template.parameters}
     text = json.dumps(resources)
+    # An empty block is an error.
     asked: Block = {kind: {"current": {}} for kind in _DATA if f"data.{kind}." in text}
     if asked:
         found["data"] = asked
     return {**found, "resource": resources}
-
-
-def _variable(parameter: Parameter) -> Block:
-    name = _snake(parameter.name)
-    pattern = json.dumps(f"^({parameter.pattern})$")
-    holds = f"can(regex({pattern}, item))" if parameter.list else f"can(regex({pattern}, var.{name}))"
-    return {
-        "type": "list(string)" if parameter.list else "string",
-        "description": parameter.description,
-        "default": parameter.default.split(",") if parameter.list else parameter.default,
-        "validation": {
-            "condition": f"${{alltrue([for item in var.{name} : {holds}])}}" if parameter.list else f"${{{holds}}}",
-            # Terraform wants a sentence.
-            "error_message": f"This has to be {parameter.pattern}.".replace("{", "(").replace("}", ")"),
-        },
-    }
 
 
 def _blocks(resource: Resource) -> list[tuple[str, str, Block]]:
@@ -91,7 +73,7 @@ def _blocks(resource: Resource) -> list[tuple[str, str, Block]]:
         case ManagedPolicy():
             return [("aws_iam_policy", name, {
                 "name": resource.name, "path": "/", "description": resource.description,
-                "policy": _json(resource.document),
+                "policy": _json(resource.document), **_after(resource.after),
             })]  # fmt: skip
         case OidcProvider():
             return [("aws_iam_openid_connect_provider", name, {
@@ -107,42 +89,48 @@ def _blocks(resource: Resource) -> list[tuple[str, str, Block]]:
             return _stack_set(resource, name)
 
 
+def _after(ids: tuple[str, ...]) -> Block:
+    return {"depends_on": [f"aws_iam_role_policy.{_snake(one)}" for one in ids]} if ids else {}
+
+
 def _bucket(bucket: Bucket, name: str) -> list[tuple[str, str, Block]]:
     which = {"bucket": f"${{aws_s3_bucket.{name}.id}}"}
-    days = _filled(bucket.history_days)
-    rules = [
-        {
-            "id": "history", "status": "Enabled", "filter": {"prefix": f"{bucket.prefix}history/"},
-            "expiration": {"days": days}, "noncurrent_version_expiration": {"noncurrent_days": days},
-        },
-        *(
-            {
-                "id": short, "status": "Enabled", "filter": {"prefix": f"{bucket.prefix}{short}/"},
-                "noncurrent_version_expiration": {"noncurrent_days": 7},
-            }
-            for short in cloudformation.SHORT_LIVED
-        ),
-    ]  # fmt: skip
     encrypted = {"rule": {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}}
     blocked = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
     return [
-        ("aws_s3_bucket", name, {"bucket": _filled(bucket.name), "lifecycle": {"prevent_destroy": True}}),
+        ("aws_s3_bucket", name, {"bucket": bucket.name, "lifecycle": {"prevent_destroy": True}}),
         ("aws_s3_bucket_versioning", name, {**which, "versioning_configuration": {"status": "Enabled"}}),
         ("aws_s3_bucket_server_side_encryption_configuration", name, {**which, **encrypted}),
         ("aws_s3_bucket_public_access_block", name, {**which, **dict.fromkeys(blocked, True)}),
         ("aws_s3_bucket_ownership_controls", name, {**which, "rule": {"object_ownership": "BucketOwnerEnforced"}}),
         ("aws_s3_bucket_lifecycle_configuration", name, {
-            **which, "rule": rules, "depends_on": [f"aws_s3_bucket_versioning.{name}"],
+            **which, "rule": [*_rules(bucket)], "depends_on": [f"aws_s3_bucket_versioning.{name}"],
         }),
     ]  # fmt: skip
 
 
+def _rules(bucket: Bucket) -> Iterator[Block]:
+    history: Block = {
+        "expiration": {"days": bucket.history_days},
+        "noncurrent_version_expiration": {"noncurrent_days": cloudformation.AFTER_HISTORY},
+    }
+    passing = {"noncurrent_version_expiration": {"noncurrent_days": cloudformation.AFTER_OTHERS}}
+    for name, what in (("history", history), *((name, passing) for name in cloudformation.SHORT_LIVED)):
+        yield {"id": name, "status": "Enabled", "filter": {"prefix": f"{bucket.prefix}{name}/"}, **what}
+    yield {
+        "id": "markers", "status": "Enabled", "filter": {"prefix": bucket.prefix},
+        "expiration": {"expired_object_delete_marker": True},
+    }  # fmt: skip
+
+
 def _stack_set(stack_set: StackSet, name: str) -> list[tuple[str, str, Block]]:
-    # A template in a template: what stands for its parameters is not Terraform's.
+    # A template in a template: what stands for the account there is not Terraform's.
+    call_as = {"call_as": "DELEGATED_ADMIN" if stack_set.delegated else "SELF"}
     body = cloudformation.render(stack_set.template).replace("${", "$${").replace("%{", "%%{")
     return [
         ("aws_cloudformation_stack_set", name, {
             "name": stack_set.name, "description": stack_set.description, "permission_model": "SERVICE_MANAGED",
+            **call_as,
             "auto_deployment": {"enabled": True, "retain_stacks_on_account_removal": False},
             "capabilities": ["CAPABILITY_NAMED_IAM"], "managed_execution": {"active": True},
             "operation_preferences": {"max_concurrent_percentage": 25, "failure_tolerance_percentage": 10},
@@ -151,8 +139,8 @@ def _stack_set(stack_set: StackSet, name: str) -> list[tuple[str, str, Block]]:
             "lifecycle": {"ignore_changes": ["administration_role_arn"]},
         }),
         ("aws_cloudformation_stack_set_instance", name, {
-            "stack_set_name": f"${{aws_cloudformation_stack_set.{name}.name}}",
-            "deployment_targets": {"organizational_unit_ids": _filled(stack_set.units)},
+            "stack_set_name": f"${{aws_cloudformation_stack_set.{name}.name}}", **call_as,
+            "deployment_targets": {"organizational_unit_ids": [*stack_set.units]},
         }),
     ]  # fmt: skip
 
@@ -162,7 +150,7 @@ def _json(document: Document) -> str:
 
 
 def _filled(text: str) -> str:
-    return _REF.sub(lambda found: f"${{{_KNOWN.get(found.group(1)) or 'var.' + _snake(found.group(1))}}}", text)
+    return _REF.sub(lambda found: f"${{{_KNOWN[found.group(1)]}}}", text)
 
 
 def _snake(name: str) -> str:

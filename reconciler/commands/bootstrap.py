@@ -8,14 +8,15 @@ import tempfile
 from pathlib import Path
 
 from reconciler.bootstrap import files, parts_of, templates
-from reconciler.bootstrap.explain import access, explain
-from reconciler.bootstrap.options import Jobs, Options, check, github, gitlab
+from reconciler.bootstrap.explain import access, explain, listing
+from reconciler.bootstrap.jobs import Jobs, github, gitlab
+from reconciler.bootstrap.options import Options, check
 from reconciler.commands import DEFAULT_PATH
 from reconciler.commands.output import say, warn
 from reconciler.errors import UsageError, XgrantError
 from reconciler.manifest import load
-from reconciler.model import Manifest, PrincipalKind
-from reconciler.policy.arn import account_of
+from reconciler.model import Account, Manifest, Principal, PrincipalKind
+from reconciler.policy.arn import account_of, iam_arn, split_path
 from reconciler.render.escape import escape
 
 _NAMED = (PrincipalKind.USER, PrincipalKind.GROUP, PrincipalKind.ROLE)
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         folder = Path(arguments.output)
         _write({folder / name: text for name, text in made.items()}, overwrite=arguments.overwrite)
         say("\n".join(f"wrote {escape(str(folder / name))}" for name in made))
+    if options.jobs is not None and "oidc" in what:
+        warn("\nBefore you deploy xgrant-oidc:\n\n" + listing(options.jobs.settings), end="")
     if "member" in what:
         warn(f"\nSay in one manifest:\n\n{access(options)}", end="")
     return 0
@@ -52,6 +55,7 @@ def _options(arguments: argparse.Namespace) -> Options:
     path = arguments.path
     return Options(
         stack=arguments.stack or (manifest.stack if manifest else ""),
+        partition=_partition(manifest),
         hub_account=arguments.hub_account or (account_of(hub.arn) if hub else ""),
         organization=arguments.organization or organization,
         external_id=arguments.external_id,
@@ -60,12 +64,17 @@ def _options(arguments: argparse.Namespace) -> Options:
         caller_policies=arguments.caller_policies or (_caller_policies(manifest) if manifest else "inline"),
         boundary_actions=tuple(arguments.boundary_action),
         operators=tuple(arguments.operator),
+        operators_mfa=arguments.operator_mfa,
+        audit=not arguments.no_audit,
         jobs=_jobs(arguments),
         provider_exists=arguments.provider_exists,
         bucket=bucket,
         prefix=prefix,
         history_days=arguments.history_days,
         units=tuple(arguments.unit),
+        delegated_admin=arguments.delegated_admin,
+        lists=arguments.list_organization or _lists(manifest),
+        listing_role=_listing_role(manifest),
     )
 
 
@@ -76,16 +85,43 @@ def _manifest(arguments: argparse.Namespace) -> Manifest | None:
     return load(arguments.paths or [DEFAULT_PATH])
 
 
+def _partition(manifest: Manifest | None) -> str:
+    """Return the partition of the accounts; they are of one, since the hub reaches no other."""
+    accounts = manifest.accounts.values() if manifest else ()
+    return next((account.partition for account in accounts if account.managed), "aws")
+
+
 def _callers(manifest: Manifest, path: str) -> tuple[str, ...]:
     """Return the principals that get caller policies, but roles below xgrant's own path: it may write those anyway."""
-    found = {
-        f"{principal.kind}{principal.path}{principal.name}"
+    named = {
+        principal
         for grant in manifest.grants
         if grant.makes_caller_policies
         for principal in grant.principals
         if principal.kind in _NAMED and manifest.accounts[principal.account].managed
     }
-    return tuple(sorted(caller for caller in found if not caller.startswith(f"role{path}")))
+    own = (PrincipalKind.ROLE, path)
+    found = (one for one in named if (one.kind, one.path[: len(path)]) != own)
+    return tuple(sorted(_arn(manifest.accounts[one.account], one) for one in found))
+
+
+def _arn(account: Account, principal: Principal) -> str:
+    return iam_arn(account.partition, account.id, principal.kind, principal.path, principal.name)
+
+
+def _lists(manifest: Manifest | None) -> bool:
+    """Return whether the organization is listed with what xgrant is started with, which in a job is the job's role."""
+    organization = manifest.organization if manifest else None
+    return organization is not None and not organization.access.role and not organization.access.profile
+
+
+def _listing_role(manifest: Manifest | None) -> str:
+    """Return the ARN of the role as which the organization is listed, where jobs assume it themselves; or nothing."""
+    organization = manifest.organization if manifest else None
+    if organization is None or organization.access.role is None or organization.access.hub is not None:
+        return ""
+    path, name = split_path(organization.access.role)
+    return iam_arn(organization.partition, organization.account, "role", path, name)
 
 
 def _caller_policies(manifest: Manifest) -> str:
@@ -102,15 +138,18 @@ def _store(arguments: argparse.Namespace, manifest: Manifest | None) -> tuple[st
 
 
 def _jobs(arguments: argparse.Namespace) -> Jobs | None:
-    subjects = tuple(arguments.subject)
     if arguments.github and arguments.gitlab:
         raise UsageError("--github and --gitlab: make a template of each, into directories of their own")
+    subjects, planning = tuple(arguments.subject), tuple(arguments.plan_subject)
+    pull_requests = not arguments.no_pull_requests
     if arguments.github:
-        return github(arguments.github, arguments.environment, arguments.branch, subjects)
+        names = (arguments.github, arguments.environment, arguments.branch)
+        return github(*names, subjects, planning, pull_requests=pull_requests)
     if arguments.gitlab:
-        return gitlab(arguments.gitlab, arguments.branch, subjects)
-    if subjects:
-        raise UsageError("--subject: say whose it is, by --github OWNER/NAME or --gitlab GROUP/NAME")
+        return gitlab(arguments.gitlab, arguments.branch, subjects, planning, pull_requests=pull_requests)
+    for option, said in (("--subject", subjects), ("--plan-subject", planning)):
+        if said:
+            raise UsageError(f"{option}: say whose it is, by --github OWNER/NAME or --gitlab GROUP/NAME")
     return None
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 
 _REPEATED = (
-    ("--caller", "KIND/NAME", "a principal that gets caller policies, like group/developers or role/ci/*"),
+    ("--caller", "KIND/NAME", "a principal that gets caller policies, like group/developers or role/ci/*, or its ARN"),
     ("--boundary-action", "ACTION", "what granted roles can do at most, like s3:*; default: all but identity services"),
     ("--operator", "ARN", "a user or role that may plan and apply by hand; * is a wildcard"),
     ("--subject", "SUBJECT", "of the tokens of jobs that apply, in the place of the environment's or the branch's"),
+    ("--plan-subject", "SUBJECT", "of the tokens of jobs that plan, in the place of pull requests' and the branch's"),
     ("--unit", "ID", "a unit of the organization, or its root, whose accounts are managed; for stackset"),
 )
 
@@ -33,12 +34,22 @@ def add_bootstrap(command: argparse.ArgumentParser) -> None:
     command.add_argument("--path", default="/xgrant/", help="below which roles are made; default: /xgrant/")
     command.add_argument("--caller-policies", choices=("inline", "managed", "both"),
                          help="which ones the manifests ask for; default: inline")  # fmt: skip
-    command.add_argument("--github", default="", metavar="OWNER/NAME", help="the repository whose jobs run xgrant")
+    command.add_argument("--github", default="", metavar="OWNER/NAME",
+                         help="the repository whose jobs run xgrant, also like OWNER@ID/NAME@ID")  # fmt: skip
     command.add_argument("--gitlab", default="", metavar="GROUP/NAME", help="or the project of GitLab")
     command.add_argument("--environment", default="production", metavar="NAME",
                          help="the protected environment whose jobs apply; default: production")  # fmt: skip
     command.add_argument("--branch", default="main", metavar="NAME",
-                         help="the branch whose jobs may plan; of GitLab, apply; default: main")  # fmt: skip
+                         help="the protected branch whose jobs may plan, and apply; default: main")  # fmt: skip
+    command.add_argument("--no-pull-requests", action="store_true",
+                         help="let jobs of the branch alone plan, none of pull requests or other branches")  # fmt: skip
+    command.add_argument("--no-audit", action="store_true",
+                         help="let the reading role not read who did what; xgrant audit then needs files")  # fmt: skip
+    command.add_argument("--operator-mfa", action="store_true", help="let operators in with an MFA device only")
+    command.add_argument("--list-organization", action="store_true",
+                         help="let jobs list the accounts of the organization; said by manifests with one")  # fmt: skip
+    command.add_argument("--delegated-admin", action="store_true",
+                         help="stackset is for a delegated administrator, not for the management account")  # fmt: skip
     command.add_argument("--provider-exists", action="store_true",
                          help="the account has the provider of tokens already; it can have it once")  # fmt: skip
     command.add_argument("--bucket", default="", metavar="NAME", help="the bucket of the store")

@@ -14,8 +14,9 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from reconciler.bootstrap import cloudformation, templates
+from reconciler.bootstrap.jobs import Jobs, github
 from reconciler.bootstrap.model import Template
-from reconciler.bootstrap.options import Jobs, Options, github
+from reconciler.bootstrap.options import Options
 from reconciler.sandbox.scenario import SOURCE, TARGET, Credentials, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
 from reconciler.sandbox.strict.accounts import organization_of
@@ -25,6 +26,7 @@ from tests.snapshots import once
 
 OPS = "555555555555"
 BUCKET = "acme-xgrant"
+CALLERS = tuple(f"arn:aws:iam::{SOURCE}:{name}" for name in ("group/developers", "user/alice", "role/ci/*"))
 SUBJECT = "repo:acme/iam:environment:production"
 PULL_REQUEST = "repo:acme/iam:pull_request"
 HOST = "token.actions.githubusercontent.com"
@@ -40,7 +42,7 @@ def jobs() -> Jobs:
 def options(organization: str = "", **more: Any) -> Options:
     said: dict[str, Any] = {
         "stack": "platform", "hub_account": OPS, "organization": organization, "external_id": "of-the-hub",
-        "callers": ("group/developers", "user/alice", "role/ci/*"), "caller_policies": "both",
+        "callers": CALLERS, "caller_policies": "both",
         "jobs": jobs(), "bucket": BUCKET,
     }  # fmt: skip
     return Options(**{**said, **more})
@@ -69,19 +71,18 @@ def deploy(sandbox: Sandbox, account: str, template: Template) -> None:
             TemplateBody=yaml.safe_dump({**data, "Resources": known}),
             Capabilities=["CAPABILITY_NAMED_IAM"],
         )
-    values = {name: parameter["Default"] for name, parameter in data.get("Parameters", {}).items()}
     for name, each in data["Resources"].items():
-        resolved = resolve(each["Properties"], {**values, **named(data, values), "AWS::AccountId": account})
+        resolved = resolve(each["Properties"], {**named(data), "AWS::AccountId": account})
         _by_calls(sandbox, account, each["Type"], name, resolved)
 
 
-def named(data: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
+def named(data: Mapping[str, Any]) -> dict[str, str]:
     """Return what `Ref` gives of the resources that have names."""
     found = {}
     for name, each in data["Resources"].items():
         for key in ("RoleName", "BucketName"):
             if key in each["Properties"]:
-                found[name] = str(resolve(each["Properties"][key], values))
+                found[name] = each["Properties"][key]
     return found
 
 
@@ -120,16 +121,18 @@ def _lifecycle(rules: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield rules as S3's own API spells them."""
     for rule in rules:
         found = {"ID": rule["Id"], "Status": rule["Status"], "Filter": {"Prefix": rule["Prefix"]}}
-        days = int(rule["NoncurrentVersionExpiration"]["NoncurrentDays"])
-        found["NoncurrentVersionExpiration"] = {"NoncurrentDays": days}
+        if "NoncurrentVersionExpiration" in rule:
+            found["NoncurrentVersionExpiration"] = rule["NoncurrentVersionExpiration"]
         if "ExpirationInDays" in rule:
-            found["Expiration"] = {"Days": int(rule["ExpirationInDays"])}
+            found["Expiration"] = {"Days": rule["ExpirationInDays"]}
+        if "ExpiredObjectDeleteMarker" in rule:
+            found["Expiration"] = {"ExpiredObjectDeleteMarker": True}
         yield found
 
 
 def token(subject: str, *, audience: str = "sts.amazonaws.com", host: str = HOST, **more: str) -> str:
-    """Return a token of a job, which nobody has signed; `more` are further claims."""
-    claims = {"iss": f"https://{host}", "sub": subject, "aud": audience, **more}
+    """Return a token of a job of the branch `main`, which nobody has signed."""
+    claims = {"iss": f"https://{host}", "sub": subject, "aud": audience, "ref": "refs/heads/main", **more}
     return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.e30"
 
 

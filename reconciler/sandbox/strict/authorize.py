@@ -5,19 +5,20 @@ moto reads only actions of a statement, and refuses an Allow with any condition;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from moto.iam import access_control
 
+from reconciler.policy.document import listed
 from reconciler.sandbox import moment
 from reconciler.sandbox.strict import accounts, identity
 from reconciler.sandbox.strict.asked import asked
 from reconciler.sandbox.strict.callers import Caller, caller_of, caller_with_key
 from reconciler.sandbox.strict.evaluate import Asked, Context, decide
-from reconciler.sandbox.strict.wire import RefusedError, Request
+from reconciler.sandbox.strict.wire import Environ, RefusedError, Request
 
 # moto's names are exchanged in place: it has no switch for them.
 control: Any = access_control
@@ -31,6 +32,8 @@ class Judged:
     asked: Asked
     allowed: bool
 
+
+_ANYBODY = ("*", {"AWS": "*"})
 
 Observer = Callable[[Judged], None]
 
@@ -75,28 +78,32 @@ def _judge(caller: Caller, each: Asked, observer: Observer) -> bool:
     return allowed
 
 
-def _of_object(headers: Mapping[str, str]) -> Context:
+def of_object(environ: Environ) -> Context:
     """Return what a context says of a conditional write to S3."""
-    known = ("if-none-match", "if-match")
-    return {f"s3:{name.lower()}": (value,) for name, value in headers.items() if name.lower() in known}
+    sent = (("s3:if-none-match", "HTTP_IF_NONE_MATCH"), ("s3:if-match", "HTTP_IF_MATCH"))
+    return {key: (environ[name],) for key, name in sent if name in environ}
 
 
 @contextmanager
-def judging(observer: Observer) -> Iterator[None]:
+def judging(observer: Observer, sent: Context) -> Iterator[None]:
     """Let moto ask here what it would judge itself, for calls that the caller keeps apart from all others.
 
-    It still checks signatures. Calls of IAM and STS are judged before they reach it.
+    It still checks signatures. Calls of IAM and STS are judged before they reach it. `sent` is what the context says of
+    the request, see `of_object`.
     """
 
     def check_action_permitted(self: Any, resource: str) -> None:
         caller = caller_with_key(self.account_id, self._access_key._access_key_id)
-        each = Asked(self._action, resource, _of_object(self._headers))
+        each = Asked(self._action, resource, sent)
         if self._service not in ("iam", "sts") and (caller is None or not _judge(caller, each, observer)):
             self._raise_access_denied()
 
     def is_action_permitted(self: Any, action: str, resource: str = "*", *_: object) -> Any:
         """Judge the policy of a bucket."""
-        said = decide([self._policy_json], Asked(action, resource, {"aws:securetransport": ("true",)}))
+        # Who asks is not known here; what only some are allowed their own policies say.
+        statements = [one for one in listed(self._policy_json["Statement"]) if one["Principal"] in _ANYBODY]
+        context = {**sent, "aws:securetransport": ("true",)}
+        said = decide([{"Statement": statements}], Asked(action, resource, context))
         results = control.PermissionResult
         return results.NEUTRAL if said is None else results.PERMITTED if said else results.DENIED
 

@@ -14,7 +14,7 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from moto.iam.models import get_account_id_from
 
 from reconciler.sandbox.strict import accounts, analyzer, assume, documents, limits, names, simulator, tags, writes
-from reconciler.sandbox.strict.authorize import Judged, check_allowed, judging
+from reconciler.sandbox.strict.authorize import Judged, check_allowed, judging, of_object
 from reconciler.sandbox.strict.faults import Faults, Kind, error_after, error_of
 from reconciler.sandbox.strict.leniency import lenient
 from reconciler.sandbox.strict.principals import Trusts
@@ -141,7 +141,7 @@ class Strict:
             return refusal(error, request.service)
 
     def _moto(self, environ: Environ) -> Reply:
-        with judging(self.judged):
+        with judging(self.judged, of_object(environ)):
             return call(self._application, environ)
 
     def _iam(self, environ: Environ, request: Request) -> Reply:
