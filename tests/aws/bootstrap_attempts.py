@@ -114,7 +114,8 @@ ATTEMPTS: list[Attempt] = [
         RoleName="theirs", PolicyDocument=ANYBODY)),
     ("permissions for another stack's role", lambda iam: iam.put_role_policy(
         RoleName="theirs", PolicyName="p", PolicyDocument=ALLOW_ALL)),
-    ("another stack's role deleted", lambda iam: iam.delete_role_policy(RoleName="theirs", PolicyName="all")),
+    ("another stack's role stripped", lambda iam: iam.delete_role_policy(RoleName="theirs", PolicyName="all")),
+    ("another stack's role deleted", lambda iam: iam.delete_role(RoleName="theirs")),
     ("a role of another path, though it has the mark", lambda iam: iam.put_role_policy(
         RoleName="outside", PolicyName="p", PolicyDocument=ALLOW_ALL)),
     ("a role of another path opened", lambda iam: iam.update_assume_role_policy(

@@ -189,6 +189,13 @@ def member_session(sandbox: Sandbox, role: str, account: str = TARGET) -> Creden
     return keys
 
 
+def role_session(sandbox: Sandbox, role: str) -> Credentials:
+    """Return the session of a role of a job, or of the hub that such a job can be."""
+    jwt = token(SUBJECT if role.endswith("apply") else PULL_REQUEST)
+    job = session(sandbox, role.replace("hub", "ci"), jwt)
+    return job if "ci" in role else assumed(sandbox, job, f"arn:aws:iam::{OPS}:role/{role}")
+
+
 def assumed(sandbox: Sandbox, keys: Credentials, arn: str, external_id: str = "") -> Credentials:
     external = {"ExternalId": external_id} if external_id else {}
     sts = client(sandbox, keys, "sts")

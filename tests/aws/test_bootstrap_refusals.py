@@ -40,6 +40,7 @@ from tests.aws.bootstrap_support import (
     deploy,
     member_session,
     options,
+    role_session,
     session,
     token,
     trusting,
@@ -172,30 +173,23 @@ def test_of_gitlab_only_a_protected_branch_is_trusted_to_apply(scenario: Scenari
         refused(lambda jwt=jwt: session(sandbox, "xgrant-ci-apply", jwt))  # type: ignore[misc]
 
 
-def _session(sandbox: Sandbox, role: str) -> Credentials:
-    """Return the session of a role of a job, or of the hub that such a job can be."""
-    jwt = token(SUBJECT if role.endswith("apply") else PULL_REQUEST)
-    job = session(sandbox, role.replace("hub", "ci"), jwt)
-    return job if "ci" in role else assumed(sandbox, job, f"arn:aws:iam::{OPS}:role/{role}")
-
-
 @pytest.mark.parametrize(("role", "wanted"), ASSUMED)
 def test_a_role_can_be_no_other_than_it_is_meant_to_be(
     scenario: Scenario, sandbox: Sandbox, role: str, wanted: str
 ) -> None:
     sandbox.enforce(on=True)
-    refused(lambda: assumed(sandbox, _session(sandbox, role), f"arn:aws:iam::{wanted}", "of-the-hub"))
+    refused(lambda: assumed(sandbox, role_session(sandbox, role), f"arn:aws:iam::{wanted}", "of-the-hub"))
 
 
 def test_jobs_reach_nothing_but_the_store_and_change_no_history(scenario: Scenario, sandbox: Sandbox) -> None:
     sandbox.enforce(on=True)
-    s3 = client(sandbox, _session(sandbox, "xgrant-ci-apply"), "s3")
+    s3 = client(sandbox, role_session(sandbox, "xgrant-ci-apply"), "s3")
     s3.list_objects_v2(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="xgrant/locks/platform", Body=b"")
     s3.put_object(Bucket=BUCKET, Key=LINE.replace("1.jsonl", "2.jsonl"), Body=b"line", IfNoneMatch="*")
     for _, attempt in OF_STORE:
         refused(lambda attempt=attempt: attempt(s3))  # type: ignore[misc]
-    planning = client(sandbox, _session(sandbox, "xgrant-ci-plan"), "s3")
+    planning = client(sandbox, role_session(sandbox, "xgrant-ci-plan"), "s3")
     planning.list_objects_v2(Bucket=BUCKET)
     refused(lambda: planning.put_object(Bucket=BUCKET, Key="xgrant/history/x", Body=b"", IfNoneMatch="*"))
     refused(lambda: planning.put_object(Bucket=BUCKET, Key="xgrant/locks/platform", Body=b""))
