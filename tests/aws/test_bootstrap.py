@@ -1,4 +1,4 @@
-"""xgrant does all its work with the roles of its own templates, needs each of their permissions, and no others.
+"""xgrant does all its work with the roles of its own templates, calls for each of their permissions, and no others.
 
 The templates are deployed to the strict sandbox, which judges resources, conditions and boundaries as IAM does.
 """
@@ -70,6 +70,13 @@ class Work:
 
     def iam(self, account: str = TARGET) -> Any:
         return root_client(self.sandbox, "iam", account)
+
+    def trail(self) -> None:
+        """Make a trail of the account that grants are to."""
+        trails = root_client(self.sandbox, "cloudtrail", TARGET)
+        root_client(self.sandbox, "s3", TARGET).create_bucket(Bucket="trail")
+        trails.create_trail(Name="all", S3BucketName="trail", IsMultiRegionTrail=True)
+        trails.start_logging(Name="all")
 
     def manifest(self, grants: Mapping[str, Any]) -> None:
         """Write the manifest of these grants, with what `xgrant bootstrap` says of the access."""
@@ -160,10 +167,7 @@ def _goes_between_the_reads(work: Work, role: str) -> None:
 
 def _look(work: Work) -> None:
     """Let xgrant look at what it does not write: what is wrong with the set-up, which doors are open, who came in."""
-    trails = root_client(work.sandbox, "cloudtrail", TARGET)
-    root_client(work.sandbox, "s3", TARGET).create_bucket(Bucket="trail")
-    trails.create_trail(Name="all", S3BucketName="trail", IsMultiRegionTrail=True)
-    trails.start_logging(Name="all")
+    work.trail()
     assert "XG33" not in work.run("doctor", expect=2)
     work.run("verify", "by-user", "by-group")
     work.run("audit")
@@ -221,7 +225,8 @@ def test_everything_is_done_with_the_roles_of_the_templates_and_each_of_their_pe
 def _unneeded(judged: list[Judged]) -> Iterator[str]:
     """Yield each action of each statement without which all would have been allowed just the same.
 
-    Taking it away is tried on what was really asked: whether a run fails without it, is whether one of its calls does.
+    Taking it away is tried on what was really asked, so this shows that a call needs it. That the run fails then, or what
+    it does without, is tested where each is taken away (test_bootstrap_removal.py).
     """
     asked: defaultdict[str, set[str]] = defaultdict(set)
     calls: dict[str, Asked] = {}
@@ -255,14 +260,3 @@ def _without_each(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mappi
                 left = [other for other in listed(statement["Action"]) if other != action]
                 without["Statement"][number] |= {"Action": left}
                 yield statement["Sid"], action, without
-
-
-def test_a_permission_that_is_taken_away_makes_a_run_fail_as_the_judgement_of_its_calls_says(work: Work) -> None:
-    work.manifest(INLINE)
-    iam = work.iam()
-    document = iam.get_role_policy(RoleName="xgrant-writer", PolicyName="write")["PolicyDocument"]
-    for sid, action, without in _without_each(document):
-        if (sid, action) == ("GiveToRoles", "iam:AttachRolePolicy"):
-            iam.put_role_policy(RoleName="xgrant-writer", PolicyName="write", PolicyDocument=json.dumps(without))
-    out = work.run("apply", "--auto-approve", expect=6)
-    assert "not authorized to perform: iam:AttachRolePolicy" in out
