@@ -39,7 +39,7 @@ def _problems(template: Template) -> Iterator[str]:
                     f"the policy of {resource.role}",
                     _size(resource.document),
                     QUOTAS["RolePolicySizeQuota"],
-                    "name callers by patterns, like group/teams/*, in the place of each",
+                    "name callers by patterns, like group/teams/*, or for all accounts at once, like group/developers",
                 )
             case ManagedPolicy():
                 yield from _over(

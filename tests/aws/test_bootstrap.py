@@ -32,6 +32,7 @@ from tests.aws.bootstrap_support import (
     OPS,
     PULL_REQUEST,
     SUBJECT,
+    bootstrap,
     deployed,
     environment,
     session,
@@ -39,7 +40,7 @@ from tests.aws.bootstrap_support import (
     trusting,
 )
 from tests.aws.strict_support import policy
-from tests.conftest import Run
+from tests.conftest import Run, seeded
 
 
 @dataclass
@@ -78,12 +79,12 @@ class Work:
         trails.create_trail(Name="all", S3BucketName="trail", IsMultiRegionTrail=True)
         trails.start_logging(Name="all")
 
-    def manifest(self, grants: Mapping[str, Any]) -> None:
+    def manifest(self, grants: Mapping[str, Any], **accounts: Any) -> None:
         """Write the manifest of these grants, with what `xgrant bootstrap` says of the access."""
         data = yaml.safe_load(access(self.options)) | {
             "version": 1,
             "stack": "platform",
-            "accounts": {"dev": {"id": SOURCE}, "storage": {"id": TARGET}},
+            "accounts": {"dev": {"id": SOURCE}, "storage": {"id": TARGET}, **accounts},
             "limits": {"delete": 1000, "delete_percent": 100},
             "grants": grants,
         }
@@ -260,3 +261,22 @@ def _without_each(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mappi
                 left = [other for other in listed(statement["Action"]) if other != action]
                 without["Statement"][number] |= {"Action": left}
                 yield statement["Sid"], action, without
+
+
+def test_jobs_list_the_accounts_of_the_organization_where_the_templates_let_them(
+    sandbox: Sandbox, xgrant: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeded(sandbox)
+    options = bootstrap(sandbox, lists=True)
+    (tmp_path / "manifests").mkdir()
+    work = Work(sandbox, xgrant, tmp_path / "manifests", options, monkeypatch)
+    work.manifest({"one": grant()}, organization={"id": options.organization, "exclude": [OPS]})
+    work.run("plan", says="the organization has 1 account")
+    role = work.iam(OPS).get_role_policy(RoleName="xgrant-ci-plan", PolicyName="plan")["PolicyDocument"]
+    for _, action, without in _without_each(role):
+        if action.startswith("organizations:"):
+            work.iam(OPS).put_role_policy(
+                RoleName="xgrant-ci-plan", PolicyName="plan", PolicyDocument=json.dumps(without)
+            )
+            code = 0 if action.endswith("ListTagsForResource") else 1
+            work.run("plan", expect=code, says="" if code == 0 else f"not authorized to perform: {action}")

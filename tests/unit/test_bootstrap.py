@@ -17,10 +17,12 @@ from reconciler.bootstrap import TEMPLATES, cloudformation, templates
 from reconciler.bootstrap.explain import access, explain
 from reconciler.bootstrap.jobs import github, gitlab
 from reconciler.bootstrap.member import boundary, reader, writer
-from reconciler.bootstrap.options import Options
+from reconciler.bootstrap.model import RolePolicy, count
+from reconciler.bootstrap.options import BOUNDARY, ROLES, Options
 from reconciler.errors import UsageError
-from reconciler.permissions import UNBOUND, everything, parts
+from reconciler.permissions import ORGANIZATION, STORE_LIST, STORE_WRITE, UNBOUND, everything, parts
 from reconciler.policy.document import listed
+from reconciler.sandbox.strict.evaluate import Asked, decide
 from tests.conftest import Run
 from tests.pages import ROOT, blocks, page
 from tests.support import load_text
@@ -93,15 +95,26 @@ def test_a_boundary_of_named_actions_allows_those_and_to_look_and_to_chain() -> 
         ("member", {"hub_account": "12"}, "--hub-account: 12 is not 12 digits"),
         ("member", {"stack": "Platform"}, "--stack: Platform is not a-z"),
         ("member", {"path": "xgrant"}, "--path: xgrant: a path starts and ends with /"),
+        ("member", {"path": "/aws-reserved/"}, "--path: /aws-reserved/ is where AWS's own roles lie"),
+        ("member", {"path": "/service-role/x/"}, "is where AWS's own roles lie; name a path of xgrant's own"),
         ("member", {"path": "/"}, "--path: / has all roles of the account below it"),
         ("member", {"external_id": "x"}, "--external-id: an external id has 2"),
         ("member", {"callers": ("groups/a",)}, "--caller: groups/a is not like group/developers"),
         ("member", {"callers": ("role/*",)}, "--caller: role/*: who writes the policies of all is an administrator"),
+        *(
+            ("member", {"callers": (caller,)}, f"--caller: {caller}: who writes the policies of all")
+            for caller in ("role/**", "role/?*", "role/*/*", "group/dev*", f"arn:aws:iam::{HUB}:user/*")
+        ),
         ("member", {"boundary_actions": ("iam:*",)}, "could make itself more than it is"),
         ("member", {"boundary_actions": ("*",)}, "--boundary-action: * is not like s3:*"),
         ("hub", {"jobs": None, "operators": ()}, "--github, --gitlab or --operator is missing"),
         ("hub", {"operators": ("alice",)}, "--operator: alice is not the ARN"),
         ("hub", {"operators": (f"arn:aws:iam::{HUB}:role/*",)}, "everybody of the account could write everywhere"),
+        *(
+            ("hub", {"operators": (f"arn:aws:iam::{HUB}:{who}",)}, "everybody of the account could write everywhere")
+            for who in ("role/**", "user/?*", "role/*?", "role/a*")
+        ),
+        ("hub", {"operators": (f"arn:aws:iam::{HUB}:role/aws-reserved/sso.amazonaws.com/*",)}, "name the permission set"),
         ("oidc", {"jobs": None}, "--github or --gitlab is missing"),
         ("store", {"bucket": ""}, "--bucket is missing"),
         ("store", {"bucket": "Acme"}, "--bucket: Acme is not the name of a bucket"),
@@ -120,6 +133,77 @@ def test_a_boundary_of_named_actions_allows_those_and_to_look_and_to_chain() -> 
 def test_what_is_wrong_or_too_large_is_said_with_what_to_do(what: str, more: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         templates((what,), options(**more))
+
+
+@pytest.mark.parametrize("path", ["/xgrant/", "/xgrant-grants/", "/xgrant-platform/team/"])
+def test_the_writing_role_can_make_a_role_at_any_path_that_is_taken_and_no_role_of_the_templates(path: str) -> None:
+    document = _of_account(writer(options(path=path)))
+    context = {
+        "aws:requesttag/xgrant:stack": ("platform",), "iam:permissionsboundary": (f"arn:aws:iam::{HUB}:policy/{BOUNDARY}",)
+    }  # fmt: skip
+    assert decide([document], Asked("iam:CreateRole", f"arn:aws:iam::{HUB}:role{path}new", context)) is True
+    for name in ROLES:
+        assert decide([document], Asked("iam:TagRole", f"arn:aws:iam::{HUB}:role/{name}", {})) is False
+
+
+def _of_account(document: Any) -> Any:
+    return json.loads(json.dumps(document).replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", HUB))
+
+
+def test_operators_get_into_the_store_of_another_account_and_only_with_a_device_if_that_is_asked() -> None:
+    person = "arn:aws:iam::222222222222:user/admins/*"
+    said = options(operators=(person,), operators_mfa=True)
+    hub, store = templates(("hub", "store"), said)
+    statements = cloudformation.data(store)["Resources"]["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    allowed = [one for one in statements if one["Effect"] == "Allow"]
+    assert [one["Action"] for one in allowed] == [[*STORE_WRITE], [*STORE_LIST]]
+    for one in allowed:
+        assert one["Principal"] == {"AWS": ["arn:aws:iam::222222222222:root"]}
+        assert one["Condition"] == {"ArnLike": {"aws:PrincipalArn": [person]}}
+    for id_ in ("HubPlan", "HubApply"):
+        jobs, people = cloudformation.data(hub)["Resources"][id_]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert "Bool" not in jobs["Condition"]
+        assert people["Condition"] == {
+            "ArnLike": {"aws:PrincipalArn": [person]}, "Bool": {"aws:MultiFactorAuthPresent": "true"}
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("more", "statement"),
+    [
+        ({}, None),
+        ({"lists": True}, ([*ORGANIZATION], "*")),
+        ({"listing_role": "arn:aws:iam::1:role/lister"}, (["sts:AssumeRole"], ["arn:aws:iam::1:role/lister"])),
+    ],
+)
+def test_jobs_list_the_organization_where_that_is_said(more: dict[str, Any], statement: Any) -> None:
+    (template,) = templates(("oidc",), options(**more))
+    documents = [one.document for one in template.resources if isinstance(one, RolePolicy)]
+    for document in documents:
+        found = [(one["Action"], one["Resource"]) for one in document["Statement"] if one["Sid"] == "Organization"]
+        assert found == ([statement] if statement else [])
+
+
+def test_without_audit_the_reading_role_reads_no_events() -> None:
+    left = _allowed(reader(options())) - _allowed(reader(options(audit=False)))
+    assert left == {*parts()["Audit"]}
+
+
+def test_the_actions_of_each_role_are_counted() -> None:
+    said = options(callers=("group/developers",), caller_policies="inline", operators=())
+    documents = {
+        one.role: one.document
+        for template in templates(("member", "hub", "oidc"), said)
+        for one in template.resources
+        if isinstance(one, RolePolicy)
+    }
+    assert {role: count(document) for role, document in documents.items()} == {
+        "Reader": 12, "Writer": 36, "HubPlan": 1, "HubApply": 1, "CiPlan": 3, "CiApply": 4
+    }  # fmt: skip
+    text = " ".join(explain(said).split())
+    for words in ("nothing else (12 actions)", "xgrant/platform/ (36 actions)", "(3 actions)", "(4 actions)"):
+        assert words in text
+    assert "has 12 actions, the writing one 36" in " ".join(page("bootstrap").split())
 
 
 @pytest.mark.parametrize(
@@ -162,6 +246,34 @@ def test_what_a_thief_could_do_is_said_of_these_callers_and_this_boundary() -> N
     assert "Give the callers named above anything in their account" in text
     assert "do there what xgrant-boundary allows: s3:*; read all of IAM; and assume" in " ".join(text.split())
     assert "callers named above" not in explain(options(callers=()))
+    assert "user/alice in 123456789012" in text
+    assert "group/developers in each account" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "Make the environment production first, before these roles"),
+        ({}, "As xgrant-ci-plan: read all of the store, which is the history of all runs"),
+        ({}, "xgrant-ci-plan is any pull request of repo:acme/iam: what runs there its author writes"),
+        ({}, "and ref = refs/heads/main; it may be both hubs"),
+        ({}, "who did what in the last 90 days (--no-audit leaves that out)"),
+        ({}, "And no plan shows it"),
+        ({}, "put xgrant-boundary in the place of a tighter boundary"),
+        ({}, "add lines to the history that tell of runs that never were"),
+        ({"jobs": gitlab("acme/iam", "main")}, "Protect the branch main first"),
+        ({"operators_mfa": True}, f"arn:aws:iam::{HUB}:role/admins/* may be both hubs by hand, with an MFA device"),
+    ],
+)
+def test_it_is_said_what_has_to_be_set_and_what_thieves_could_do(more: dict[str, Any], words: str) -> None:
+    assert words in " ".join(explain(options(**more)).split())
+
+
+def test_nothing_is_said_of_pull_requests_that_are_not_let_in() -> None:
+    quiet = options(jobs=github("acme/iam", "production", "main", pull_requests=False), audit=False)
+    text = " ".join(explain(quiet).split())
+    assert "any pull request" not in text
+    assert "last 90 days" not in text
 
 
 SAID = ("--stack", "platform", "--hub-account", HUB)

@@ -16,6 +16,20 @@ from reconciler.sandbox.strict.wire import RefusedError, Request
 
 _ACTION = "sts:AssumeRoleWithWebIdentity"
 
+_CLAIMS = ("aud", "azp", "amr", "sub")
+OF_PROVIDERS: Mapping[str, tuple[str, ...]] = {
+    "token.actions.githubusercontent.com": (
+        "actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref", "ref", "repository", "repository_id",
+        "repository_owner_id", "workflow",
+    ),
+    "gitlab.com": (
+        "namespace_id", "pipeline_source", "project_id", "ref_protected", "runner_environment", "user_access_level",
+        "user_email", "user_id", "user_login",
+    ),
+}  # fmt: skip
+"""Which claims beside those AWS has condition keys for, by the provider; a condition on another one is never met
+(service authorization reference, STS, AssumeRoleWithWebIdentity)."""
+
 
 def check_token(request: Request) -> None:
     """Refuse a token whose provider the account of the role does not have, or whose claims the role does not trust.
@@ -48,7 +62,10 @@ def _trusts(role: Any, claims: Mapping[str, Any]) -> bool:
     known = accounts.backend(role.account_id).open_id_providers.get(provider)
     if known is None or not {*map(str, listed(claims.get("aud", [])))} & {*known.client_id_list}:
         return False
-    context: Context = {f"{host}:{name}".lower(): tuple(map(str, listed(value))) for name, value in claims.items()}
+    known_claims = (*_CLAIMS, *OF_PROVIDERS.get(host, ()))
+    context: Context = {
+        f"{host}:{name}".lower(): tuple(map(str, listed(claims[name]))) for name in known_claims if name in claims
+    }
     answers = [
         statement["Effect"] == "Allow"
         for statement in statements(readable(role.assume_role_policy_document))
