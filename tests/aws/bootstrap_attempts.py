@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from reconciler.bootstrap import templates
-from reconciler.bootstrap.options import ROLES
 from reconciler.sandbox.scenario import SOURCE, TARGET, Scenario, root_client
 from reconciler.sandbox.server import Sandbox
 from tests.aws.bootstrap_support import ALLOW_ALL, BUCKET, OPS, bootstrap, deploy, trusting
@@ -159,7 +158,9 @@ IN_SOURCE: list[Attempt] = [
 IN_OPS: list[Attempt] = [
     (f"a policy put on {name}", lambda iam, name=name: iam.put_role_policy(
         RoleName=name, PolicyName="p", PolicyDocument=ALLOW_ALL))  # type: ignore[misc]
-    for name in ROLES
+    for name in (
+        "xgrant-reader", "xgrant-writer", "xgrant-hub-plan", "xgrant-hub-apply", "xgrant-ci-plan", "xgrant-ci-apply"
+    )
 ]  # fmt: skip
 """And where the hubs and the roles of jobs are."""
 
@@ -176,6 +177,13 @@ OF_STORE: list[tuple[str, Callable[[Any], object]]] = [
     ("the store opened", lambda s3: s3.delete_bucket_policy(Bucket=BUCKET)),
 ]  # fmt: skip
 """Those of the roles of jobs on the store."""
+
+OF_REVIEWS: list[tuple[str, Callable[[Any], object]]] = [
+    ("a review that may be there", lambda s3: s3.put_object(Bucket=BUCKET, Key="xgrant/reviews/x.json", Body=b"")),
+    ("a line of history", lambda s3: s3.put_object(Bucket=BUCKET, Key="xgrant/history/x", Body=b"", IfNoneMatch="*")),
+    ("a lock", lambda s3: s3.put_object(Bucket=BUCKET, Key="xgrant/locks/x", Body=b"", IfNoneMatch="*")),
+]
+"""Those of the role that plans, which may write reviews, each once."""
 
 ASSUMED: list[tuple[str, str]] = [
     ("xgrant-ci-plan", f"{OPS}:role/xgrant-hub-apply"),

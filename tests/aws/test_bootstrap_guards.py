@@ -24,7 +24,7 @@ from reconciler.sandbox.strict.accounts import holders
 from reconciler.sandbox.strict.authorize import Judged
 from reconciler.sandbox.strict.evaluate import Asked, Context, decide, met
 from reconciler.sandbox.strict.identity import policies_of
-from tests.aws.bootstrap_attempts import ASSUMED, ATTEMPTS, IN_OPS, IN_SOURCE, OF_STORE, attacked
+from tests.aws.bootstrap_attempts import ASSUMED, ATTEMPTS, IN_OPS, IN_SOURCE, OF_REVIEWS, OF_STORE, attacked
 from tests.aws.bootstrap_support import (
     BUCKET,
     HOST,
@@ -109,9 +109,9 @@ def tried(_server: Sandbox) -> Mapping[str, tuple[Document, list[Asked]]]:
     for role, wanted in ASSUMED:
         keys = role_session(sandbox, role)
         _tried(lambda keys=keys, wanted=wanted: assumed(sandbox, keys, f"arn:aws:iam::{wanted}", "of-the-hub"))  # type: ignore[misc]
-    for role in ("xgrant-ci-plan", "xgrant-ci-apply"):
+    for role, on_store in (("xgrant-ci-plan", [*OF_STORE, *OF_REVIEWS]), ("xgrant-ci-apply", OF_STORE)):
         s3 = client(sandbox, role_session(sandbox, role), "s3")
-        for _, attempt in OF_STORE:
+        for _, attempt in on_store:
             _tried(lambda attempt=attempt, s3=s3: attempt(s3))  # type: ignore[misc]
     found = {}
     for account, name in (
@@ -132,6 +132,14 @@ def test_each_guard_of_the_writing_role_holds_something(tried: Mapping[str, tupl
     ]
     # The template is one for all: what holds something in one of the accounts is needed.
     assert set.intersection(*left) == set()
+
+
+def test_whatever_is_attached_to_the_writing_role_it_writes_none_of_the_roles_of_the_templates(
+    tried: Mapping[str, tuple[Document, list[Asked]]],
+) -> None:
+    document, asked = tried[f"{OPS} xgrant-writer"]
+    assert len(asked) == len(IN_OPS) == 6
+    assert [each.resource for each in asked if decide([document, EVERYTHING], each) is not False] == []
 
 
 @pytest.mark.parametrize("role", ["xgrant-hub-plan", "xgrant-hub-apply", "xgrant-ci-plan", "xgrant-ci-apply"])
