@@ -86,12 +86,12 @@ def _reading_thief(options: Options) -> Iterator[str]:
         "Read all of IAM in each account: users, groups, roles, policies, trust policies with their external ids"
         f"{events}. Write nothing there."
     )
-    if options.bucket:
+    if options.bucket and options.jobs:
         yield f"As {CI_PLAN}: read all of the store, which is the history of all runs and who ran them, and its locks."
     if options.jobs is not None:
         yield from (
             f"{CI_PLAN} is {who}: what runs there its author writes, so whoever may push a branch reads all that. "
-            "--no-pull-requests lets in the branch alone; reviews then plan after the merge."
+            "--no-pull-requests lets in the branch alone; a pull request is then not planned."
             for who in options.jobs.wider()
         )
 

@@ -201,7 +201,12 @@ def test_the_actions_of_each_role_are_counted() -> None:
         "Reader": 12, "Writer": 36, "HubPlan": 1, "HubApply": 1, "CiPlan": 4, "CiApply": 4
     }  # fmt: skip
     text = " ".join(explain(said).split())
-    for words in ("nothing else (12 actions)", "xgrant/platform/ (36 actions)", "be xgrant-hub-plan (4 actions)", "be both hubs (4 actions)"):
+    for words in (
+        "nothing else (12 actions)",
+        "xgrant/platform/ (36 actions)",
+        "be xgrant-hub-plan (4 actions)",
+        "be both hubs (4 actions)",
+    ):
         assert words in text
     assert "has 12 actions, the writing one 36" in " ".join(page("bootstrap").split())
 
@@ -326,6 +331,28 @@ def test_manifests_say_the_stack_the_hub_the_callers_and_the_store(xgrant: Run, 
         assert statement["Resource"] == [
             f"arn:aws:iam::123456789012:{name}" for name in ("group/developers", "role/ci/deployer", "user/alice")
         ]
+
+
+@pytest.mark.parametrize(
+    ("organization", "said"),
+    [
+        ("{}", ["organizations:ListRoots"]),
+        ('{assume_role: {account: "222222222222", name: lister}}', ["arn:aws:iam::222222222222:role/lister"]),
+        ("{profile: management}", []),
+    ],
+)
+def test_manifests_say_whether_and_as_whom_jobs_list_an_organization(
+    xgrant: Run, tmp_path: Path, organization: str, said: list[str]
+) -> None:
+    (tmp_path / "manifests").mkdir()
+    manifest = MANIFEST.replace("accounts:\n", f"accounts:\n  organization: {organization}\n")
+    (tmp_path / "manifests" / "m.yaml").write_text(manifest)
+    result = xgrant("bootstrap", "oidc", "manifests", "--github", "acme/iam")
+    assert result.code == 0
+    policies = [one for one in yaml.safe_load(result.out)["Resources"].values() if one["Type"] == "AWS::IAM::Policy"]
+    assert ["Organization" in str(one) for one in policies] == [bool(said)] * 2
+    for text in said:
+        assert result.out.count(text) == 2
 
 
 def test_all_are_written_as_files_and_none_is_replaced_unless_that_is_said(xgrant: Run, tmp_path: Path) -> None:
