@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.bootstrap.options import Options, gitlab
+from reconciler.bootstrap.jobs import gitlab
+from reconciler.bootstrap.options import Options
 from reconciler.sandbox.scenario import CLEARED, TARGET, root_client
 from reconciler.sandbox.server import Sandbox
 from tests.aws.bootstrap_support import bootstrap
@@ -28,7 +29,7 @@ VARIABLES = {
 
 def _deployed(sandbox: Sandbox) -> Options:
     seeded(sandbox)
-    return bootstrap(sandbox, jobs=gitlab(PATH, "main", ()))
+    return bootstrap(sandbox, jobs=gitlab(PATH, "main"))
 
 
 deployed = once(_deployed)
