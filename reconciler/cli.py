@@ -10,7 +10,7 @@ import re
 import sys
 
 from reconciler import __version__
-from reconciler.commands import DEFAULT_PATH
+from reconciler.commands import DEFAULT_PATH, options, values
 from reconciler.commands.audit_arguments import add_audit
 from reconciler.commands.bootstrap_arguments import add_bootstrap
 from reconciler.commands.end_arguments import add_end
@@ -35,12 +35,6 @@ exit codes:
   130 interrupted before anything was changed, or left at once"""
 
 INTERRUPTED = 130
-
-MAX_DAYS = 365
-"""The longest time that a plan file may be good for."""
-
-MAX_SHARDS = 10_000
-"""More parts than any stack has accounts."""
 
 COMMENT_FORMATS = ("markdown", "github", "gitlab")
 """The formats of what a pull request shows: a summary, and the comments of the two forges."""
@@ -98,8 +92,12 @@ def parser() -> argparse.ArgumentParser:
     _looking(commands)
     _changing(commands)
     _asking(commands)
-    add_use(lambda name, summary: _use_command(commands, name, summary), _period)
-    add_end(lambda name, summary: _command(commands, name, summary), _period, (_approving, _colour, _progress))
+    add_use(lambda name, summary: _use_command(commands, name, summary), values.period)
+    add_end(
+        lambda name, summary: _command(commands, name, summary),
+        values.period,
+        (options.approving, options.colour, options.progress),
+    )
     init = _command(commands, "init", "make a new repository of manifests, or add what one lacks, offline")
     init.add_argument("directory", nargs="?", default=".", metavar="DIRECTORY", help="default: this one")
     init.add_argument("--stack", default="platform", help="the stack of the example; default: platform")
@@ -115,7 +113,7 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     """Add the commands that only look at manifests and AWS."""
     validate = _manifest_command(commands, "validate", "check the manifests, offline")
     validate.add_argument("--format", choices=("text", "github", "gitlab"), default="text", help="default: text")
-    _policies(validate)
+    options.policies(validate)
 
     lint = _manifest_command(commands, "lint", "show what grants should not do, offline")
     lint.add_argument("--level", choices=LEVELS, default="advice", help="show what is of this level or above")
@@ -125,54 +123,54 @@ def _looking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
         "--format", choices=("text", "json", "sarif", "github", "gitlab", "markdown"), default="text",
         help="default: text; markdown is for --list",
     )  # fmt: skip
-    _analyzer(lint)
-    _policies(lint)
+    options.analyzer(lint)
+    options.policies(lint)
 
     plan = _manifest_command(commands, "plan", "show what apply would change; changes nothing")
-    _only(plan)
-    _accept(plan)
-    _colour(plan)
-    _expand(plan)
-    _format(plan, *PLAN_FORMATS)
-    _executor(plan)
-    _progress(plan)
-    _analyzer(plan)
-    _policies(plan)
+    options.only(plan)
+    options.accept(plan)
+    options.colour(plan)
+    options.expand(plan)
+    options.formats(plan, *PLAN_FORMATS)
+    options.executor(plan)
+    options.progress(plan)
+    options.analyzer(plan)
+    options.policies(plan)
     plan.add_argument("--destroy", action="store_true", help="plan to remove all that the stack owns")
     plan.add_argument("-o", "--out", metavar="FILE", help="also write the plan to a file, *.json, for show and apply")
     plan.add_argument(
-        "--expires", type=_period, metavar="TIME",
-        help=f"how long apply takes the file, like 7d, 1h30m or 90s; default: 24h, at most {MAX_DAYS}d",
+        "--expires", type=values.period, metavar="TIME",
+        help=f"how long apply takes the file, like 7d, 1h30m or 90s; default: 24h, at most {values.MAX_DAYS}d",
     )  # fmt: skip
-    _detailed(plan)
-    _shard(plan)
+    options.detailed(plan)
+    options.shard(plan)
     plan.add_argument(
         "--same-as", metavar="FILE", help="exit 4 unless all changes are those of this plan file, as apply would"
     )
-    _review(plan, "also keep the plan file in the store, once, under this name; with --same-as, demand it there")
+    options.review(plan, "also keep the plan file in the store, once, under this name; with --same-as, demand it there")
 
     show = _command(commands, "show", "show a plan file as plan did")
     show.add_argument("file", metavar="FILE", help="a file that plan -o wrote")
-    _colour(show)
-    _expand(show)
-    _format(show, *PLAN_FORMATS)
+    options.colour(show)
+    options.expand(show)
+    options.formats(show, *PLAN_FORMATS)
 
     merge = _command(commands, "merge", "join the plan files of all shards to one, offline")
     merge.add_argument("files", nargs="+", metavar="FILE", help="what plan --shard wrote, of every shard")
     merge.add_argument("-o", "--out", metavar="FILE", required=True, help="the plan file to write, *.json")
-    _accept(merge)
-    _colour(merge)
-    _expand(merge)
-    _format(merge, *PLAN_FORMATS)
-    _detailed(merge)
+    options.accept(merge)
+    options.colour(merge)
+    options.expand(merge)
+    options.formats(merge, *PLAN_FORMATS)
+    options.detailed(merge)
 
     drift = _manifest_command(commands, "drift", "show where AWS is not as the manifests say; changes nothing")
-    _only(drift)
-    _colour(drift)
-    _format(drift, *COMMENT_FORMATS)
-    _executor(drift)
-    _shard(drift)
-    _progress(drift)
+    options.only(drift)
+    options.colour(drift)
+    options.formats(drift, *COMMENT_FORMATS)
+    options.executor(drift)
+    options.shard(drift)
+    options.progress(drift)
 
 
 def _changing(commands: argparse._SubParsersAction[_Subcommand]) -> None:
@@ -184,20 +182,20 @@ def _changing(commands: argparse._SubParsersAction[_Subcommand]) -> None:
         command = _manifest_command(commands, name, summary)
         if name == "apply":
             command.epilog = "With a plan file, a first PATH named *.json, it does what was reviewed or nothing."
-            _review(command, "exit 4 unless the store has this plan file under that name")
-            _policies(command)
-        _only(command)
-        _accept(command)
-        _colour(command)
-        _expand(command)
-        _approving(command)
+            options.review(command, "exit 4 unless the store has this plan file under that name")
+            options.policies(command)
+        options.only(command)
+        options.accept(command)
+        options.colour(command)
+        options.expand(command)
+        options.approving(command)
         command.add_argument(
-            "--parallelism", type=_parallelism, default=8, metavar="N",
+            "--parallelism", type=values.parallelism, default=8, metavar="N",
             help="changes of one account at a time; default: 8",
         )  # fmt: skip
-        _executor(command)
+        options.executor(command)
         command.add_argument("--no-verify", action="store_true", help="do not read back what was written")
-        _progress(command)
+        options.progress(command)
 
 
 def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
@@ -206,23 +204,23 @@ def _asking(commands: argparse._SubParsersAction[_Subcommand]) -> None:
     accounts.add_argument(
         "--orphans", action="store_true", help="show what is left in accounts that the manifests no longer have"
     )
-    _format(accounts)
-    _progress(accounts)
+    options.formats(accounts)
+    options.progress(accounts)
 
     doctor = _manifest_command(commands, "doctor", "show what is wrong with credentials, trails, quotas and the like")
-    _format(doctor)
-    _progress(doctor)
+    options.formats(doctor)
+    options.progress(doctor)
 
     audit = _manifest_command(commands, "audit", "show who used which grant, by CloudTrail")
-    add_audit(audit, _period)
-    _progress(audit)
+    add_audit(audit, values.period)
+    options.progress(audit)
 
     history = _manifest_command(commands, "history", "show what was applied, by whom and when")
     history.epilog = (
         "With the id of one, or its beginning from the day on, as the first PATH, it shows that one with all its steps."
     )
-    history.add_argument("--limit", type=_limit, default=20, metavar="N", help="show the newest N; default: 20")
-    _format(history)
+    history.add_argument("--limit", type=values.limit, default=20, metavar="N", help="show the newest N; default: 20")
+    options.formats(history)
 
     unlock = _manifest_command(commands, "unlock", "release the locks of a run that no longer lives")
     unlock.add_argument("--id", required=True, help="the id of the locks, as the message said that named them")
@@ -236,47 +234,12 @@ def _trying(commands: argparse._SubParsersAction[_Subcommand]) -> None:
         "--role", action="append", default=[], metavar="NAME", help="this role only; may be repeated"
     )
     importing.add_argument("--output", metavar="FILE", help="a new file to write; default: standard output")
-    _progress(importing)
+    options.progress(importing)
 
     sandbox = _command(commands, "sandbox", "serve an emulated AWS on loopback to try things on")
-    sandbox.add_argument("--port", type=_port, default=0, help="default: a free one")
+    sandbox.add_argument("--port", type=values.port, default=0, help="default: a free one")
     sandbox.add_argument("--strict", action="store_true", help="refuse what AWS refuses, and check trust policies")
-    _colour(_command(commands, "demo", "run the whole example against an emulated AWS, step by step"))
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535; this is {text}")
-    return int(text)
-
-
-def _period(text: str) -> int:
-    units = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-    found = re.fullmatch("".join(f"(?:([0-9]{{1,8}}){unit})?" for unit in units), text)
-    numbers = found.groups(default="0") if found else ()
-    seconds = sum(int(number) * size for number, size in zip(numbers, units.values(), strict=False))
-    if not 0 < seconds <= MAX_DAYS * 86400:
-        raise argparse.ArgumentTypeError(
-            f"a time is a number with d, h, m or s, or several in this order, like 24h or 1h30m, and at most "
-            f"{MAX_DAYS}d; this is {text}"
-        )
-    return seconds
-
-
-def _wait(text: str) -> int:
-    if text == "0":
-        return 0
-    units = {"s": 1, "m": 60, "h": 3600}
-    number, unit = text[:-1], text[-1:]
-    if unit not in units or not (number.isascii() and number.isdigit() and len(number) <= 5):
-        raise argparse.ArgumentTypeError(f"a time is a number with s, m or h, like 90s; this is {text}")
-    return int(number) * units[unit]
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 6 and int(text)):
-        raise argparse.ArgumentTypeError(f"a limit is a number from 1 to 999999; this is {text}")
-    return int(text)
+    options.colour(_command(commands, "demo", "run the whole example against an emulated AWS, step by step"))
 
 
 def _command(commands: argparse._SubParsersAction[_Subcommand], name: str, summary: str) -> _Parser:
@@ -299,111 +262,8 @@ def _manifest_command(commands: argparse._SubParsersAction[_Subcommand], name: s
 
 def _use_command(commands: argparse._SubParsersAction[_Subcommand], name: str, summary: str) -> _Parser:
     command = _command(commands, name, summary)
-    _progress(command)
+    options.progress(command)
     return command
-
-
-def _analyzer(command: _Parser) -> None:
-    command.add_argument(
-        "--access-analyzer", action="store_true", help="also ask AWS's Access Analyzer, which may cost something"
-    )
-
-
-def _policies(command: _Parser) -> None:
-    command.add_argument(
-        "--policies", metavar="FOLDER", help="the folder of policies that counts, and no other; it has to be there"
-    )
-
-
-def _only(command: _Parser) -> None:
-    command.add_argument(
-        "--only", action="append", default=[], metavar="GRANT", help="leave all other grants alone; may be repeated"
-    )
-
-
-def _accept(command: _Parser) -> None:
-    command.add_argument(
-        "--accept", action="append", default=[], metavar="RULE",
-        help="go on in spite of this rule's finding, like XG206; may be repeated",
-    )  # fmt: skip
-
-
-def _approving(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--auto-approve", action="store_true",
-        help="do not ask; needed unless input and output are a terminal, since nobody could answer",
-    )  # fmt: skip
-    command.add_argument(
-        "--lock-timeout", type=_wait, default=0, metavar="TIME",
-        help="how long to wait while another run has the accounts, like 90s or 5m; default: not at all",
-    )  # fmt: skip
-
-
-def _expand(command: _Parser) -> None:
-    command.add_argument(
-        "--expand", action="store_true", help="show equal changes of several accounts each by itself, and all notes"
-    )
-
-
-def _format(command: _Parser, *more: str) -> None:
-    command.add_argument("--format", choices=("text", "json", *more), default="text", help="default: text")
-
-
-def _colour(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--color", choices=("auto", "always", "never"), default="auto", help="default: auto, which respects NO_COLOR"
-    )
-
-
-def _progress(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--log-level", choices=("error", "warning", "info", "debug"), default="info",
-        help="what is told on stderr; default: info, which is progress",
-    )  # fmt: skip
-    command.add_argument("--debug", action="store_true", help="as --log-level debug: every call to AWS, with its time")
-
-
-def _detailed(command: _Parser) -> None:
-    command.add_argument(
-        "--detailed-exitcode", action="store_true", help="exit 2 when there are changes, 0 when there are none"
-    )
-
-
-def _shard(command: _Parser) -> None:
-    command.add_argument(
-        "--shard", type=_part, metavar="I/N",
-        help="only the Ith of N parts of the accounts, always the same ones; join the plan files with merge",
-    )  # fmt: skip
-
-
-def _part(text: str) -> object:
-    found = re.fullmatch("([0-9]{1,5})/([0-9]{1,5})", text)
-    number, of = (int(part) for part in found.groups()) if found else (0, 0)
-    if not 1 <= number <= of <= MAX_SHARDS:
-        raise argparse.ArgumentTypeError(f"a shard is like 2/4: I/N with 1 <= I <= N <= {MAX_SHARDS}; this is {text}")
-    from reconciler.shards import Shard
-
-    return Shard(number, of)
-
-
-def _executor(command: _Parser) -> None:
-    command.add_argument(
-        "--executor", choices=("threads", "processes", "dask"), default="threads",
-        help="what does the work of the accounts; default: threads",
-    )  # fmt: skip
-    command.add_argument(
-        "--scheduler", metavar="ADDRESS", help="of a Dask scheduler, like tls://host:8786; with --executor dask"
-    )
-
-
-def _review(command: _Parser, text: str) -> None:
-    command.add_argument("--review", metavar="NAME", help=text)
-
-
-def _parallelism(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 32:
-        raise argparse.ArgumentTypeError(f"a number from 1 to 32; this is {text}")
-    return int(text)
 
 
 def main(argv: list[str] | None = None) -> int:
