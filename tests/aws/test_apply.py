@@ -128,7 +128,7 @@ def test_a_plan_that_is_refused_when_it_is_approved_is_shown_and_not_executed(
 ) -> None:
     manifest = tmp_path / "m.yaml"
     manifest.write_text(TWO_GRANTS)
-    root_client(sandbox, "iam", TARGET).create_policy(PolicyName="own", PolicyDocument=policy(Action="*"))
+    root_client(sandbox, "iam", TARGET).create_policy(PolicyName="own", PolicyDocument=policy(Action="s3:GetObject"))
 
     def meanwhile() -> None:
         iam = root_client(sandbox, "iam", SOURCE)
@@ -312,7 +312,7 @@ def test_one_failed_change_leaves_the_others_done_and_the_rest_to_the_next_apply
     manifest = tmp_path / "m.yaml"
     manifest.write_text(TWO_GRANTS)
     iam = root_client(sandbox, "iam", TARGET)
-    iam.create_policy(PolicyName="own", PolicyDocument=policy(Action="*"))
+    iam.create_policy(PolicyName="own", PolicyDocument=policy(Action="s3:GetObject"))
     less = json.dumps(PERMISSIONS).replace('"iam:AttachRolePolicy", ', "")
     iam.put_role_policy(RoleName=RECONCILER, PolicyName="reconcile", PolicyDocument=less)
     sandbox.enforce(on=True)

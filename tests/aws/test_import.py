@@ -78,7 +78,7 @@ SHAPES: Mapping[str, dict[str, Any]] = {
     "OldTrust": role(trust(version="2008-10-17")),
     "ManyActions": role(inline={"read": document({**READ, "Action": ["S3:getobject", "s3:List*"], "Resource": "*"})}),
     "Deny": role(inline={"read": document(READ, {**READ, "Effect": "Deny", "Action": "s3:Get*"})}),
-    "Not": role(inline={"read": document({"Effect": "Allow", "NotAction": ["iam:*"], "NotResource": "arn:aws:s3:::x"})}),
+    "Not": role(inline={"read": document({"Effect": "Allow", "NotAction": ["iam:*", "kms:*", "organizations:*", "sts:*"], "NotResource": "arn:aws:s3:::x"})}),
     "Conditions": role(
         inline={"read": document({**READ, "Condition": {"Bool": {"aws:SecureTransport": "true"}, "NumericLessThan": {"s3:max-keys": ["10"]}}})}
     ),
