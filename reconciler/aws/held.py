@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reconciler.aws.apart import Detail, default_document
-from reconciler.model import Held, PrincipalKind
+from reconciler.model import Held, PolicyName, PrincipalKind
 from reconciler.policy.decisions import concerns
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sessions import ASSUME, SET_SOURCE_IDENTITY, TAG_SESSION
@@ -34,9 +34,9 @@ def held(details: Mapping[str, Iterable[Detail]]) -> dict[tuple[PrincipalKind, s
 
 def _held(word: str, entity: Detail, groups: Mapping[str, Detail], managed: Mapping[str, PolicyDocument]) -> Held:
     member = [groups[name] for name in entity.get("GroupList", []) if name in groups]
-    documents = dict(_documents(word, entity, managed, ""))
+    documents = dict(_documents(word, entity, managed))
     for group in member:
-        documents |= _documents("Group", group, managed, f" of group {group['GroupName']}")
+        documents |= _documents("Group", group, managed, group["GroupName"])
     attached = {policy["PolicyArn"] for one in (entity, *member) for policy in one.get("AttachedManagedPolicies", [])}
     bound = entity.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
     return Held(
@@ -46,13 +46,20 @@ def _held(word: str, entity: Detail, groups: Mapping[str, Detail], managed: Mapp
 
 
 def _documents(
-    word: str, entity: Detail, managed: Mapping[str, PolicyDocument], whose: str
-) -> Iterator[tuple[str, PolicyDocument]]:
-    """Yield the policies of one that are about sessions, each by its name."""
+    word: str, entity: Detail, managed: Mapping[str, PolicyDocument], of_group: str = ""
+) -> Iterator[tuple[PolicyName, PolicyDocument]]:
+    """Yield the policies of one that are about sessions."""
     inline: Iterable[Any] = entity.get(f"{word}PolicyList", [])
-    found = [(policy["PolicyName"], PolicyDocument.read(policy["PolicyDocument"])) for policy in inline]
+    found = [
+        (PolicyName(policy["PolicyName"], group=of_group), PolicyDocument.read(policy["PolicyDocument"]))
+        for policy in inline
+    ]
     attached: Iterable[Any] = entity.get("AttachedManagedPolicies", [])
-    found += [(each["PolicyName"], managed[each["PolicyArn"]]) for each in attached if each["PolicyArn"] in managed]
+    found += [
+        (PolicyName(each["PolicyName"], each["PolicyArn"], of_group), managed[each["PolicyArn"]])
+        for each in attached
+        if each["PolicyArn"] in managed
+    ]
     for name, document in found:
         if any(concerns(document, action) for action in (ASSUME, SET_SOURCE_IDENTITY, TAG_SESSION)):
-            yield f"{name}{whose}", document
+            yield name, document

@@ -25,7 +25,7 @@ from reconciler.model.declared import (
 )
 from reconciler.model.guardrail import Exemption, Level, OwnCheck, Policies, Spot
 from reconciler.model.health import Ailment, Allowed, Diagnosis, Trail
-from reconciler.model.live import AccountFacts, Carried, Departed, Held, Live, Scope
+from reconciler.model.live import AccountFacts, Carried, Departed, Held, Live, PolicyName, Scope
 from reconciler.model.plan import (
     CANARY,
     Action,
@@ -103,6 +103,7 @@ __all__ = [
     "OwnCheck",
     "Plan",
     "Policies",
+    "PolicyName",
     "Principal",
     "PrincipalKind",
     "Probe",

@@ -18,16 +18,32 @@ class Carried:
     attached: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class PolicyName:
+    """What tells the policies of a user or role apart: an inline one and a managed one may have the same name.
+
+    `arn` is that of a managed one, `group` the group whose policy it is; both empty without.
+    """
+
+    name: str
+    arn: str = ""
+    group: str = ""
+
+    def words(self) -> str:
+        """Return what it is called, like `Hop (managed) of group ops`."""
+        return f"{self.name}{' (managed)' if self.arn else ''}{f' of group {self.group}' if self.group else ''}"
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What a user or role may do by its own policies, as far as they are about one action.
 
-    `documents` are those policies by what they are called, with those of its groups, whose names are `groups`.
+    `documents` are those policies, with those of its groups, whose names are `groups`.
     `unread` are the ARNs of its managed policies whose documents are not read, AWS's own. `bound` is the ARN of its
     permissions boundary, empty without one, and `boundary` what that says; None where that is not read.
     """
 
-    documents: Mapping[str, PolicyDocument] = field(default_factory=dict)
+    documents: Mapping[PolicyName, PolicyDocument] = field(default_factory=dict)
     unread: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     bound: str = ""

@@ -55,7 +55,7 @@ def others(use: Use, account: Account, facts: AccountFacts, accounts: Mapping[st
         if False in decisions:
             continue
         allowing = tuple(
-            name for name, one in held.documents.items() if says([one], "Allow", ASSUME, use.role_arn) is not False
+            name.words() for name, one in held.documents.items() if says([one], "Allow", ASSUME, use.role_arn) is not False
         )
         broad = any(allows_broadly(one, "sts") for one in held.documents.values())
         found.append(Other(kind, arn, who, allowing, None not in decisions, broad))

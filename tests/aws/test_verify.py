@@ -262,11 +262,22 @@ def by_role(world: World) -> None:
     iam.put_role_policy(RoleName="ci", PolicyName="own", PolicyDocument=policy(Action="sts:*", Resource=ROLE_ARN))
 
 
+def with_harmless_namesake(world: World) -> None:
+    iam = world.iam(SOURCE)
+    harmless = policy(Action="sts:AssumeRole", Resource=f"arn:aws:iam::{TARGET}:role/harmless")
+    arn = iam.create_policy(PolicyName="own", PolicyDocument=harmless)["Policy"]["Arn"]
+    iam.attach_user_policy(UserName="bob", PolicyArn=arn)
+    own_policy(world, Resource=ROLE_ARN)
+
+
 OTHERS: dict[str, tuple[Callable[[World], object], str]] = {
     "an own policy": (own_policy, "user bob, by its policy own: gets in"),
-    "a policy of a group": (by_group, "user bob, by its policy Hop of group ops: gets in"),
+    "an own policy, and a managed one of that name": (
+        with_harmless_namesake, "user bob, by its policy own: gets in",
+    ),
+    "a policy of a group": (by_group, "user bob, by its policy Hop (managed) of group ops: gets in"),
     "a role": (by_role, "role ci, by its policy own: gets in"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("how", "says"), OTHERS.values(), ids=OTHERS)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.model import AccountFacts, Held, PrincipalKind
+from reconciler.model import AccountFacts, Held, PolicyName, PrincipalKind
 from reconciler.pipeline.others import Beside
+from reconciler.policy.document import PolicyDocument
 from reconciler.use import uses
 from reconciler.use.others import others, unread
 from tests.support import allow, document, grant_yaml, load_text, manifest_yaml
@@ -19,6 +20,10 @@ IN_OFFICE = {"Condition": {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}
 
 def deny(actions: Any, resources: Any = "*") -> dict[str, Any]:
     return {**allow(actions, resources), "Effect": "Deny"}
+
+
+def having(documents: dict[str, PolicyDocument], **rest: Any) -> Held:
+    return Held({PolicyName(name): one for name, one in documents.items()}, **rest)
 
 
 def found(tmp_path: Path, held: Held) -> list[tuple[str, bool, bool]]:
@@ -35,27 +40,27 @@ def found(tmp_path: Path, held: Held) -> list[tuple[str, bool, bool]]:
 
 OWN = document(allow("sts:AssumeRole", ROLE))
 CASES: dict[str, tuple[Held, list[tuple[str, bool, bool]]]] = {
-    "the role itself": (Held({"own": OWN}), [("user bob, by its policy own", True, False)]),
-    "all roles": (Held({"own": document(allow("sts:Assume*"))}), [("user bob, by its policy own", True, False)]),
-    "two policies": (Held({"a": OWN, "b": OWN}), [("user bob, by its policies a, b", True, False)]),
-    "another role": (Held({"own": document(allow("sts:AssumeRole", f"{ROLE}-2"))}), []),
-    "of the group that is meant": (Held({"own": OWN}, groups=frozenset({"developers"})), []),
+    "the role itself": (having({"own": OWN}), [("user bob, by its policy own", True, False)]),
+    "all roles": (having({"own": document(allow("sts:Assume*"))}), [("user bob, by its policy own", True, False)]),
+    "two policies": (having({"a": OWN, "b": OWN}), [("user bob, by its policies a, b", True, False)]),
+    "another role": (having({"own": document(allow("sts:AssumeRole", f"{ROLE}-2"))}), []),
+    "of the group that is meant": (having({"own": OWN}, groups=frozenset({"developers"})), []),
     "on conditions": (
-        Held({"own": document(allow("sts:AssumeRole", ROLE, **IN_OFFICE))}),
+        having({"own": document(allow("sts:AssumeRole", ROLE, **IN_OFFICE))}),
         [("user bob, by its policy own, on conditions", False, False)],
     ),
-    "a denial": (Held({"own": OWN, "no": document(deny("sts:*"))}), []),
-    "a boundary that does not allow it": (Held({"own": OWN}, bound="b", boundary=document(allow("s3:*"))), []),
+    "a denial": (having({"own": OWN, "no": document(deny("sts:*"))}), []),
+    "a boundary that does not allow it": (having({"own": OWN}, bound="b", boundary=document(allow("s3:*"))), []),
     "a boundary that allows it": (
-        Held({"own": OWN}, bound="b", boundary=document(allow("*"))), [("user bob, by its policy own", True, False)],
+        having({"own": OWN}, bound="b", boundary=document(allow("*"))), [("user bob, by its policy own", True, False)],
     ),
     "a boundary that is not read": (
-        Held({"own": OWN}, bound="b"), [("user bob, by its policy own, on conditions", False, False)],
+        having({"own": OWN}, bound="b"), [("user bob, by its policy own, on conditions", False, False)],
     ),
-    "all of STS": (Held({"own": document(allow("sts:*"))}), [("user bob, by its policy own", True, True)]),
-    "everything": (Held({"own": document(allow("*"))}), [("user bob, by its policy own", True, True)]),
+    "all of STS": (having({"own": document(allow("sts:*"))}), [("user bob, by its policy own", True, True)]),
+    "everything": (having({"own": document(allow("*"))}), [("user bob, by its policy own", True, True)]),
     "all but IAM": (
-        Held({"own": document({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})}),
+        having({"own": document({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})}),
         [("user bob, by its policy own", True, True)],
     ),
     "policies that are not read": (Held(unread=frozenset({"arn:aws:iam::aws:policy/AdministratorAccess"})), []),
