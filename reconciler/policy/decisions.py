@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -11,9 +12,11 @@ from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
 
 Statement = Mapping[str, Any]
 
+_VARIABLE = re.compile(r"\$\{[^}]*\}?")
+
 
 def decided(documents: Iterable[PolicyDocument], action: str, resource: str) -> bool | None:
-    """Return whether documents allow an action on a resource; None where that hangs on conditions.
+    """Return whether documents allow an action on a resource; None where that hangs on conditions or variables.
 
     An explicit deny wins, and what nothing allows is denied (facts sheet 6). Either may be a pattern: then it is
     decided for all that it covers.
@@ -26,31 +29,34 @@ def decided(documents: Iterable[PolicyDocument], action: str, resource: str) -> 
 
 
 def says(documents: Iterable[PolicyDocument], effect: str, action: str, resource: str) -> bool | None:
-    """Return whether a statement with an effect, `Allow` or `Deny`, covers a request; None where only on conditions."""
-    found = [
-        one
+    """Return whether a statement with an effect, `Allow` or `Deny`, covers a request.
+
+    None where only on conditions, or where that hangs on what a variable stands for.
+    """
+    found = {
+        _covers(one, action, resource)
         for document in documents
         for one in document.statements()
-        if one.get("Effect") == effect and _concerns(one, action, resource)
-    ]
-    return (True if any("Condition" not in one for one in found) else None) if found else False
+        if one.get("Effect") == effect
+    }
+    return True if True in found else None if None in found else False
 
 
 def concerns(document: PolicyDocument, action: str) -> bool:
     """Return whether a statement is about an action, of whatever effect, on whatever resource."""
-    return any(_has(one, "Action", fold(action), folded=True) for one in document.statements())
+    return any(_has_action(one, action) for one in document.statements())
 
 
-def allows_broadly(document: PolicyDocument, service: str) -> bool:
-    """Return whether a document allows all of a service, or all but what it names, on every resource, unconditionally.
+def allows_everything(document: PolicyDocument, action: str) -> bool:
+    """Return whether a document allows everything, or all but what it names, on every resource, unconditionally.
 
-    What holds it back elsewhere is not looked at.
+    An action is not to be among what it names. What holds it back elsewhere is not looked at.
     """
     return any(
         one.get("Effect") == "Allow"
         and "Condition" not in one
-        and ("NotAction" in one or any(covers(fold(pattern), f"{service}:*") for pattern in one.get("Action", ())))
         and "*" in one.get("Resource", ())
+        and ("*" in one.get("Action", ()) or ("NotAction" in one and _has_action(one, action)))
         for one in document.statements()
     )
 
@@ -83,11 +89,24 @@ def _meaning(statement: Statement) -> str:
     return PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": [bare]}).canonical
 
 
-def _concerns(statement: Statement, action: str, resource: str) -> bool:
-    return _has(statement, "Action", fold(action), folded=True) and _has(statement, "Resource", resource)
+def _covers(statement: Statement, action: str, resource: str) -> bool | None:
+    """Return whether a statement covers a request; None where that hangs on conditions or variables."""
+    if not _has_action(statement, action) or (on := _has_resource(statement, resource)) is False:
+        return False
+    return None if "Condition" in statement else on
 
 
-def _has(statement: Statement, element: str, value: str, *, folded: bool = False) -> bool:
-    negated = f"Not{element}" in statement
-    patterns = statement.get(f"Not{element}" if negated else element, ())
-    return negated != any(covers(fold(pattern) if folded else pattern, value) for pattern in patterns)
+def _has_action(statement: Statement, action: str) -> bool:
+    negated = "NotAction" in statement
+    patterns = statement.get("NotAction" if negated else "Action", ())
+    return negated != any(covers(fold(pattern), fold(action)) for pattern in patterns)
+
+
+def _has_resource(statement: Statement, resource: str) -> bool | None:
+    negated = "NotResource" in statement
+    patterns = statement.get("NotResource" if negated else "Resource", ())
+    if any(covers(pattern, resource) for pattern in patterns):
+        return not negated
+    # What a variable stands for hangs on who asks, like the name of a user in ${aws:username}.
+    maybe = any("${" in pattern and covers(_VARIABLE.sub("*", pattern), resource) for pattern in patterns)
+    return None if maybe else negated

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.model import Account, AccountFacts, Held, Identity, PrincipalKind
-from reconciler.policy.decisions import allows_broadly, decided, says
+from reconciler.policy.decisions import allows_everything, decided, says
 from reconciler.policy.sessions import ASSUME, further_actions
 from reconciler.use.choice import Use
 from reconciler.use.refused import may_use
@@ -22,7 +22,7 @@ class Other:
     """A user or role whom a grant does not name, and whose own policies let it assume the role.
 
     `policies` are those that do. `certain` is false where that hangs on conditions, or on a boundary that is not read.
-    An `administrator` may do all of STS, or all but some named actions, on every resource.
+    An `administrator` is allowed everything, or all but some named actions of which this is none, on every resource.
     """
 
     kind: PrincipalKind
@@ -55,9 +55,11 @@ def others(use: Use, account: Account, facts: AccountFacts, accounts: Mapping[st
         if False in decisions:
             continue
         allowing = tuple(
-            name.words() for name, one in held.documents.items() if says([one], "Allow", ASSUME, use.role_arn) is not False
+            name.words()
+            for name, one in held.documents.items()
+            if says([one], "Allow", ASSUME, use.role_arn) is not False
         )
-        broad = any(allows_broadly(one, "sts") for one in held.documents.values())
+        broad = any(allows_everything(one, ASSUME) for one in held.documents.values())
         found.append(Other(kind, arn, who, allowing, None not in decisions, broad))
     return tuple(found)
 

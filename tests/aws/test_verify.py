@@ -270,11 +270,19 @@ def with_harmless_namesake(world: World) -> None:
     own_policy(world, Resource=ROLE_ARN)
 
 
+def all_but_sessions(world: World) -> None:
+    rest = {"Effect": "Allow", "NotAction": ["sts:*", "iam:*"], "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [rest]})
+    world.iam(SOURCE).put_user_policy(UserName="bob", PolicyName="rest", PolicyDocument=document)
+    own_policy(world, Resource=ROLE_ARN)
+
+
 OTHERS: dict[str, tuple[Callable[[World], object], str]] = {
     "an own policy": (own_policy, "user bob, by its policy own: gets in"),
     "an own policy, and a managed one of that name": (
         with_harmless_namesake, "user bob, by its policy own: gets in",
     ),
+    "all but sessions, beside the role itself": (all_but_sessions, "user bob, by its policy own: gets in"),
     "a policy of a group": (by_group, "user bob, by its policy Hop (managed) of group ops: gets in"),
     "a role": (by_role, "role ci, by its policy own: gets in"),
 }  # fmt: skip

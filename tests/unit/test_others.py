@@ -49,6 +49,25 @@ CASES: dict[str, tuple[Held, list[tuple[str, bool, bool]]]] = {
         having({"own": document(allow("sts:AssumeRole", ROLE, **IN_OFFICE))}),
         [("user bob, by its policy own, on conditions", False, False)],
     ),
+    "a variable that may stand for the role": (
+        having({"own": document(allow("sts:AssumeRole", f"{ROLE[:-2]}${{aws:username}}"))}),
+        [("user bob, by its policy own, on conditions", False, False)],
+    ),
+    "a variable that cannot": (
+        having({"own": document(allow("sts:AssumeRole", f"{ROLE}-${{aws:PrincipalTag/role}}"))}), [],
+    ),
+    "a variable of a denial": (
+        having({"own": OWN, "no": document(deny("sts:*", "arn:aws:iam::*:role/${aws:username}"))}),
+        [("user bob, by its policy own, on conditions", False, False)],
+    ),
+    "all but what a variable stands for": (
+        having({"own": document({"Effect": "Allow", "Action": "sts:AssumeRole", "NotResource": "${aws:username}"})}),
+        [("user bob, by its policy own, on conditions", False, False)],
+    ),
+    "all but another role": (
+        having({"own": document({"Effect": "Allow", "Action": "sts:AssumeRole", "NotResource": f"{ROLE}-2"})}),
+        [("user bob, by its policy own", True, False)],
+    ),
     "a denial": (having({"own": OWN, "no": document(deny("sts:*"))}), []),
     "a boundary that does not allow it": (having({"own": OWN}, bound="b", boundary=document(allow("s3:*"))), []),
     "a boundary that allows it": (
@@ -57,11 +76,23 @@ CASES: dict[str, tuple[Held, list[tuple[str, bool, bool]]]] = {
     "a boundary that is not read": (
         having({"own": OWN}, bound="b"), [("user bob, by its policy own, on conditions", False, False)],
     ),
-    "all of STS": (having({"own": document(allow("sts:*"))}), [("user bob, by its policy own", True, True)]),
+    "all of STS, which is no administration": (
+        having({"own": document(allow("sts:*"))}), [("user bob, by its policy own", True, False)],
+    ),
     "everything": (having({"own": document(allow("*"))}), [("user bob, by its policy own", True, True)]),
     "all but IAM": (
         having({"own": document({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})}),
         [("user bob, by its policy own", True, True)],
+    ),
+    "all but sessions, beside the role itself": (
+        having({"own": OWN, "rest": document({"Effect": "Allow", "NotAction": ["sts:*", "iam:*"], "Resource": "*"})}),
+        [("user bob, by its policy own", True, False)],
+    ),
+    "everything, on conditions": (
+        having({"own": document(allow("*", **IN_OFFICE))}), [("user bob, by its policy own, on conditions", False, False)],
+    ),
+    "everything, on the role alone": (
+        having({"own": document(allow("*", ROLE))}), [("user bob, by its policy own", True, False)],
     ),
     "policies that are not read": (Held(unread=frozenset({"arn:aws:iam::aws:policy/AdministratorAccess"})), []),
 }  # fmt: skip
