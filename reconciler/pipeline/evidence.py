@@ -30,7 +30,7 @@ from reconciler.model import (
 )
 from reconciler.pipeline.use import groups_of
 from reconciler.policy.arn import root_arn
-from reconciler.policy.decisions import decided
+from reconciler.policy.decisions import decided, principals
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.instants import instant_text
 from reconciler.policy.permission_sets import permission_set_of
@@ -120,8 +120,8 @@ class Evidence:
         if self._unread(use.target.name) or self._unread(name):
             return False
         role, account = self._role(use, self.live.state), self.manifest.accounts[name]
-        trusted = () if role is None else role.trust_policy.aws_principals()
-        return bool({root_arn(account.partition, account.id), account.id, "*"} & {*trusted})
+        trusted = frozenset() if role is None else principals(role.trust_policy, "Allow")
+        return bool({root_arn(account.partition, account.id), account.id, "*"} & trusted)
 
     def door(
         self, use: Use, who: str, caller: Side, trust: Side, *, meant: bool = True, session: Session | None = None,

@@ -47,6 +47,22 @@ def concerns(document: PolicyDocument, action: str) -> bool:
     return any(_has_action(one, action) for one in document.statements())
 
 
+def principals(document: PolicyDocument, effect: str) -> frozenset[str]:
+    """Return the `AWS` principals of the statements of a trust policy with an effect, `*` for whoever it is."""
+    found = (one.get("Principal", {}) for one in document.statements() if one.get("Effect") == effect)
+    return frozenset(name for one in found for name in named(one))
+
+
+def named(principal: Any) -> tuple[str, ...]:
+    """Return the `AWS` principals that an element of a trust policy names; `"*"` means the same as `{"AWS": "*"}`."""
+    return ("*",) if principal == "*" else tuple(principal.get("AWS", ())) if isinstance(principal, Mapping) else ()
+
+
+def concerned(document: PolicyDocument, effect: str, action: str) -> Iterator[Statement]:
+    """Yield the statements with an effect that are about an action, on whatever resource."""
+    yield from (one for one in document.statements() if one.get("Effect") == effect and _has_action(one, action))
+
+
 def allows_everything(document: PolicyDocument, action: str) -> bool:
     """Return whether a document allows everything, or all but what it names, on every resource, unconditionally.
 

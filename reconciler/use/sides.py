@@ -23,7 +23,7 @@ from reconciler.model import (
 from reconciler.ownership import EXPIRY_POLICY
 from reconciler.policy.arn import root_arn
 from reconciler.policy.case import fold
-from reconciler.policy.decisions import beyond, meanings
+from reconciler.policy.decisions import beyond, concerned, meanings, named, principals
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sessions import ASSUME, further_actions
 from reconciler.use.choice import Use
@@ -97,28 +97,29 @@ def _named(use: Use, names: set[str], who: Identity | None, live: Role, now: int
 
     `arn` is that of their user or role, empty where it is not known.
     """
-    unknown: list[str] = []
-    unmet: list[str] = []
-    denied = False
-    for statement in live.trust_policy.statements():
-        principal = statement.get("Principal")
-        trusted = ["*"] if principal == "*" else principal.get("AWS", []) if isinstance(principal, dict) else []
-        if not names & set(trusted) or fold(ASSUME) not in map(fold, statement.get("Action", ())):
-            continue
-        found_unmet, found_unknown = _conditions(use, who, statement.get("Condition", {}), now, arn)
-        if statement.get("Effect") == "Deny":
-            denied = denied or not found_unmet
-        elif not found_unmet and not found_unknown:
-            return Side(None if denied else True, Way.DOCUMENTS, "its trust policy lets in")
-        else:
-            unmet += found_unmet
-            unknown += found_unknown
-    if denied:
+    judged_by = {
+        effect: [
+            _conditions(use, who, one.get("Condition", {}), now, arn)
+            for one in concerned(live.trust_policy, effect, ASSUME)
+            if names & {*named(one.get("Principal"))}
+        ]
+        for effect in ("Deny", "Allow")
+    }
+    # One condition that is not met is enough for a statement not to count; a denial counts whatever allows.
+    denials = [unknown for unmet, unknown in judged_by["Deny"] if not unmet]
+    if [] in denials:
         return Side(False, Way.DOCUMENTS, "its trust policy denies it")
+    allowing = [unknown for unmet, unknown in judged_by["Allow"] if not unmet]
+    if not allowing:
+        unmet = [one for several, _ in judged_by["Allow"] for one in several]
+        why = f"trust condition not met: {'; '.join(unmet)}" if unmet else "its trust policy does not name it"
+        return Side(False, Way.DOCUMENTS, why)
+    unknown = [one for several in denials for one in several]
+    if [] not in allowing:
+        unknown += [one for several in allowing for one in several]
     if unknown:
         return Side(None, Way.DOCUMENTS, f"nobody can see from here whether {'; '.join(unknown)} is met")
-    why = f"trust condition not met: {'; '.join(unmet)}" if unmet else "its trust policy does not name it"
-    return Side(False, Way.DOCUMENTS, why)
+    return Side(True, Way.DOCUMENTS, "its trust policy lets in")
 
 
 def _conditions(
@@ -180,7 +181,7 @@ def _trusts_more(desired: PolicyDocument, live: PolicyDocument) -> Iterator[str]
     """Yield in words each widening of a trust policy: whom it names beyond, and which conditions it lacks."""
     if live == desired:
         return
-    more = sorted({*live.aws_principals()} - {*desired.aws_principals()})
+    more = sorted(principals(live, "Allow") - principals(desired, "Allow"))
     yield from (f"its trust policy names {one}" for one in more)
     lacking = _conditions_lacking(desired, live)
     yield from (f"its trust policy lacks the condition {one}" for one in lacking)
