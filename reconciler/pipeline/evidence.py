@@ -16,6 +16,7 @@ from reconciler.model import (
     Check,
     Decision,
     Door,
+    Held,
     Identity,
     Live,
     Manifest,
@@ -36,9 +37,10 @@ from reconciler.policy.instants import instant_text
 from reconciler.policy.permission_sets import permission_set_of
 from reconciler.policy.sessions import ASSUME, further_actions
 from reconciler.use import Use
-from reconciler.use.conditions import demands_mfa, value_for
+from reconciler.use.conditions import demands_mfa, of_place, value_for
+from reconciler.use.others import asked_of, lets_in
 from reconciler.use.probes import forbidden, granted
-from reconciler.use.sides import caller_side, compared, role_documents, trust_of_stranger, trust_side
+from reconciler.use.sides import caller_side, compared, key_of, role_documents, trust_of_stranger, trust_side
 
 if TYPE_CHECKING:
     from reconciler.aws import Caller, Simulator
@@ -100,14 +102,27 @@ class Evidence:
 
     def stranger(self, use: Use, who: Identity) -> tuple[Side, Side]:
         """Return both sides for somebody whom the grant need not name."""
-        account = self._readable(who.account)
-        facts = None if account is None else self.live.facts[account.name]
-        key = (PrincipalKind.USER, who.user()) if who.user() else (PrincipalKind.ROLE, who.role())
-        arn = "" if facts is None else facts.principals.get((key[0], key[1].casefold()), "")
+        account, arn = self._readable(who.account), self._arn_of(who)
         caller: Side | str = "" if account is None or not arn else self._simulated(use, account, arn)
         if isinstance(caller, str):
             caller = Side(None, Way.DOCUMENTS, caller or f"the account {who.account} is not read")
         return caller, self.trust_of(use, who, arn)
+
+    def places(self, use: Use, who: Identity) -> tuple[str, ...]:
+        """Return in words the conditions on where a request comes from by which AWS may refuse somebody from here.
+
+        Those of the grant, of the trust policy that stands, and of their own policies; none where either side refuses
+        them whatever these say.
+        """
+        held, role = self._held(use, who), self._role(use, self.live.state)
+        if self.trust_of(use, who, self._arn_of(who)).allowed is False:
+            return ()
+        if held is not None and not held.unread and lets_in(held, use) is False:
+            return ()
+        trusted = () if role is None else role.trust_policy.statements()
+        blocks = [use.grant.conditions, *(one.get("Condition", {}) for one in trusted)]
+        blocks += [] if held is None else asked_of(held, use)
+        return tuple(dict.fromkeys(words for block in blocks for words in of_place(block)))
 
     def trust_of(self, use: Use, who: Identity, arn: str) -> Side:
         """Return whether the trust policy lets in somebody, by the ARN of their user or role, if it is known."""
@@ -153,6 +168,18 @@ class Evidence:
         wider, narrower = compared(wanted, self.wanted, live, self.live.state)
         notes = tuple(dict.fromkeys((*notes, *refused, *unknown, *left)))
         return Door(use.label, who, "", meant, caller, trust, tuple(checks.values()), wider, narrower, notes)
+
+    def _arn_of(self, who: Identity) -> str:
+        """Return the ARN of the user or role that asks; empty where it is not known."""
+        account = self._readable(who.account)
+        return "" if account is None else self.live.facts[account.name].principals.get(key_of(who), "")
+
+    def _held(self, use: Use, who: Identity) -> Held | None:
+        """Return by which policies somebody of a source account may assume roles; None where they are not read."""
+        account = self._readable(who.account)
+        if account is None or account.name not in {one.account for one in use.grant.principals}:
+            return None
+        return self.live.facts[account.name].held.get(key_of(who), Held())
 
     def _simulated(self, use: Use, account: Account, arn: str) -> Side | str:
         """Return what the simulator says of the caller's side, or why it does not."""

@@ -9,7 +9,11 @@ from reconciler.model import Account, Door, PrincipalKind, Side, Way
 from reconciler.pipeline.evidence import Evidence
 from reconciler.use import Use
 from reconciler.use.others import Other, others, unread
+from reconciler.use.sides import key_of
 from reconciler.wording import few
+
+Settled = tuple[str, str, PrincipalKind, str]
+"""A door and who stands before it: the label of the grant, the id of an account, kind and case-folded name."""
 
 
 @dataclass(slots=True)
@@ -33,12 +37,12 @@ class Beside:
         return tuple(lines)
 
 
-def beside(found: Sequence[Use], evidence: Evidence, tried: Collection[str]) -> Beside:
-    """Return who else gets in by the roles of grants; whoever is `tried`, by ARN, is known by a better way."""
+def beside(found: Sequence[Use], evidence: Evidence, settled: Collection[Settled]) -> Beside:
+    """Return who else gets in by the roles of grants; of whom it is `settled` a better way knows it."""
     result = Beside()
     for use in found:
         for account in _accounts(use, evidence):
-            _of_account(use, account, evidence, tried, result)
+            _of_account(use, account, evidence, settled, result)
     return result
 
 
@@ -49,13 +53,13 @@ def _accounts(use: Use, evidence: Evidence) -> list[Account]:
     return [evidence.manifest.accounts[name] for name in names if evidence.trusts_all_of(use, name)]
 
 
-def _of_account(use: Use, account: Account, evidence: Evidence, tried: Collection[str], result: Beside) -> None:
+def _of_account(use: Use, account: Account, evidence: Evidence, settled: Collection[Settled], result: Beside) -> None:
     facts, accounts = evidence.live.facts[account.name], evidence.manifest.accounts
     certain: list[Other] = []
     doubtful: list[Other] = []
     for other in others(use, account, facts, accounts):
         trust = evidence.trust_of(use, other.who, other.arn)
-        if other.arn in tried or trust.allowed is False:
+        if trust.allowed is False or (use.label, account.id, *key_of(other.who)) in settled:
             continue
         if other.administrator:
             result.administrators.setdefault(account.name, set()).add(other.label())

@@ -20,20 +20,21 @@ from reconciler.model import (
     Scope,
     Session,
     Side,
+    Verdict,
     Verification,
     Way,
     Wish,
 )
 from reconciler.pipeline.directory import load_with_accounts
 from reconciler.pipeline.evidence import Evidence, label_of
-from reconciler.pipeline.others import beside
+from reconciler.pipeline.others import Settled, beside
 from reconciler.pipeline.use import AskCode, checked
 from reconciler.principals import with_arns
 from reconciler.use import Use, explained, request_for, uses
 from reconciler.use.choice import chosen
-from reconciler.use.conditions import of_place
 from reconciler.use.refused import is_principal, may_use
 from reconciler.use.request import SHORTEST
+from reconciler.use.sides import key_of
 
 if TYPE_CHECKING:
     from reconciler.aws import Caller
@@ -91,7 +92,7 @@ def verify(
     testers = [_tester(profile, Caller(profile, partition, notify, ask), found, evidence) for profile in profiles]
     with threads(PARALLEL_ACCOUNTS, "verify") as pool:
         doors = list(pool.map(lambda use: tuple(_doors(use, testers, evidence)), found))
-    rest = beside(found, evidence, {tester.who.arn for tester in testers})
+    rest = beside(found, evidence, _settled(found, testers, doors))
     unread = {name: facts.error for name, facts in live.facts.items() if facts.error}
     all_doors = (*(door for several in doors for door in several), *rest.doors)
     read = sum(facts.account.managed and not facts.error for facts in live.facts.values())
@@ -112,6 +113,19 @@ def _scope(manifest: Manifest, found: Sequence[Use]) -> Scope:
     accounts = tuple(manifest.accounts[name] for name in sorted(names))
     sources = frozenset(one.account for use in found for one in use.grant.principals)
     return Scope(manifest.stack, accounts, slots, held=sources, part=True)
+
+
+def _settled(found: Sequence[Use], testers: Sequence[_Tester], doors: Sequence[Sequence[Door]]) -> set[Settled]:
+    """Return at which doors it is known by their profiles whether they get in.
+
+    The doors of the profiles are the first of each grant.
+    """
+    return {
+        (use.label, tester.who.account, *key_of(tester.who))
+        for use, several in zip(found, doors, strict=True)
+        for tester, door in zip(testers, several, strict=False)
+        if Way.SESSION in door.ways() or door.verdict() is Verdict.WIDER
+    }
 
 
 def _tester(profile: str, caller: Caller, found: Sequence[Use], evidence: Evidence) -> _Tester:
@@ -177,13 +191,14 @@ def _tried(use: Use, tester: _Tester, principals: Sequence[Principal], evidence:
         unknown = Side(None, Way.SESSION, f"{result.why}; whether it should be let in nobody can see from here")
         found = evidence.door(use, who, unknown, unknown)
     elif meant and principals:
-        found = _with_side(_looked_at(use, principals[0], evidence), _placed(use, refused))
+        found = _with_side(_looked_at(use, principals[0], evidence), _placed(use, tester.who, refused, evidence))
     elif meant:
         caller, _ = evidence.stranger(use, tester.who)
         let_in = caller.allowed is not False  # Of a whole account its own policies choose.
-        trust = _placed(use, refused) if let_in else refused
+        trust = _placed(use, tester.who, refused, evidence) if let_in else refused
         found = evidence.door(use, who, caller, trust, meant=let_in, notes=() if let_in else (_NOT_CHOSEN,))
     else:
+        refused = _placed(use, tester.who, refused, evidence)
         found = evidence.door(use, who, refused, Side(None, Way.SESSION, ""), meant=False)
     return replace(found, profile=tester.profile)
 
@@ -198,9 +213,9 @@ def _with_side(looked: Door, refused: Side) -> Door:
     return replace(looked, trust=refused)
 
 
-def _placed(use: Use, refused: Side) -> Side:
+def _placed(use: Use, who: Identity, refused: Side, evidence: Evidence) -> Side:
     """Return that nobody knows, where a session may have been refused because this machine is another one's place."""
-    places = of_place(use.grant.conditions)
+    places = evidence.places(use, who)
     if not places:
         return refused
     why = f"a session is refused from this machine, and nobody can see from here whether it meets {'; '.join(places)}"

@@ -42,6 +42,12 @@ def says(documents: Iterable[PolicyDocument], effect: str, action: str, resource
     return True if True in found else None if None in found else False
 
 
+def conditional(documents: Iterable[PolicyDocument], action: str, resource: str) -> Iterator[Statement]:
+    """Yield the statements on conditions that may cover a request, whatever their effect."""
+    statements = (one for document in documents for one in document.statements() if "Condition" in one)
+    yield from (one for one in statements if _covers(one, action, resource) is not False)
+
+
 def concerns(document: PolicyDocument, action: str) -> bool:
     """Return whether a statement is about an action, of whatever effect, on whatever resource."""
     return any(_has_action(one, action) for one in document.statements())

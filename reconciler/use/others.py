@@ -6,11 +6,12 @@ policy can name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.model import Account, AccountFacts, Held, Identity, PrincipalKind
-from reconciler.policy.decisions import allows_everything, decided, says
+from reconciler.policy.conditions import Conditions
+from reconciler.policy.decisions import allows_everything, conditional, decided, says
 from reconciler.policy.sessions import ASSUME, further_actions
 from reconciler.use.choice import Use
 from reconciler.use.refused import may_use
@@ -44,15 +45,14 @@ class Other:
 
 def others(use: Use, account: Account, facts: AccountFacts, accounts: Mapping[str, Account]) -> tuple[Other, ...]:
     """Return those of an account, in order of kind and name, whose own policies let them assume the role of a grant."""
-    wanted = (ASSUME, *further_actions(use.grant.conditions))
     found = []
     for key, held in sorted(facts.held.items()):
         kind, arn = key[0], facts.principals[key]
         who = _identity(kind, arn, account)
         if may_use(use, accounts, who, held.groups):
             continue
-        decisions = [_decided(held, action, use.role_arn) for action in wanted]
-        if False in decisions:
+        let_in = lets_in(held, use)
+        if let_in is False:
             continue
         allowing = tuple(
             name.words()
@@ -60,8 +60,25 @@ def others(use: Use, account: Account, facts: AccountFacts, accounts: Mapping[st
             if says([one], "Allow", ASSUME, use.role_arn) is not False
         )
         broad = any(allows_everything(one, ASSUME) for one in held.documents.values())
-        found.append(Other(kind, arn, who, allowing, None not in decisions, broad))
+        found.append(Other(kind, arn, who, allowing, let_in is True, broad))
     return tuple(found)
+
+
+def lets_in(held: Held, use: Use) -> bool | None:
+    """Return whether policies that are read let their holder assume the role of a grant, with all that it demands.
+
+    None where that hangs on conditions, or on a boundary that is not read.
+    """
+    wanted = (ASSUME, *further_actions(use.grant.conditions))
+    decisions = [_decided(held, action, use.role_arn) for action in wanted]
+    return False if False in decisions else None if None in decisions else True
+
+
+def asked_of(held: Held, use: Use) -> Iterator[Conditions]:
+    """Yield the conditions in policies and boundary that a session of the role of a grant is allowed or denied on."""
+    documents = (*held.documents.values(), *([] if held.boundary is None else [held.boundary]))
+    for one in conditional(documents, ASSUME, use.role_arn):
+        yield one["Condition"]
 
 
 def unread(use: Use, account: Account, facts: AccountFacts, accounts: Mapping[str, Account]) -> frozenset[str]:

@@ -44,6 +44,11 @@ def session_of(role: str, account: Account) -> Identity:
     return Identity(account.id, arn, temporary=True)
 
 
+def key_of(who: Identity) -> tuple[PrincipalKind, str]:
+    """Return the key under which the facts of an account have the user or the role that asks."""
+    return (PrincipalKind.USER, who.user().casefold()) if who.user() else (PrincipalKind.ROLE, who.role().casefold())
+
+
 def caller_side(use: Use, principal: Principal, state: State, facts: AccountFacts) -> Side:
     """Return whether inline policies of a principal, and the stack's managed ones, let it assume the role."""
     if principal.kind in (PrincipalKind.ACCOUNT, PrincipalKind.PERMISSION_SET):

@@ -331,6 +331,41 @@ def test_a_session_that_is_refused_for_where_it_is_asked_from_leaves_the_door_un
     assert "(profile alice): closed" in world.run("verify", "--manifest", "denial.yaml", "--as", "alice").out
 
 
+def test_of_a_stranger_who_is_refused_for_where_it_is_asked_from_nobody_knows(world: World) -> None:
+    with_denial(world, PLACE)
+    result = world.run("verify", "--manifest", "denial.yaml", "--as", "bob")
+    assert "user/bob (profile bob): refused as meant, by session" in result.out  # No policy of his allows it.
+    world.break_(own_policy)
+    result = world.run("verify", "--manifest", "denial.yaml", "--as", "bob")
+    assert "user/bob (profile bob): unknown" in result.out
+    assert "nobody can see from here whether it meets IpAddress aws:SourceIp: 192.0.2.0/24" in result.out
+    assert "others of dev: unknown" in result.out
+
+
+def test_a_stranger_whose_own_policy_is_for_another_place_is_not_called_refused(world: World) -> None:
+    world.break_(lambda w: own_policy(w, Condition={"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}))
+    bob, rest, other = world.doors("--as", "bob")
+    assert (bob["verdict"], rest["verdict"], other["verdict"]) == ("unknown", "open", "unknown")
+
+
+def test_a_role_that_is_tried_is_told_once(world: World) -> None:
+    world.break_(by_role)
+    config = Path(os.environ["AWS_CONFIG_FILE"])
+    with config.open("a") as file:
+        file.write(f"\n[profile ci]\nsource_profile = alice\nrole_arn = arn:aws:iam::{SOURCE}:role/ci\n")
+    own = policy(Action="sts:AssumeRole", Resource=f"arn:aws:iam::{SOURCE}:role/ci")
+    world.break_(
+        lambda w: (
+            w.iam(SOURCE).put_user_policy(UserName="alice", PolicyName="ci", PolicyDocument=own),
+            w.iam(SOURCE).update_assume_role_policy(
+                RoleName="ci", PolicyDocument=trust(f"arn:aws:iam::{SOURCE}:root")
+            ),
+        )
+    )
+    ci, rest = world.doors("--as", "ci", code=2)
+    assert (ci["verdict"], ci["profile"], rest["who"]) == ("wider than meant", "ci", "dev/group/developers")
+
+
 def test_all_that_a_trust_policy_has_become_wider_by_is_told(world: World) -> None:
     with_denial(
         world,
