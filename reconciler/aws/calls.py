@@ -15,7 +15,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ProxyConnectionError,
+)
 
 from reconciler import clock
 from reconciler.aws.retry import (
@@ -35,6 +41,9 @@ from reconciler.aws.retry import (
 from reconciler.errors import XgrantError
 from reconciler.events import Called, Retried
 from reconciler.model import ApiCall
+
+_TUNNEL_FORBIDDEN = "Tunnel connection failed: 4"
+"""How Python's http.client begins to say that a proxy does not let through, with the status of its answer."""
 
 
 class Pace:
@@ -331,23 +340,34 @@ def in_doubt(error: ClientError | HTTPClientError) -> bool:
 
 
 def _refused(caught: Exception) -> bool:
-    """Return whether nobody listens at an endpoint, which is known at once."""
+    """Return whether nobody listens at an endpoint, or at the proxy on the way to it, which is known at once."""
     reason = getattr(caught, "kwargs", {}).get("error")
-    cause = getattr(reason, "__cause__", None) or getattr(reason, "__context__", None)
-    return isinstance(cause, ConnectionRefusedError)
+    while reason is not None and not isinstance(reason, ConnectionRefusedError):
+        reason = reason.__cause__ or reason.__context__
+    return reason is not None
+
+
+def _proxy_away(caught: Exception) -> bool:
+    """Return whether a proxy could not be reached, or AWS by it; what it forbids (4xx) no later try will get."""
+    if not isinstance(caught, ProxyConnectionError):
+        return False
+    return _TUNNEL_FORBIDDEN not in str(getattr(caught, "kwargs", {}).get("error"))
 
 
 def _endpoint(caught: Exception | None) -> str:
-    """Return the endpoint that could not be connected to; empty where it was another failure."""
-    parts = urlsplit(str(getattr(caught, "kwargs", {}).get("endpoint_url", "")))
+    """Return the endpoint, or the proxy, that could not be connected to; empty where it was another failure."""
+    if not isinstance(caught, EndpointConnectionError | ProxyConnectionError):
+        return ""
+    kind = "endpoint_url" if isinstance(caught, EndpointConnectionError) else "proxy_url"
+    parts = urlsplit(str(getattr(caught, "kwargs", {}).get(kind, "")))
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}" if isinstance(caught, EndpointConnectionError) else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def _failure(response: Any, caught: Exception | None) -> tuple[str, str, str]:
     """Return code, message and request id of an attempt; no code where it went well."""
     if caught is not None:
-        unsent = isinstance(caught, EndpointConnectionError | ConnectTimeoutError)
+        unsent = isinstance(caught, EndpointConnectionError | ConnectTimeoutError) or _proxy_away(caught)
         cut = isinstance(caught, HTTPClientError)
         if unsent and _refused(caught):
             return NOBODY_THERE, str(caught), ""

@@ -133,9 +133,10 @@ class Memory:
     taken: set[object] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def learn(self, made: Iterable[object] = (), taken: Iterable[object] = ()) -> None:
-        """Note what the run has made elsewhere, and from what it has taken something away there."""
+    def learn(self, made: Iterable[object] = (), taken: Iterable[object] = (), *, answered: Iterable[str] = ()) -> None:
+        """Note what the run has made elsewhere, from what it has taken something away, and which accounts answered."""
         with self.lock:
+            self.answered |= {*answered}
             self.made |= {*made}
             self.taken |= {*taken}
 

@@ -143,7 +143,8 @@ def reconcile(request: ShardRequest) -> ShardResult:
 def _with_memory(request: ShardRequest, step: Step, connections: Any) -> ShardResult:
     """Execute a step, knowing what the run knows of what it is about; tell what is known then."""
     memory = connections.retries.memory
-    memory.learn(request.made, request.taken)
+    # Nothing is planned for an account that the run could not read, so it has answered, though maybe not here.
+    memory.learn(request.made, request.taken, answered=[request.account.name])
     try:
         done = _fenced(request, step, connections)
     except StoreError as error:

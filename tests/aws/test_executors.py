@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from distributed import LocalCluster
 
+from reconciler.aws.retry import PROPAGATION
 from reconciler.manifest import load
 from reconciler.model import Account, Scope, Status
 from reconciler.pipeline.main_job import Request, aws_ports, make_plan
@@ -23,7 +25,7 @@ from reconciler.sandbox.strict.wire import Request as Sent
 from reconciler.shards import HeldLock, ShardRequest
 from tests.aws.census import doors_to_nowhere, everything, not_of
 from tests.aws.test_kill import FIRST, SECOND, write
-from tests.conftest import EXAMPLE, Run
+from tests.conftest import EXAMPLE, Clock, Run
 from tests.support import NOW
 
 
@@ -125,6 +127,20 @@ def test_a_step_that_is_done_twice_writes_once(scenario: Scenario, sandbox: Sand
         assert (first.result.status, second.result.status) == (Status.DONE, Status.DONE), second.result.error
         operations = [call.operation for call in writes(sandbox.recorder.take())]
         assert operations == [*dict.fromkeys(operations)]
+
+
+def test_a_worker_that_meets_the_account_first_waits_for_the_network_as_the_run_does(
+    scenario: Scenario, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = load([str(EXAMPLE)])
+    step = make_plan(Request(manifest), aws_ports(manifest)[0], now=NOW).steps[0]
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    begun = clock.monotonic()
+    result = reconcile(ShardRequest("new", manifest.stack, manifest.accounts["storage"], step=step)).result
+    assert result is not None
+    assert (result.status, clock.monotonic() - begun) == (Status.FAILED, PROPAGATION)
 
 
 @pytest.mark.parametrize("what", ["id", "key"])
