@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.aws.apart import Detail, default_document
 from reconciler.model import Held, PolicyName, PrincipalKind
-from reconciler.policy.decisions import concerns
+from reconciler.policy.decisions import allows_service, concerns
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.sessions import ASSUME, SET_SOURCE_IDENTITY, TAG_SESSION
 
@@ -48,7 +48,7 @@ def _held(word: str, entity: Detail, groups: Mapping[str, Detail], managed: Mapp
 def _documents(
     word: str, entity: Detail, managed: Mapping[str, PolicyDocument], of_group: str = ""
 ) -> Iterator[tuple[PolicyName, PolicyDocument]]:
-    """Yield the policies of one that are about sessions."""
+    """Yield the policies of one that are about sessions, or by which it can give itself any."""
     inline: Iterable[Any] = entity.get(f"{word}PolicyList", [])
     found = [
         (PolicyName(policy["PolicyName"], group=of_group), PolicyDocument.read(policy["PolicyDocument"]))
@@ -61,5 +61,6 @@ def _documents(
         if each["PolicyArn"] in managed
     ]
     for name, document in found:
-        if any(concerns(document, action) for action in (ASSUME, SET_SOURCE_IDENTITY, TAG_SESSION)):
+        about_sessions = any(concerns(document, action) for action in (ASSUME, SET_SOURCE_IDENTITY, TAG_SESSION))
+        if about_sessions or allows_service(document, "iam"):
             yield name, document

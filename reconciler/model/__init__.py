@@ -58,7 +58,7 @@ from reconciler.model.run import ApiCall, Caller, Event, Outcome, Result, Status
 from reconciler.model.session import SESSION_VARIABLES, Identity, Session, SessionRequest, Wish
 from reconciler.model.unread import StatedTags, UnreadTags, UnreadTagsError, UnresolvedError
 from reconciler.model.usage import AccountUse, RoleUse
-from reconciler.model.verification import UNSEEN, Check, Decision, Door, Probe, Side, Verdict, Verification, Way
+from reconciler.model.verification import UNSEEN, Check, Decision, Door, Listed, Probe, Side, Verdict, Verification, Way
 
 __all__ = [
     "ACTIVE",
@@ -95,6 +95,7 @@ __all__ = [
     "Kind",
     "Level",
     "Limits",
+    "Listed",
     "Live",
     "ManagedPolicy",
     "Manifest",

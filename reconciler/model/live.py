@@ -36,7 +36,7 @@ class PolicyName:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a user or role may do by its own policies, as far as they are about one action.
+    """What a user or role may do by its own policies, as far as they are about sessions or allow all of IAM.
 
     `documents` are those policies, with those of its groups, whose names are `groups`.
     `unread` are the ARNs of its managed policies whose documents are not read, AWS's own. `bound` is the ARN of its

@@ -32,8 +32,8 @@ UNSEEN = {
     Way.SESSION: "what resource policies give to others, and what conditions say of other addresses and times",
     Way.SIMULATION: "policies of the organization (SCPs, RCPs), resource policies and session policies",
     Way.DOCUMENTS: (
-        "policies of the organization (SCPs, RCPs), resource policies, session policies, permissions boundaries, and "
-        "further policies of the principal"
+        "policies of the organization (SCPs, RCPs), resource policies, session policies, and AWS's own managed "
+        "policies; of those whom a grant names, their permissions boundaries and further policies, too"
     ),
 }
 """What a way cannot see (facts sheet 6)."""
@@ -118,6 +118,14 @@ class Door:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """What is said once of several, and of whom or what it is said: there may be very many."""
+
+    words: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """The doors that were looked at, by account why it could not be read, and what else there is to know.
 
@@ -126,7 +134,7 @@ class Verification:
 
     doors: tuple[Door, ...]
     unread: dict[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Listed, ...] = ()
     read: int = 0
 
 

@@ -108,6 +108,11 @@ class Evidence:
             caller = Side(None, Way.DOCUMENTS, caller or f"the account {who.account} is not read")
         return caller, self.trust_of(use, who, arn)
 
+    def allows(self, use: Use, account: Account, arn: str) -> bool:
+        """Return whether AWS's simulator says that all policies of a user or role let it assume the role."""
+        found = self._simulated(use, account, arn)
+        return isinstance(found, Side) and found.allowed is True
+
     def places(self, use: Use, who: Identity) -> tuple[str, ...]:
         """Return in words the conditions on where a request comes from by which AWS may refuse somebody from here.
 

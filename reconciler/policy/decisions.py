@@ -75,12 +75,23 @@ def allows_everything(document: PolicyDocument, action: str) -> bool:
     An action is not to be among what it names. What holds it back elsewhere is not looked at.
     """
     return any(
-        one.get("Effect") == "Allow"
-        and "Condition" not in one
-        and "*" in one.get("Resource", ())
-        and ("*" in one.get("Action", ()) or ("NotAction" in one and _has_action(one, action)))
-        for one in document.statements()
+        "*" in one.get("Action", ()) or ("NotAction" in one and _has_action(one, action))
+        for one in _on_everything(document)
     )
+
+
+def allows_service(document: PolicyDocument, service: str) -> bool:
+    """Return whether a document allows all of a service on every resource, unconditionally."""
+    return any(
+        covers(fold(pattern), f"{service}:*") for one in _on_everything(document) for pattern in one.get("Action", ())
+    )
+
+
+def _on_everything(document: PolicyDocument) -> Iterator[Statement]:
+    """Yield the statements that allow something on every resource without conditions."""
+    for one in document.statements():
+        if one.get("Effect") == "Allow" and "Condition" not in one and "*" in one.get("Resource", ()):
+            yield one
 
 
 def beyond(documents: Iterable[PolicyDocument], others: Iterable[PolicyDocument]) -> Iterator[str]:
@@ -113,7 +124,7 @@ def _meaning(statement: Statement) -> str:
 
 def _covers(statement: Statement, action: str, resource: str) -> bool | None:
     """Return whether a statement covers a request; None where that hangs on conditions or variables."""
-    if not _has_action(statement, action) or (on := _has_resource(statement, resource)) is False:
+    if not _has_action(statement, action) or (on := covers_resource(statement, resource)) is False:
         return False
     return None if "Condition" in statement else on
 
@@ -124,7 +135,8 @@ def _has_action(statement: Statement, action: str) -> bool:
     return negated != any(covers(fold(pattern), fold(action)) for pattern in patterns)
 
 
-def _has_resource(statement: Statement, resource: str) -> bool | None:
+def covers_resource(statement: Statement, resource: str) -> bool | None:
+    """Return whether a statement is about a resource; None where that hangs on what a variable stands for."""
     negated = "NotResource" in statement
     patterns = statement.get("NotResource" if negated else "Resource", ())
     if any(covers(pattern, resource) for pattern in patterns):

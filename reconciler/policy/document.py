@@ -102,7 +102,7 @@ class PolicyDocument:
         """Return the statements as written, but with elements in AWS's usual order and every value a list.
 
         The order of a list is kept sorted, so that two spellings of one statement come out alike, save for the
-        case of actions.
+        case of actions. They are shared by whoever asks: nobody changes them.
         """
         return _statements(self.written)
 
@@ -170,6 +170,7 @@ class PolicyDocument:
         return PolicyDocument.parse(data)
 
 
+@lru_cache(maxsize=4096)
 def _statements(written: str) -> tuple[dict[str, Any], ...]:
     found = json.loads(written).get("Statement", [])
     return tuple(tidy_statement(statement) for statement in ([found] if isinstance(found, dict) else found))

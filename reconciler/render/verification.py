@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.model import UNSEEN, Check, Door, Side, Verdict, Verification, Way
 from reconciler.render.data import dumps
 from reconciler.render.escape import escape
+from reconciler.wording import few
 
 FORMAT = "1.1"
 
@@ -22,7 +23,7 @@ def verification_text(found: Verification) -> str:
     lines = [line for door in found.doors for line in _door(door)]
     ways = [way for way in Way if any(way in door.ways() for door in found.doors)]
     lines += ["", *(f"Not seen by {way}: {UNSEEN[way]}." for way in ways)]
-    lines += [f"Note: {note}." for note in found.notes]
+    lines += [f"Note: {note.words}: {few(note.names)}." for note in found.notes]
     lines += [f"Not read: account {name}: {why}" for name, why in sorted(found.unread.items())]
     counts = Counter(door.verdict() for door in found.doors)
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
@@ -37,7 +38,7 @@ def verification_json(found: Verification) -> str:
         "format_version": FORMAT,
         "doors": [_data(door) for door in found.doors],
         "unread": dict(sorted(found.unread.items())),
-        "notes": list(found.notes),
+        "notes": [f"{note.words}: {', '.join(note.names)}" for note in found.notes],
         "unseen": {way.value: text for way, text in UNSEEN.items()},
     })  # fmt: skip
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from moto.iam.models import AWSManagedPolicy, iam_backends
 
 from reconciler.cli import main
 from reconciler.data import data_path
@@ -277,6 +278,8 @@ def all_but_sessions(world: World) -> None:
     own_policy(world, Resource=ROLE_ARN)
 
 
+PLACE = ("    permissions:\n", "    require: {source_ip: [192.0.2.0/24]}\n    permissions:\n")
+
 OTHERS: dict[str, tuple[Callable[[World], object], str]] = {
     "an own policy": (own_policy, "user bob, by its policy own: gets in"),
     "an own policy, and a managed one of that name": (
@@ -304,11 +307,52 @@ def test_whom_others_policies_let_in_on_conditions_is_unknown(world: World) -> N
     assert (other["verdict"], other["notes"]) == ("unknown", ["user bob, by its policy own, on conditions: may get in"])
 
 
+@pytest.mark.parametrize(
+    ("statement", "verdict", "ways", "words"),
+    [
+        ({"Action": "s3:Get*"}, "wider than meant", ["simulation", "documents"], ": gets in"),
+        ({"Effect": "Deny", "Action": "*"}, "unknown", ["documents"],
+         ", unless what is not read denies it (OfAws): may get in"),
+    ],
+    ids=["allows something", "denies everything"],
+)  # fmt: skip
+def test_of_who_has_a_policy_of_aws_that_is_not_read_the_simulator_is_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch, statement: dict[str, Any], verdict: str, ways: list[str], words: str
+) -> None:
+    def attach(world: World) -> None:
+        own_policy(world)
+        iam, arn = world.iam(SOURCE), "arn:aws:iam::aws:policy/OfAws"
+        made = iam.create_policy(PolicyName="OfAws", PolicyDocument=policy(**statement))["Policy"]["Arn"]
+        backend: Any = iam_backends[SOURCE]["aws"]
+        found = backend.managed_policies[arn] = backend.managed_policies.pop(made)
+        found.__class__ = AWSManagedPolicy
+        monkeypatch.setattr(backend, "aws_managed_policies", [found])
+        iam.attach_user_policy(UserName="bob", PolicyArn=arn)
+
+    world.break_(attach)
+    other = world.doors(code=2 if verdict.startswith("wider") else 0)[1]
+    assert (other["who"], other["verdict"], other["ways"]) == ("others of dev", verdict, ways)
+    assert [*other["wider"], *other["notes"]] == [f"user bob, by its policy own{words}"]
+
+
 def test_whom_a_profile_of_is_tried_is_not_told_twice(world: World) -> None:
     world.break_(own_policy)
     assert [door["who"] for door in world.doors("--as", "bob", code=2)] == [
         f"arn:aws:iam::{SOURCE}:user/bob", "dev/group/developers",
     ]  # fmt: skip
+
+
+def test_who_may_get_in_by_a_trust_on_a_place_is_told_with_what_that_hangs_on(world: World) -> None:
+    with_denial(world, PLACE)
+    world.break_(own_policy)
+    result = world.run("verify", "--manifest", "denial.yaml")
+    assert result.code == 0
+    assert "others of dev: unknown" in result.out
+    assert "  role's side: nobody can see from here whether IpAddress aws:SourceIp: 192.0.2.0/24 is met" in result.out
+    assert "administrators of dev who may get in, which hangs on conditions or on what is not read: user dev-admin" in (
+        result.out
+    )
+    assert "administrators of dev get in" not in result.out
 
 
 def test_administrators_are_a_note_and_no_finding(world: World) -> None:
@@ -317,9 +361,6 @@ def test_administrators_are_a_note_and_no_finding(world: World) -> None:
     assert (
         "Note: administrators of dev get in, too, where a role trusts the whole account: user dev-admin." in result.out
     )
-
-
-PLACE = ("    permissions:\n", "    require: {source_ip: [192.0.2.0/24]}\n    permissions:\n")
 
 
 def test_a_session_that_is_refused_for_where_it_is_asked_from_leaves_the_door_unknown(world: World) -> None:
@@ -357,9 +398,7 @@ def test_a_role_that_is_tried_is_told_once(world: World) -> None:
     world.break_(
         lambda w: (
             w.iam(SOURCE).put_user_policy(UserName="alice", PolicyName="ci", PolicyDocument=own),
-            w.iam(SOURCE).update_assume_role_policy(
-                RoleName="ci", PolicyDocument=trust(f"arn:aws:iam::{SOURCE}:root")
-            ),
+            w.iam(SOURCE).update_assume_role_policy(RoleName="ci", PolicyDocument=trust(f"arn:aws:iam::{SOURCE}:root")),
         )
     )
     ci, rest = world.doors("--as", "ci", code=2)
