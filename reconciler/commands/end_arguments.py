@@ -73,7 +73,7 @@ def _request(make: Make, seconds: Callable[[str], int]) -> None:
     command.add_argument("--start", metavar="TIME", help="from when on, like 2026-12-31T18:00:00Z; default: now")
     command.add_argument("--requester", metavar="NAME", help="who asks; a tag of the role; default: you")
     command.add_argument(
-        "--principal", action="append", default=[], metavar="KIND/NAME",
+        "--principal", action="append", default=[], metavar="[ACCOUNT/]KIND/NAME",
         help="let in only this caller of the grant, like user/alice; may be repeated; default: all of them",
     )  # fmt: skip
     command.add_argument(

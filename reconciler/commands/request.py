@@ -35,9 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         write_new("--as-file", output, found.text)
     warn(
-        f"The grant {found.grant} is asked for in {escape(found.file)}, from {instant_text(asked.starts)} to "
-        f"{instant_text(asked.expires)}. Nobody has it before that is reviewed, merged and applied."
+        f"The grant {found.grant} is asked for in {escape(found.file)}, from {instant_text(found.starts)} to "
+        f"{instant_text(found.expires)}. Nobody has it before that is reviewed, merged and applied."
     )
+    if found.cut:
+        warn(escape(f"That is shorter than you asked: {'; '.join(found.cut)}."))
     _tell_callers(found, arguments)
     if found.wider:
         warn(escape(f"It allows more than the grant {arguments.grant} surely does: {'; '.join(found.wider)}."))
@@ -50,10 +52,15 @@ def _tell_callers(found: Requested, arguments: argparse.Namespace) -> None:
     """Say whom the new grant lets in: whoever asks is not the only one, unless that is said."""
     who = few([principal_words(one) for one in found.callers]) or f"who has a token of {found.provider}"
     if arguments.principal:
-        warn(escape(f"It is open to {who} only."))
+        warn(escape(f"It is open to {who}{'' if found.trusted_whole() else ' only'}."))
     else:
         way = "" if found.provider else "; --principal user/NAME narrows it"
         warn(escape(f"It is open to all callers of {arguments.grant}: {who}{way}."))
+    if accounts := found.trusted_whole():
+        warn(
+            f"Its role trusts the whole of {escape(few(accounts))}, as for any group: others get in whose own policies "
+            "there allow it; `xgrant verify` names them."
+        )
     if found.unchecked:
         warn(escape(f"Whether {few(found.unchecked)} is in a group of {arguments.grant} was not checked; do so."))
 

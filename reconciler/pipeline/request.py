@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from reconciler.errors import UsageError
 from reconciler.manifest import load
 from reconciler.manifest.dump import dump
 from reconciler.manifest.patch import patch, text_of, value_at
-from reconciler.model import Grant, Manifest, Principal
+from reconciler.model import Grant, Manifest, Principal, PrincipalKind
 from reconciler.policy.arn import description_error, tag_text_error
 from reconciler.policy.decisions import beyond, meanings
 from reconciler.policy.document import PolicyDocument
 from reconciler.policy.instants import date_text, instant_text
+from reconciler.render.escape import escape
 from reconciler.use import chosen
 from reconciler.use.narrowed import choose_principal, narrowed, strangers
 from reconciler.wording import few
@@ -54,20 +55,27 @@ class Elevation:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """The name of a grant that is asked for, the file that it stands in, and that file's text.
+    """The name of a grant that is asked for, the file that it stands in, that file's text, and when it holds.
 
     `wider` says in words what it allows and the grant that it is like does not, or not for certain. `callers` are whom
     it lets in, with a token of `provider` if there is one; `unchecked` are users among them of whom nobody has looked
-    whether they are in a group of the other grant.
+    whether they are in a group of the other grant. `cut` says in words where it is shorter than it was asked for.
     """
 
     grant: str
     file: str
     text: str
+    starts: int
+    expires: int
     wider: tuple[str, ...] = ()
     callers: tuple[Principal, ...] = ()
     provider: str = ""
     unchecked: tuple[str, ...] = ()
+    cut: tuple[str, ...] = ()
+
+    def trusted_whole(self) -> tuple[str, ...]:
+        """Return the accounts that the role trusts as a whole, since no trust policy can name a group."""
+        return tuple(sorted({one.account for one in self.callers if one.kind is PrincipalKind.GROUP}))
 
     def patch(self) -> str:
         """Return the patch that makes the file."""
@@ -81,7 +89,8 @@ def request_grant(paths: Sequence[str], asked: Elevation, file: str | None) -> R
 
     Raises:
         UsageError: there is no such grant, or nothing is left of a text that AWS takes; or other permissions are asked
-            for than those of a grant that denies something, which the new one would not; or a principal is no caller.
+            for than those of a grant that denies something, which the new one would not; or a principal is no caller;
+            or the other grant is not in force in that time.
         ManifestError: the manifests, or the new file with them, have problems.
 
     """
@@ -92,19 +101,43 @@ def request_grant(paths: Sequence[str], asked: Elevation, file: str | None) -> R
             f"--action: the grant {like.name} denies something, which one with other permissions would not; leave "
             "--action and --resource out, and narrow the new file by hand"
         )
+    asked, cut = _within(like, asked)
     name = _name(like.name, asked, {name for grant in manifest.grants for name in grant.names()})
     target = file or (Path(like.place.file).parent / f"{name}.yaml").as_posix()
     stated = value_at(text_of(like.place.file), ("grants", like.name))
     callers, unchecked = _callers(stated, manifest, like, asked)
     data = _data({**stated, "from": callers}, asked, Path(like.place.file).parent, Path(target).parent)
-    text = dump({}, {name: data}, notes={})
+    text = dump({}, {name: data}, notes={name: [escape(note) for note in _unchecked(unchecked, like.name)]})
     loaded = load(paths, more={target: text})
     let_in = _principals(loaded, name)
     if asked.principals and (more := strangers(_principals(manifest, like.name), let_in, unchecked)):
         raise UsageError(f"--principal: this would let in {few(more)}, too; leave it out, and narrow the file by hand")
     wider = beyond(_documents(loaded, name), _documents(loaded, like.name)) if asked.actions else ()
     provider = like.web_identity.provider if like.web_identity is not None else ""
-    return Requested(name, target, text, tuple(dict.fromkeys(wider)), let_in, provider, unchecked)
+    return Requested(
+        name, target, text, asked.starts, asked.expires, tuple(dict.fromkeys(wider)), let_in, provider, unchecked, cut
+    )  # fmt: skip
+
+
+def _within(like: Grant, asked: Elevation) -> tuple[Elevation, tuple[str, ...]]:
+    """Return what is asked for, within the time of the grant that it is like, and in words where that cuts it."""
+    starts, expires = max(asked.starts, like.starts or 0), asked.expires
+    cut = [] if starts == asked.starts else [f"it begins only with {like.name}, at {instant_text(starts)}"]
+    if like.expires is not None and like.expires < expires:
+        expires = like.expires
+        cut.append(f"it ends with {like.name}, at {instant_text(expires)}")
+    if starts >= expires:
+        raise UsageError(
+            f"the grant {like.name} is not in force from {instant_text(asked.starts)} to "
+            f"{instant_text(asked.expires)}; ask for another time with --start and --for"
+        )
+    return replace(asked, starts=starts, expires=expires), tuple(cut)
+
+
+def _unchecked(users: Sequence[str], like: str) -> Iterator[str]:
+    """Yield what whoever reviews the file has to do, which is said in it."""
+    if users:
+        yield f"Whether {few(users)} is in a group of {like} was not checked; do so."
 
 
 def _callers(
@@ -118,8 +151,7 @@ def _callers(
             f"--principal: the grant {like.name} is for who has a token of {like.web_identity.provider}; leave it out, "
             "and narrow `subject` in the new file"
         )
-    wanted = [choose_principal(text) for text in asked.principals]
-    return narrowed(stated["from"], _principals(manifest, like.name), wanted)
+    return narrowed(_principals(manifest, like.name), [choose_principal(text) for text in asked.principals])
 
 
 def _principals(manifest: Manifest, name: str) -> tuple[Principal, ...]:

@@ -45,6 +45,16 @@ grants:
     from: {oidc: {provider: token.actions.githubusercontent.com, subject: "repo:acme/site:ref:refs/heads/main"}}
     to: {account: storage}
     permissions: [{actions: "s3:*", resources: "*"}]
+  several:
+    from: {account: [dev, other], groups: [developers]}
+    to: {account: storage}
+    permissions: [{actions: "s3:*", resources: "*"}]
+  ending:
+    from: {account: dev, users: [alice]}
+    to: {account: storage}
+    starts: "2026-11-26"
+    expires: "2026-12-01"
+    permissions: [{actions: "s3:*", resources: "*"}]
   each:
     from: {account: [dev, other], users: ["${source.name}-ci"], roles: [data/loader]}
     to: {account: storage}
@@ -196,11 +206,37 @@ REFUSED: dict[str, tuple[list[Any], int, str]] = {
         "a whole account, whose own policies choose",
     ),
     "a token": (["request", "jobs", *ASK[2:], "--principal", "user/bob"], 64, "narrow `subject` in the new file"),
-    "the same of two accounts": (
-        ["request", "each", *ASK[2:], "--principal", "user/dev-ci"],
+    "of two accounts": (
+        ["request", "each", *ASK[2:], "--principal", "role/data/loader"],
         64,
-        "would let in user dev-ci of other, too",
+        "the role data/loader may be of dev, other; name its account, too, like dev/role/data/loader",
     ),
+    "a user of a group in two accounts": (
+        ["request", "several", *ASK[2:], "--principal", "user/bob"],
+        64,
+        "may be of dev, other; name its account",
+    ),
+    "principals of two accounts": (
+        ["request", "each", *ASK[2:], "--principal", "dev/role/loader", "--principal", "other/role/loader"],
+        64,
+        "these are of dev, other; ask for those of each account by itself",
+    ),
+    "of another account": (
+        ["request", "reader", *ASK[2:], "--principal", "other/user/alice"],
+        64,
+        "user alice of other is no caller",
+    ),
+    "a variable": (
+        ["request", "reader", *ASK[2:], "--principal", "user/${source.name}"],
+        64,
+        "would let in user dev of dev, too",
+    ),
+    "after the grant has ended": (
+        ["request", "ending", *ASK[2:], "--start", "2026-12-31"],
+        64,
+        "the grant ending is not in force from 2026-12-31T00:00:00Z to 2026-12-31T02:00:00Z",
+    ),
+    "before the grant begins": (["request", "ending", *ASK[2:]], 64, "is not in force"),
     "no action": ([*ASK, "--action", "s3", "--resource", "*", "--as-file", "manifests/x.yaml"], 3, "manifests/x.yaml:"),
 }
 
@@ -239,10 +275,14 @@ def test_other_permissions_than_those_of_a_grant_that_denies_are_refused(manifes
 CHOSEN = {
     "a user of the grant": ("reader", ["user/Alice"], [("user", "alice")], "open to user alice of dev only.", False),
     "a user of its group": ("reader", ["user/team/bob"], [("user", "bob")], "whether", True),
-    "its group": ("reader", ["group/developers"], [("group", "developers")], "open to group developers of dev only", False),
+    "by its account": ("reader", ["dev/user/Alice"], [("user", "alice")], "open to user alice of dev only.", False),
+    "its group": ("reader", ["group/developers"], [("group", "developers")], "open to group developers of dev.", False),
     "two": ("reader", ["user/alice", "group/developers", "user/alice"], [("user", "alice"), ("group", "developers")],
             "", False),
-    "a role with its path": ("each", ["role/loader"], [("role", "loader")] * 2, "role data/loader of other only", False),
+    "a role with its path": ("each", ["dev/role/loader"], [("role", "loader")], "role data/loader of dev only", False),
+    "what only one of two accounts has": (
+        "each", ["user/other-ci"], [("user", "other-ci")], "open to user other-ci of other only", False,
+    ),
 }  # fmt: skip
 
 
@@ -274,3 +314,41 @@ def test_only_the_callers_that_are_named_are_let_in(
 )  # fmt: skip
 def test_who_gets_in_beside_whoever_asks_is_said(manifests: Path, xgrant: Run, like: str, says: str) -> None:
     assert f"It is open to {says}" in xgrant("request", like, *ASK[2:]).err
+
+
+@pytest.mark.parametrize(
+    ("words", "holds", "says"),
+    [
+        (["--for", "60d"], ("2026-11-26", "2026-12-01"),
+         "it begins only with ending, at 2026-11-26T00:00:00Z; it ends with ending, at 2026-12-01T00:00:00Z."),
+        (["--start", "2026-11-30", "--for", "30d"], ("2026-11-30", "2026-12-01"),
+         "That is shorter than you asked: it ends with ending, at 2026-12-01T00:00:00Z."),
+        (["--start", "2026-11-30", "--for", "1d"], ("2026-11-30", "2026-12-01"), ""),
+    ],
+)  # fmt: skip
+def test_a_grant_that_is_asked_for_holds_within_the_time_of_the_other(
+    manifests: Path, xgrant: Run, words: list[str], holds: tuple[str, str], says: str
+) -> None:
+    done = xgrant("request", "ending", *words, "--reason", "x", "--requester", "bob", "--as-file", "manifests/n.yaml")
+    assert done.code == 0, done.err
+    assert ("shorter" in done.err, says in done.err) == (bool(says), True)
+    (new,) = (one for name, one in grants(manifests).items() if name.startswith("ending-bob"))
+    assert (new.starts, new.expires) == tuple(datetime.fromisoformat(f"{day}T00:00Z").timestamp() for day in holds)
+    assert f"from {holds[0]}T00:00:00Z to {holds[1]}T00:00:00Z" in done.err
+
+
+def test_that_nobody_has_looked_whether_a_user_is_in_a_group_stands_in_the_file_that_is_reviewed(
+    manifests: Path, xgrant: Run
+) -> None:
+    note = "# Whether bob is in a group of reader was not checked; do so."
+    assert f"+  {note}\n" in xgrant(*ASK, "--principal", "user/bob").out
+    assert "not checked" not in xgrant(*ASK, "--principal", "user/alice").out
+
+
+def test_that_the_role_of_a_group_trusts_the_whole_account_is_said(manifests: Path, xgrant: Run) -> None:
+    assert "trusts the whole" not in xgrant(*ASK, "--principal", "user/alice").err
+    done = xgrant(*ASK, "--principal", "group/developers")
+    assert "Its role trusts the whole of dev, as for any group: others get in whose own policies there allow it" in (
+        done.err
+    )
+    assert "trusts the whole of dev, other," in xgrant("request", "several", *ASK[2:]).err
