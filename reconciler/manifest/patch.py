@@ -100,10 +100,16 @@ def _end(node: yaml.Node) -> int:
     return int(node.end_mark.index)
 
 
+def top_of(folder: Path) -> Path | None:
+    """Return the top of the repository of git that a folder is in, which is an absolute path; None if it is in none."""
+    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+
+
 def patch(before: str, after: str, file: str, *, new: bool = False) -> str:
     """Return the patch that makes `after` of `before`, for `git apply` in the folder where the command runs.
 
-    A `new` file is made by it. A link is followed, since git changes nothing behind one.
+    Files are named from the top of the repository, if there is one: git skips without a word what a patch names from a
+    folder below it. A `new` file is made by it. A link is followed, since git changes nothing behind one.
 
     Raises:
         UsageError: the file is not below that folder; there git changes nothing either.
@@ -115,7 +121,7 @@ def patch(before: str, after: str, file: str, *, new: bool = False) -> str:
             f"{file} is not below this folder, so that `git apply` would not change it here; run the same command in a "
             "folder above it, the top of the repository"
         )
-    name = real.relative_to(here).as_posix()
+    name = real.relative_to(top_of(here) or here).as_posix()
     if not new and read_regular(real).startswith(BOM_UTF8):
         # To git the mark is a part of the first line, which the patch may show.
         before, after = (BOM_UTF8.decode() + text for text in (before, after))

@@ -11,6 +11,7 @@ from reconciler.audit import Removal, Unjudged
 from reconciler.errors import ManifestError
 from reconciler.files import read_regular
 from reconciler.manifest.difference import diff
+from reconciler.manifest.patch import top_of
 from reconciler.manifest.removal import Names, NotPatchedError, without
 from reconciler.model import Manifest
 
@@ -78,7 +79,4 @@ def _folder(files: Sequence[str]) -> str:
         return ""
     folders = [os.path.dirname(os.path.realpath(file)) for file in files]  # noqa: PTH120 - a link is resolved
     common = Path(os.path.commonpath(folders))
-    for folder in (common, *common.parents):
-        if (folder / ".git").exists():
-            return str(folder)
-    return str(common)
+    return str(top_of(common) or common)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,6 +112,20 @@ def test_the_patch_makes_a_file_with_a_grant_like_the_other_for_a_time(
         "DateGreaterThanEquals": {"aws:CurrentTime": ("2026-11-25T21:30:00Z",)},
         "DateLessThan": {"aws:CurrentTime": ("2026-11-25T23:30:00Z",)},
     }
+
+
+@pytest.mark.parametrize("below", [".", "team", "team/access"])
+def test_the_patch_can_be_applied_in_whatever_folder_of_a_repository_it_is_made(
+    manifests: Path, tmp_path: Path, xgrant: Run, monkeypatch: pytest.MonkeyPatch, below: str
+) -> None:
+    top = tmp_path / "repository"
+    (top / below).mkdir(parents=True)
+    shutil.move(manifests, top / below / "manifests")
+    subprocess.run(["git", "init", "-q"], cwd=top, check=True)
+    monkeypatch.chdir(top / below)
+    done = xgrant(*ASK)
+    subprocess.run(["git", "apply", "-"], cwd=top / below, input=done.out, text=True, check=True)
+    assert Path("manifests/reader-bob-example-com-20261125.yaml").exists()
 
 
 def test_a_file_is_written_where_there_is_none_and_a_second_request_has_another_name(
