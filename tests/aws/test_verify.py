@@ -307,6 +307,25 @@ def test_whom_others_policies_let_in_on_conditions_is_unknown(world: World) -> N
     assert (other["verdict"], other["notes"]) == ("unknown", ["user bob, by its policy own, on conditions: may get in"])
 
 
+NARROWED: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "to somebody else": ({"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{SOURCE}:user/a*"}}, []),
+    "to him as well": (
+        {"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{SOURCE}:user/*"}}, ["user bob, by its policy own: gets in"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("condition", "wider"), NARROWED.values(), ids=NARROWED)
+def test_whom_a_trust_policy_narrows_to_some_of_an_account_does_not_let_in_is_none_of_the_others(
+    world: World, condition: dict[str, Any], wider: list[str]
+) -> None:
+    world.break_(own_policy)
+    narrow = trust(f"arn:aws:iam::{SOURCE}:root", Condition=condition)
+    world.break_(lambda w: w.iam().update_assume_role_policy(RoleName=ROLE, PolicyDocument=narrow))
+    found = {door["who"]: [*door["wider"], *door["notes"]] for door in world.doors(code=2)}
+    assert found.get("others of dev", []) == wider
+
+
 @pytest.mark.parametrize(
     ("statement", "verdict", "ways", "words"),
     [
