@@ -17,6 +17,8 @@ from reconciler.events import Notice
 from reconciler.model import Identity, Session, SessionRequest
 
 _SECRET = re.compile(r"[!-~]+")
+# IAM quotas, "IAM name requirements": a path may have all of ASCII that is printed, names of roles and users have less.
+_CALLER = re.compile(r"arn:[a-z-]+:(?:iam|sts)::([0-9]{12}):[!-~]+")
 
 
 class Caller:
@@ -44,7 +46,7 @@ class Caller:
         return self._starting.region if self._starting.partition == self._partition else ""
 
     def identity(self) -> Identity:
-        """Return who it is; AwsError where AWS does not know the credentials."""
+        """Return who it is; AwsError where AWS does not know the credentials, or what answers is not AWS."""
         starting = self._starting
         try:
             with self._client("sts", ABOUT) as sts, aws_errors(ABOUT, "GetCallerIdentity"):
@@ -55,17 +57,21 @@ class Caller:
             raise AwsError(error.account, error.operation, error.code, error.message, request_id=error.request_id,
                            hint=FORGET) from error  # fmt: skip
         with _whole(ABOUT, "GetCallerIdentity"):
-            return Identity(
-                found["Account"],
-                found["Arn"],
-                # STS API reference: keys of sessions begin so.
-                temporary=starting.keys.access_key.startswith("ASIA"),
-                mfa_serial=starting.mfa_serial,
-                from_variables=starting.from_variables,
-                credential_source=starting.credential_source,
-                settings=starting.settings,
-                variables=starting.variables,
-            )
+            account, arn = found["Account"], found["Arn"]
+        # It is told in lines of its own, and what is to be done in others: none of it may begin a line.
+        if (named := _CALLER.fullmatch(arn)) is None or named.group(1) != account:
+            raise _bad_answer(ABOUT, "GetCallerIdentity")
+        return Identity(
+            account,
+            arn,
+            # STS API reference: keys of sessions begin so.
+            temporary=starting.keys.access_key.startswith("ASIA"),
+            mfa_serial=starting.mfa_serial,
+            from_variables=starting.from_variables,
+            credential_source=starting.credential_source,
+            settings=starting.settings,
+            variables=starting.variables,
+        )
 
     def groups(self, user: str) -> frozenset[str]:
         """Return the groups of the IAM user who asks; AwsError where that may not be asked."""
@@ -88,7 +94,7 @@ class Caller:
             keys = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
             expires = found["Expiration"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         # They go to shells and files: what AWS never gives does not get there.
-        if not all(map(_SECRET.fullmatch, keys)):
+        if not all(map(_SECRET.fullmatch, keys)) or not _CALLER.fullmatch(arn):
             raise _bad_answer(account, "AssumeRole")
         return Session(*keys, expires, arn)
 

