@@ -25,8 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; its exit code is this one's."""
     if not arguments.program:
         raise UsageError("exec: name the command to run behind --, like: xgrant exec GRANT -- aws s3 ls")
-    if why := _missing(arguments.program[0]):
-        return _not_run(arguments.program[0], why, NOT_FOUND)
+    if lacking := _missing(arguments.program[0]):
+        return _not_run(arguments.program[0], os.strerror(lacking), _code(lacking))
     found = used(arguments)
     kept = {name: value for name, value in os.environ.items() if name not in HIDDEN_BY}
     try:
@@ -36,13 +36,26 @@ def run(arguments: argparse.Namespace) -> int:
         _become(arguments.program, variables)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        return _not_run(arguments.program[0], reason, NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUN)
+        number = error.errno if isinstance(error, OSError) else None
+        return _not_run(arguments.program[0], reason, _code(number))
 
 
-def _missing(program: str) -> str:
-    """Say that a command is not there, before a session is asked for in vain; empty where it is."""
-    there = Path(program).exists() if Path(program).name != program else shutil.which(program)
-    return "" if there else os.strerror(errno.ENOENT)
+def _missing(program: str) -> int:
+    """Return the number of the error that a command cannot be run with, before a session is asked for in vain.
+
+    0 where it can, as far as that is seen. As shells do it: a file of that name in the PATH that may not be run is
+    another thing than none.
+    """
+    if Path(program).name != program:
+        found = Path(program).exists()
+        return 0 if found and os.access(program, os.X_OK) else errno.EACCES if found else errno.ENOENT
+    if shutil.which(program):
+        return 0
+    return errno.EACCES if shutil.which(program, mode=os.F_OK) else errno.ENOENT
+
+
+def _code(number: int | None) -> int:
+    return NOT_FOUND if number == errno.ENOENT else NOT_RUN
 
 
 def _not_run(program: str, why: str | None, code: int) -> int:

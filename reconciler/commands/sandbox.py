@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.commands.output import needs_sandbox
+from reconciler.commands.stopping import heard
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,11 +22,15 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the environment to export, then serve until Ctrl-C or SIGTERM; what was written for it goes then."""
+    """Print the environment to export, then serve until Ctrl-C, SIGTERM or the end of the terminal.
+
+    What was written for it goes then.
+    """
     with needs_sandbox():
         from reconciler.sandbox.scenario import seed
         from reconciler.sandbox.server import Sandbox
     _check_port(arguments.port)
+    stop = _stopped()  # Before anything is written that has to go again.
     with (
         Sandbox(arguments.port, strict=arguments.strict) as sandbox,
         tempfile.TemporaryDirectory(prefix="xgrant-sandbox-") as folder,
@@ -37,11 +42,16 @@ def run(arguments: argparse.Namespace) -> int:
             "The sandbox runs until Ctrl-C. Paste the lines above into another terminal, then try `xgrant plan` there.",
             file=sys.stderr,
         )
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
         stop.wait()
     return 0
+
+
+def _stopped() -> threading.Event:
+    """Return what a signal that is to end this sets from now on."""
+    stop = threading.Event()
+    for number in heard():
+        signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def _check_port(port: int) -> None:

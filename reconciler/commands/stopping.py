@@ -26,6 +26,13 @@ class Stop:
         return self.why
 
 
+def heard() -> Iterator[signal.Signals]:
+    """Yield the signals that are to end a command; what nohup has made deaf to the terminal stays so."""
+    for number in _SIGNALS:
+        if number in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(number) is not signal.SIG_IGN:
+            yield number
+
+
 @contextmanager
 def stopping(locks: str) -> Iterator[Stop]:
     """Let the first signal inside the block set the Stop that it yields, and the second end the process.
@@ -60,9 +67,7 @@ def terminating() -> Iterator[None]:
 
 @contextmanager
 def _handled(handler: Any) -> Iterator[None]:
-    # Who started xgrant with nohup wants it to outlive the terminal.
-    heard = [n for n in _SIGNALS if n in (signal.SIGINT, signal.SIGTERM) or signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handler) for number in heard}
+    before = {number: signal.signal(number, handler) for number in heard()}
     try:
         yield
     finally:

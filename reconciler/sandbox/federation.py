@@ -55,7 +55,7 @@ class Federation:
         try:
             stated = json.loads(text)
             keys = [str(stated[name]) for name in ("sessionId", "sessionKey", "sessionToken")]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return _text("400 Bad Request", "The Session is no JSON with sessionId, sessionKey and sessionToken.")
         found = _session(keys[0])
         known = found is not None and [found.access_key_id, found.secret_access_key, found.session_token]

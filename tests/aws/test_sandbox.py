@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,12 @@ USED = [
 ]
 
 
-@pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["moto alone", "strict"])
-def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_path: Path, strict: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("strict", "ends_by"), [([], signal.SIGTERM), (["--strict"], signal.SIGHUP)], ids=["moto alone", "strict"]
+)
+def test_the_command_prints_an_environment_that_works_and_a_signal_ends_it_and_all_that_it_wrote(
+    tmp_path: Path, strict: list[str], ends_by: signal.Signals
+) -> None:
     server = subprocess.Popen(
         [sys.executable, "-m", "reconciler", "sandbox", *strict],
         stdout=subprocess.PIPE,
@@ -101,10 +106,25 @@ def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_pa
         folder = Path(exported["AWS_CONFIG_FILE"]).parent
         assert (folder / "credentials").stat().st_mode & 0o777 == 0o600
     finally:
-        server.send_signal(signal.SIGTERM)
+        server.send_signal(ends_by)
         output = server.communicate(timeout=30)
     assert server.returncode == 0, output
     assert not folder.exists()
+
+
+def test_a_sandbox_that_is_ended_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "sandbox"], env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 60
+        while not [*tmp_path.glob("xgrant-sandbox-*")] and time.monotonic() < until:
+            time.sleep(0.001)
+    finally:
+        server.terminate()
+        _, told = server.communicate(timeout=60)
+    assert (server.returncode, [*tmp_path.glob("xgrant-sandbox-*")]) == (0, []), told
 
 
 def test_a_port_that_is_in_use_is_told_with_what_to_do(xgrant: Run, sandbox: Sandbox) -> None:

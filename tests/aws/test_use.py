@@ -69,6 +69,8 @@ def test_a_credential_process_that_would_run_itself_without_an_end_says_so() -> 
         ("sh -c 'kill -TERM $$'", -15, ""),
         ("no-such-program", 127, "no-such-program cannot be run"),
         ("/", 126, "/ cannot be run"),
+        ("not-executable", 126, "not-executable cannot be run: Permission denied"),
+        ("./not-executable", 126, "not-executable cannot be run: Permission denied"),
         ("""sh -c 'echo "$AWS_PROFILE$AWS_REGION"'""", 0, "eu-west-1\n"),
     ],
 )
@@ -77,9 +79,11 @@ def test_exec_is_the_command_with_its_exit_code_and_nothing_on_disk(
 ) -> None:
     Path(os.environ["AWS_CONFIG_FILE"]).write_text("[default]\nregion = eu-west-1\n")
     monkeypatch.setenv("AWS_PROFILE", "default")
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{tmp_path}")
+    (tmp_path / "not-executable").write_text("#!/bin/sh\n")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     words = ["xgrant", "exec", "shared-bucket-read", "--", *shlex.split(program)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == code
     assert says in done.stdout + done.stderr
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
@@ -343,6 +347,7 @@ class TestConsole:
             ("/federation?Action=login&SigninToken=x", None, 400, "the link has ended, or is none"),
             ("/federation?Action=other", None, 400, "the action is getsignintoken or login"),
             ("/federation", {"Action": "getSigninToken", "Session": "{}"}, 400, "no json with sessionid"),
+            ("/federation", {"Action": "getSigninToken", "Session": "[" * 100_000}, 400, "no json with sessionid"),
             ("/federation", {"Action": "getSigninToken", "Session": json.dumps(dict.fromkeys(
                 ("sessionId", "sessionKey", "sessionToken"), "ASIAAAAAAAAAAAAAAAAA"))}, 400, "no such session"),
             ("/my-shared-bucket", None, 403, "signed by nobody"),
