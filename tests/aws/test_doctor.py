@@ -30,7 +30,7 @@ from tests.aws.strict_support import trust
 from tests.conftest import EXAMPLE, Run
 from tests.snapshots import once
 
-ROLE = f"arn:aws:iam::{TARGET}:role/CrossAccountS3ReadRole"
+ROLE = f"arn:aws:iam::{TARGET}:role/xgrant/CrossAccountS3ReadRole"
 GROUP = f"arn:aws:iam::{SOURCE}:group/developers"
 NOBODY = trust(f"arn:aws:iam::{TARGET}:root")
 BASIC = {"ReadWriteType": "All", "IncludeManagementEvents": True}
@@ -207,7 +207,7 @@ BROKEN = {
         "XG330", "error", f"role/{RECONCILER} may not do iam:TagRole (asked of {ROLE})",
     ),
     "a permission is narrowed to another path": Case(
-        lambda w: w.allow(narrow().replace(ROLE, f"arn:aws:iam::{TARGET}:role/xgrant/*")),
+        lambda w: w.allow(narrow().replace(ROLE, f"arn:aws:iam::{TARGET}:role/elsewhere/*")),
         "XG330", "error", "may not do iam:CreateRole",
     ),
     "it may make users": Case(

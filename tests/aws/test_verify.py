@@ -21,7 +21,7 @@ from tests.conftest import EXAMPLE, Run
 from tests.snapshots import once
 
 ROLE = "CrossAccountS3ReadRole"
-ROLE_ARN = f"arn:aws:iam::{TARGET}:role/{ROLE}"
+ROLE_ARN = f"arn:aws:iam::{TARGET}:role/xgrant/{ROLE}"
 PERMISSIONS = "xgrant-permissions"
 CALLER_POLICY = "xgrant.platform.shared-bucket-read"
 BUCKET = ["arn:aws:s3:::my-shared-bucket", "arn:aws:s3:::my-shared-bucket/*"]
