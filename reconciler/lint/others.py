@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reconciler.lint.rule import Rule
 from reconciler.model import Level
+from reconciler.wording import INSTALL
 
 NOT_RUN, UNUSED = "XG122", "XG131"
 ENDED = "XG063"
@@ -19,7 +20,7 @@ RULES = (
     Rule(
         NOT_RUN, Level.ADVICE, "rules that did not run",
         "The catalogue of AWS's actions comes in a package of its own, which is not installed here.",
-        "pip install 'xgrant[lint]'",
+        INSTALL.format("lint"),
         "docs/guardrails.md",
         "The other rules run without it. Where policies/ set one of these rules to deny, this is a deny, too.",
     ),
