@@ -65,6 +65,9 @@ USED = [
 ]
 
 
+NO_ANALYZER = "ValidatePolicy: ValidationException: this sandbox has no Access Analyzer; xgrant sandbox --strict has"
+
+
 @pytest.mark.parametrize("strict", [[], ["--strict"]], ids=["moto alone", "strict"])
 def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_path: Path, strict: list[str]) -> None:
     server = subprocess.Popen(
@@ -90,8 +93,9 @@ def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_pa
         assert refused.returncode == 1
         assert "sts:AssumeRole" in refused.stderr
         assert exported["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
-        for line, code, says in USED if not strict else ():
-            assert line in README.read_text(encoding="utf-8")
+        assert ".venv/bin/xgrant sandbox --strict\n" in README.read_text(encoding="utf-8")
+        assert all(line in README.read_text(encoding="utf-8") for line, _, _ in USED)
+        for line, code, says in USED if strict else [("xgrant lint --access-analyzer", 1, NO_ANALYZER)]:
             path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
             used = subprocess.run(
                 ["bash", "-c", line], env=environment | {"PATH": path, "HOME": str(tmp_path)}, cwd=ROOT,
@@ -103,7 +107,8 @@ def test_the_command_prints_an_environment_that_works_and_ends_on_sigterm(tmp_pa
     finally:
         server.send_signal(signal.SIGTERM)
         output = server.communicate(timeout=30)
-    assert server.returncode == 0, output
+    assert (server.returncode, "Traceback" in output[1]) == (0, False), output
+    assert "Let a shell read the lines (`. FILE`), then try `xgrant plan` there." in output[1]
     assert not folder.exists()
 
 
