@@ -103,7 +103,9 @@ class _Simulating:
         """Serve one request."""
         access_key, service = environ.get(CREDENTIAL, ("", ""))
         if service == "access-analyzer":
-            analyzer.read_call(environ, get_account_id_from(access_key), access_key)  # Else the next call begins with it.
+            analyzer.read_call(
+                environ, get_account_id_from(access_key), access_key
+            )  # Else the next call begins with it.
             none = "this sandbox has no Access Analyzer; xgrant sandbox --strict has some of it"
             return analyzer.refused(RefusedError("ValidationException", none)).send(start_response)
         if service != "iam" or parameters_of(environ).get("Action") != simulator.OPERATION:
