@@ -134,8 +134,10 @@ def test_what_a_new_role_demands_of_its_callers_is_said_once(tmp_path: Path) -> 
     )
     assert said(tmp_path, {}, text) == [
         f"+ {GROUP} may {READ}, as role reader in storage",
-        (f"! {GROUP} may assume it only with MFA, with an external id, from 2026-01-31T12:00:00Z, until 2026-12-05: "
-        "role reader in storage"),
+        (
+            f"! {GROUP} may assume it only with MFA, with an external id, from 2026-01-31T12:00:00Z, until 2026-12-05: "
+            "role reader in storage"
+        ),
     ]
 
 

@@ -315,3 +315,5 @@ def test_sarif_is_written_of_what_is_wrong_with_policies(folder: Path, xgrant: R
     (found,) = json.loads(result.out)["runs"][0]["results"]
     assert (found["ruleId"], found["level"]) == ("XG013", "error")
     assert found["locations"][0]["physicalLocation"]["region"]["startLine"] == 1
+    data = json.loads(xgrant("lint", "--format", "json").out)
+    assert [one["rule"] for one in data["findings"]] == ["XG013"]
