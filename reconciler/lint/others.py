@@ -10,6 +10,12 @@ NOT_RUN, UNUSED = "XG122", "XG131"
 ENDED = "XG063"
 """What is found of exceptions that have ended; a code of policies, since it is of no grant."""
 
+ENDING = "XG067"
+"""What is found of exceptions that end soon: the day after, nothing can be planned until they are looked at."""
+
+NOTICE = 14
+"""Days: so long before its end an exception is warned of."""
+
 OBJECTION, NO_ANSWER = "XG140", "XG141"
 OF_CHECKS = (OBJECTION, NO_ANSWER)
 """What is found by a team's own checks, each with a level of its own."""
