@@ -9,9 +9,6 @@ from typing import Any
 from reconciler.lint.catalogue import Action, Catalogue, Service
 from reconciler.policy.case import fold
 
-EXTRA = "pip install 'xgrant[lint]'"
-"""How the package is installed."""
-
 
 def installed_catalogue() -> Catalogue | None:
     """Return the catalogue; None where the package that has it is not installed."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+INSTALL = "in a checkout of xgrant, pip install '.[{}]'"
+"""How an extra of xgrant is installed: what has its name on a package index is somebody else's."""
+
 FEW = 6
 """So many accounts, or values, are named; of more the number is said."""
 

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from reconciler import __version__
+from reconciler.starter import REQUIREMENTS
 from tests.pages import ROOT
 from tests.pipelines.gitlab_ci import template
 from tests.pipelines.world import starter
@@ -132,10 +133,21 @@ def test_the_action_of_the_starter_is_the_one_of_the_project() -> None:
     assert starter("github")[".github/actions/xgrant/action.yml"] == ACTION.read_text()
 
 
-def test_the_starters_install_this_version() -> None:
-    for name in (".github/xgrant-requirements.txt", ".gitlab/xgrant-requirements.txt"):
-        text = starter(name.split("/")[0].strip("."))[name]
-        assert text.splitlines()[-1] == f"xgrant[lint]=={__version__}"
+def test_the_starters_say_this_version_and_name_nothing_that_somebody_else_may_publish() -> None:
+    for host, name in REQUIREMENTS.items():
+        *comments, line = starter(host)[name].splitlines()
+        assert all(one.startswith("#") for one in comments)
+        assert f"/xgrant-{__version__}-py3-none-any.whl#sha256=" in comments[-1]
+        assert not re.match(r"[\w.-]+(\[|[=<>~!]|$)", line)
+
+
+def test_the_workflows_name_no_branch_since_the_default_one_may_have_any_name() -> None:
+    for path in WORKFLOWS:
+        if path.name.startswith("xgrant"):
+            assert "branches:" not in path.read_text(), path.name
+            jobs = yaml.safe_load(path.read_text())["jobs"]
+            planning = [job for name, job in jobs.items() if name != "apply" and "id-token" in job["permissions"]]
+            assert all("github.event.repository.default_branch" in job["if"] for job in planning), path.name
 
 
 def test_pre_commit_takes_the_hook() -> None:

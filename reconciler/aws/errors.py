@@ -46,6 +46,12 @@ _CODE_HINTS = {
     **dict.fromkeys(_EXPIRED, f"the credentials have expired; {_LOGIN}"),
 }
 
+_WRITES = (
+    "; `xgrant doctor` shows all that it lacks, and if it is a role of `xgrant bootstrap`, make xgrant-member of the "
+    "manifests anew and deploy it again"
+)
+"""Those templates name each caller, and one path of roles: a new grant may want more than they allow."""
+
 
 @contextmanager
 def aws_errors(account: str, operation: str, *, denied: str = "") -> Iterator[None]:
@@ -119,6 +125,8 @@ def from_client_error(account: str, error: ClientError, *, denied: str = "") -> 
     hint = _CODE_HINTS.get(code.removesuffix("Exception"), "")
     if means_denied(code):
         hint = denied or f"allow iam:{error.operation_name} to the identity that xgrant uses in this account"
+        if not denied and not error.operation_name.startswith(("Get", "List")):
+            hint += _WRITES
         if not denied and "explicit deny in an identity-based policy" in error.response["Error"].get("Message", ""):
             # By a policy of its own, or since somebody has revoked its sessions: then it shall not go on by itself.
             hint = (

@@ -12,6 +12,7 @@ from reconciler.errors import ManifestError, Problem
 from reconciler.model import Finding, Manifest, Severity
 from reconciler.render.github import finding_commands, problem_commands
 from reconciler.render.gitlab import findings_report, problems_report
+from reconciler.render.lint import as_json
 from reconciler.render.sarif import sarif
 
 
@@ -29,6 +30,8 @@ def problems_as(form: str) -> Iterator[None]:
                 sys.stdout.write(problem_commands(error.problems))
             case "gitlab":
                 sys.stdout.write(problems_report(error.problems))
+            case "json":
+                sys.stdout.write(as_json([*map(_finding, error.problems)]))
             case "sarif":
                 # Whoever uploads it shows what is wrong, and has no upload that fails too.
                 sys.stdout.write(sarif([*map(_finding, error.problems)], (), version=__version__, folder=here()))

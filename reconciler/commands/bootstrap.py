@@ -11,21 +11,22 @@ from reconciler.bootstrap import files, parts_of, templates
 from reconciler.bootstrap.explain import access, explain, listing
 from reconciler.bootstrap.jobs import Jobs, github, gitlab
 from reconciler.bootstrap.options import Options, check
+from reconciler.bootstrap.uncovered import callers, uncovered
 from reconciler.commands import DEFAULT_PATH
 from reconciler.commands.output import say, warn
 from reconciler.errors import UsageError, XgrantError
 from reconciler.manifest import load
-from reconciler.model import Account, Manifest, Principal, PrincipalKind
+from reconciler.model import Manifest
 from reconciler.policy.arn import account_of, iam_arn, split_path
 from reconciler.render.escape import escape
 
-_NAMED = (PrincipalKind.USER, PrincipalKind.GROUP, PrincipalKind.ROLE)
 _OF_A_STACK = ("member", "stackset", "all")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print or write the templates, and what the manifest has to say of them; UsageError for what cannot be."""
-    options = _options(arguments)
+    manifest = _manifest(arguments)
+    options = _options(arguments, manifest)
     what = parts_of(arguments.what, options)
     if arguments.explain:
         check(options, what)
@@ -44,11 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
         warn("\nBefore you deploy xgrant-oidc:\n\n" + listing(options.jobs.settings), end="")
     if "member" in what:
         warn(f"\nSay in one manifest:\n\n{access(options)}", end="")
+    if manifest is not None and {"member", "stackset"} & {*what}:
+        for sentence in uncovered(manifest, options):
+            warn(escape(f"warning: {sentence}"))
     return 0
 
 
-def _options(arguments: argparse.Namespace) -> Options:
-    manifest = _manifest(arguments)
+def _options(arguments: argparse.Namespace, manifest: Manifest | None) -> Options:
     bucket, prefix = _store(arguments, manifest)
     hub = manifest.default_access.hub if manifest else None
     organization = manifest.organization.id if manifest and manifest.organization else ""
@@ -60,7 +63,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         organization=arguments.organization or organization,
         external_id=arguments.external_id,
         path=path,
-        callers=tuple(arguments.caller) or (_callers(manifest, path) if manifest else ()),
+        callers=tuple(arguments.caller) or (callers(manifest, path) if manifest else ()),
         caller_policies=arguments.caller_policies or (_caller_policies(manifest) if manifest else "inline"),
         boundary_actions=tuple(arguments.boundary_action),
         operators=tuple(arguments.operator),
@@ -89,24 +92,6 @@ def _partition(manifest: Manifest | None) -> str:
     """Return the partition of the accounts; they are of one, since the hub reaches no other."""
     accounts = manifest.accounts.values() if manifest else ()
     return next((account.partition for account in accounts if account.managed), "aws")
-
-
-def _callers(manifest: Manifest, path: str) -> tuple[str, ...]:
-    """Return the principals that get caller policies, but roles below xgrant's own path: it may write those anyway."""
-    named = {
-        principal
-        for grant in manifest.grants
-        if grant.makes_caller_policies
-        for principal in grant.principals
-        if principal.kind in _NAMED and manifest.accounts[principal.account].managed
-    }
-    own = (PrincipalKind.ROLE, path)
-    found = (one for one in named if (one.kind, one.path[: len(path)]) != own)
-    return tuple(sorted(_arn(manifest.accounts[one.account], one) for one in found))
-
-
-def _arn(account: Account, principal: Principal) -> str:
-    return iam_arn(account.partition, account.id, principal.kind, principal.path, principal.name)
 
 
 def _lists(manifest: Manifest | None) -> bool:

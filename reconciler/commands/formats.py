@@ -8,8 +8,9 @@ from collections.abc import Iterable
 
 from reconciler import __version__
 from reconciler.commands.annotations import here
-from reconciler.errors import Problem
+from reconciler.errors import ManifestError, Place, Problem
 from reconciler.lint import RULES
+from reconciler.manifest import load
 from reconciler.manifest.files import manifest_files
 from reconciler.model import Plan
 from reconciler.render.gitlab import terraform_report
@@ -34,7 +35,11 @@ def print_plan(
     """
     match arguments.format:
         case "sarif":
-            text = sarif(plan.findings, RULES, version=__version__, anywhere=any_file(paths), folder=here())
+            named = [*paths]
+            text = sarif(
+                plan.findings, RULES, version=__version__, anywhere=any_file(named), folder=here(),
+                grants=_places(named),
+            )  # fmt: skip
         case "gitlab-report":
             text = terraform_report(plan.changes)
         case form:
@@ -60,6 +65,14 @@ def any_file(paths: Iterable[str]) -> str:
     problems: list[Problem] = []
     found = manifest_files(named[:1], problems)
     return str(found[0][0]) if found else named[0]
+
+
+def _places(paths: Iterable[str]) -> dict[str, Place]:
+    """Return where each grant of the manifests stands; of none where they are not here, or are others by now."""
+    try:
+        return {grant.name: grant.place for grant in load([*paths]).grants}
+    except ManifestError:
+        return {}
 
 
 def _scope(only: Iterable[str], *, destroy: bool, shard: Shard | None) -> str:

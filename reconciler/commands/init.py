@@ -10,7 +10,7 @@ from reconciler.commands.output import say, warn, write_new
 from reconciler.errors import UsageError, XgrantError
 from reconciler.manifest.files import SUFFIXES
 from reconciler.render.escape import escape
-from reconciler.starter import files
+from reconciler.starter import OWNERS, REQUIREMENTS, files, lacking
 
 _OWNER = re.compile(r"@[A-Za-z0-9][\w.-]*(/[\w.-]+)*|[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _OWN = ("manifests/", "policies/")
@@ -27,30 +27,63 @@ def run(arguments: argparse.Namespace) -> int:
         if not _OWNER.fullmatch(owner):
             raise UsageError(f"--owner: a code owner is @NAME, @ORGANIZATION/TEAM or an address; this is {owner!r}")
     top = Path(arguments.directory)
+    if arguments.ci is not None:
+        _check_top(top, arguments.ci)
     wanted = files(arguments.ci, stack=arguments.stack, owners=arguments.owner)
     # All is looked at before anything is written, so that no file is there because of another one of these.
-    missing = {name: text for name, text in wanted.items() if _is_missing(top, name, text)}
+    missing = {name: text for name, text in wanted.items() if _is_missing(top, name, text, arguments.ci)}
     for name, text in missing.items():
         _write(top / name, text)
         say(f"wrote {escape(name)}")
     if not missing:
-        say("nothing is missing")
+        say("no file is missing")
     warn(_next(arguments.ci), end="")
     return 0
 
 
-def _is_missing(top: Path, name: str, text: str) -> bool:
+def _check_top(top: Path, host: str) -> None:
+    """Check that pipelines would lie where their host looks for them; UsageError if not."""
+    here = top.resolve()
+    if (here / ".git").exists():
+        return
+    if above := next((folder for folder in here.parents if (folder / ".git").exists()), None):
+        raise UsageError(
+            f"--ci: {host} looks for pipelines only at the top of a repository, which is {above}; run `xgrant init "
+            f"--ci {host}` there and name the folder of the manifests in what it writes, or leave --ci out here"
+        )
+
+
+def _is_missing(top: Path, name: str, text: str, host: str | None) -> bool:
     """Return whether a file is to be written; say why not, unless it is there just so."""
-    path = top / name
-    if path.exists() or path.is_symlink():
+    standing = _standing(top, name, host)
+    if standing is not None:
+        path = top / standing
         if not path.is_file() or path.read_bytes() != text.encode():
-            say(f"left as it is: {escape(name)}")
+            _left(standing, lacking(name, text, _text(path)))
         return False
+    path = top / name
     # An example beside manifests that are in use would be applied with them, and policies are the team's own.
     if name.startswith(_OWN) and any(found.suffix.lower() in SUFFIXES for found in path.parent.rglob("*")):
         say(f"left out: {escape(name)}, since there are others")
         return False
     return True
+
+
+def _standing(top: Path, name: str, host: str | None) -> str | None:
+    """Return the file that stands in the place of one, which may be another that the host finds before it; or None."""
+    same = OWNERS[host] if host is not None and name in OWNERS[host] else (name,)
+    return next((one for one in same if (top / one).exists() or (top / one).is_symlink()), None)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _left(name: str, lines: tuple[str, ...]) -> None:
+    """Say that a file is left as it is, and what it lacks, which somebody has to add."""
+    say(f"left as it is: {escape(name)}{', which lacks:' if lines else ''}")
+    for line in lines:
+        say(f"  {escape(line)}")
 
 
 def _write(path: Path, text: str) -> None:
@@ -63,7 +96,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _next(host: str | None) -> str:
-    steps = ["state your accounts and grants in manifests/, then run `xgrant validate` and `xgrant plan`"]
+    steps = [f"say in {REQUIREMENTS[host]} where you have xgrant"] if host is not None else []
+    steps += ["state your accounts and grants in manifests/, then run `xgrant validate` and `xgrant plan`"]
     if host is None:
         steps.append("`xgrant init --ci github` (or gitlab) adds pipelines that plan, review and apply")
     else:

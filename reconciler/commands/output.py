@@ -16,7 +16,7 @@ from reconciler.model import Manifest, Plan
 from reconciler.render.escape import escape
 from reconciler.render.fold import account_meant, folded_messages
 from reconciler.render.text import Painter
-from reconciler.wording import few
+from reconciler.wording import INSTALL, few
 
 
 def painter(choice: str, stream: TextIO | None = None) -> Painter:
@@ -133,7 +133,7 @@ def needs_sandbox() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"{error.name} is not installed; the sandbox needs an extra: pip install 'xgrant[sandbox]'"
+            f"{error.name} is not installed; the sandbox needs an extra: {INSTALL.format('sandbox')}"
         ) from error
 
 

@@ -38,10 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         scenario = seed(sandbox)
         sandbox.enforce(on=True)
         _print_environment(scenario, Path(folder))
-        print(
-            "The sandbox runs until Ctrl-C. Paste the lines above into another terminal, then try `xgrant plan` there.",
-            file=sys.stderr,
-        )
+        print(f"The sandbox runs until Ctrl-C. {_next(pasted=sys.stdout.isatty())}", file=sys.stderr)
         stop.wait()
     return 0
 
@@ -52,6 +49,11 @@ def _stopped() -> threading.Event:
     for number in heard():
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def _next(*, pasted: bool) -> str:
+    lines = "Paste the lines above into another terminal" if pasted else "Let a shell read the lines (`. FILE`)"
+    return f"{lines}, then try `xgrant plan` there."
 
 
 def _check_port(port: int) -> None:

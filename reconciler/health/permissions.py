@@ -34,7 +34,10 @@ Pair = tuple[str, str]
 """An action, and the ARN that it is about."""
 
 _SAMPLES = 3
-"""Roles, and principals, of one account that are asked about, at most: each of another path or kind."""
+"""Roles of one account that are asked about, at most: each of another path, since policies name roles by paths."""
+
+_CALLERS = 50
+"""Principals of one account that are asked about, at most: policies name them one by one, and each is a call."""
 
 _OWN = ("iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy")
 _NOBODY = "xgrant-doctor"
@@ -86,7 +89,8 @@ def lacking(account: Account, allowed: Allowed, pairs: Iterable[Pair]) -> Iterat
         "XG330", Severity.ERROR, account.name,
         f"{allowed.who} may not do {', '.join(missing)} (asked of {few(on)})",
         "plan or apply fails where it is needed, half-way at worst",
-        "allow it (docs/accounts.md, `The permissions that xgrant needs`); an SCP or a boundary may deny it",
+        "allow it (docs/accounts.md, `The permissions that xgrant needs`), or an SCP or a boundary denies it; of the "
+        "roles of `xgrant bootstrap` let the `path` of grants be theirs, make xgrant-member anew, and deploy it again",
     )  # fmt: skip
 
 
@@ -159,7 +163,7 @@ def _roles(account: Account, wanted: State) -> tuple[str, ...]:
 
 
 def _callers(account: Account, manifest: Manifest, wanted: State) -> tuple[tuple[str, str, bool], ...]:
-    """Return some principals that get caller policies: the kind, the ARN, and whether by managed policies."""
+    """Return the principals that get caller policies, of many some: kind, ARN, and whether by managed policies."""
     arns = {
         (principal.kind, principal.name): iam_arn(
             account.partition, account.id, principal.kind, principal.path, principal.name
@@ -168,11 +172,9 @@ def _callers(account: Account, manifest: Manifest, wanted: State) -> tuple[tuple
         for principal in grant.principals
         if principal.account == account.name
     }
-    found: dict[tuple[str, str, bool], tuple[str, str, bool]] = {}
+    found: dict[tuple[str, str, bool], None] = {}
     for address, policy in sorted(wanted.items(), key=lambda item: str(item[0])):
         if address.account != account.name or not isinstance(policy, CallerPolicy) or address.holder is None:
             continue
-        arn = arns[address.holder]
-        path = arn.rsplit("/", 1)[0]
-        found.setdefault((address.holder[0], path, policy.managed), (address.holder[0], arn, policy.managed))
-    return tuple(found.values())[:_SAMPLES]
+        found.setdefault((address.holder[0], arns[address.holder], policy.managed))
+    return tuple(found)[:_CALLERS]

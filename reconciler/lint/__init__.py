@@ -10,6 +10,7 @@ from reconciler.lint import actions, conditions, escalation, keys, live, others,
 from reconciler.lint.catalogue import Catalogue
 from reconciler.lint.rule import Breach, Rule, Seen
 from reconciler.model import Exemption, Finding, Grant, Level, Plan, Policies, Severity, Spot
+from reconciler.policy.instants import A_DAY, instant_of
 
 __all__ = [
     "RULES",
@@ -22,6 +23,7 @@ __all__ = [
     "Shown",
     "by_id",
     "ended",
+    "ending",
     "lint",
     "lint_plan",
     "unused",
@@ -137,6 +139,21 @@ def ended(policies: Policies, seen: Seen) -> Iterator[Finding]:
         else:
             why = f"{message}, and no grant {one.grant} is declared"
             yield Finding(others.ENDED, Severity.WARNING, why, "remove the exception", place=one.place)
+
+
+def ending(policies: Policies, seen: Seen) -> Iterator[Finding]:
+    """Yield a warning for each exemption of what is declared that ends soon."""
+    today = instant_of(seen.today)
+    for one in policies.exemptions:
+        left = (instant_of(one.until) - today) // A_DAY
+        if left <= others.NOTICE and _is_declared(one, seen):
+            whose = "all grants" if one.grant == "*" else one.grant
+            when = "today" if left == 0 else f"in {left} day{'s' * (left != 1)}, on {one.until}"
+            message = (
+                f"the exception of {whose} from {one.rule} ends {when}; after it validate, lint, plan and apply fail"
+            )
+            mend = f"mend what it was for, or ask {one.owner} whether it goes on"
+            yield Finding(others.ENDING, Severity.WARNING, message, mend, place=one.place)
 
 
 def _is_offline(rule: Rule, seen: Seen) -> bool:

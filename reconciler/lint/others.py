@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from reconciler.lint.rule import Rule
 from reconciler.model import Level
+from reconciler.wording import INSTALL
 
 NOT_RUN, UNUSED = "XG122", "XG131"
 ENDED = "XG063"
 """What is found of exceptions that have ended; a code of policies, since it is of no grant."""
+
+ENDING = "XG067"
+"""What is found of exceptions that end soon: the day after, nothing can be planned until they are looked at."""
+
+NOTICE = 14
+"""Days: so long before its end an exception is warned of."""
 
 OBJECTION, NO_ANSWER = "XG140", "XG141"
 OF_CHECKS = (OBJECTION, NO_ANSWER)
@@ -19,7 +26,7 @@ RULES = (
     Rule(
         NOT_RUN, Level.ADVICE, "rules that did not run",
         "The catalogue of AWS's actions comes in a package of its own, which is not installed here.",
-        "pip install 'xgrant[lint]'",
+        INSTALL.format("lint"),
         "docs/guardrails.md",
         "The other rules run without it. Where policies/ set one of these rules to deny, this is a deny, too.",
     ),

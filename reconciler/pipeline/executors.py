@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.errors import UsageError, XgrantError
 from reconciler.events import Notice
 from reconciler.pipeline.shards import Elsewhere
+from reconciler.wording import INSTALL
 
 _SCHEDULER_ANSWERS = 10.0
 _WORKERS_COME = 30.0
@@ -47,7 +48,7 @@ def _dask(scheduler: str) -> Iterator[Executor]:
     try:
         from distributed import Client
     except ModuleNotFoundError:
-        raise UsageError("Dask is not installed; it needs an extra: pip install 'xgrant[dask]'") from None
+        raise UsageError(f"Dask is not installed; it needs an extra: {INSTALL.format('dask')}") from None
     _check_address(scheduler)
     try:
         client: Any = Client(scheduler, set_as_default=False, timeout=_SCHEDULER_ANSWERS)  # type: ignore[no-untyped-call]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.catalogue import installed_catalogue
-from reconciler.lint import Breach, Seen, by_id, ended, lint, lint_plan, unused
+from reconciler.lint import Breach, Seen, by_id, ended, ending, lint, lint_plan, unused
 from reconciler.manifest.guardrails import load_policies
 from reconciler.manifest.places import Places
 from reconciler.model import Finding, Manifest, Plan, Policies, Severity
@@ -27,8 +27,11 @@ class Guardrails:
         """Return what is found without AWS, whatever its level."""
         seen = self._seen()
         return (
-            *lint(seen, self.policies, self.places.place), *unused(self.policies, seen), *ended(self.policies, seen),
-        )  # fmt: skip
+            *lint(seen, self.policies, self.places.place),
+            *unused(self.policies, seen),
+            *ended(self.policies, seen),
+            *ending(self.policies, seen),
+        )
 
     def denied_in_manifest(self) -> tuple[Finding, ...]:
         """Return what is found without AWS and denied: nothing else is looked for, since there may be thousands."""
@@ -60,6 +63,7 @@ class Guardrails:
             *(finding for finding in declared if not finding.grant or finding.grant in known),
             *lint_plan(plan, self.policies, self.places.place, shown, concerned),
             *ended(self.policies, seen),
+            *ending(self.policies, seen),
         ]
         # XG116 says the same, at its place, with the level and the exceptions of the team.
         others = (finding for finding in plan.findings if finding.rule != "XG233")

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.model import Action, Change, Kind, ManagedPolicy, Plan, Role
+from reconciler.render.demanded import changed_demands, demanded
 from reconciler.render.escape import escape
 from reconciler.render.fold import folded_texts
-from reconciler.render.permitted import GAIN, LOSS, NOTHING, OTHER, Said, document_permitted, permitted
+from reconciler.render.marks import GAIN, LOSS, OTHER, Said
+from reconciler.render.permitted import NOTHING, document_permitted, permitted
 from reconciler.render.principals import Door, doors, trusted
 from reconciler.wording import few
 
@@ -88,6 +90,8 @@ def _made(change: Change, after: Role, known: _Known) -> Iterator[Said]:
     callers = _callers(after, known.names, known.opened.get((known.ids[change.address.account], role), ()))
     found = [(mark, f"{callers} {words}, as role {role}") for mark, words in permitted(None, after)]
     yield from found or [(GAIN, f"{callers} may assume role {role}, which may nothing")]
+    if words := demanded(after):
+        yield OTHER, f"{callers} may assume it only {', '.join(words)}: role {role}"
 
 
 def _gone(change: Change, before: Role, known: _Known) -> Iterator[Said]:
@@ -109,7 +113,9 @@ def _changed(change: Change, before: Role, after: Role, known: _Known) -> Iterat
     yield from ((GAIN, f"{who} may assume role {role}") for who in come if who not in gone)
     yield from ((LOSS, f"{who} may no longer assume role {role}") for who in gone if who not in come)
     callers = _callers(after, known.names, ())
-    if gone == come and before.trust_policy != after.trust_policy:
+    demands = [*changed_demands(before, after)]
+    yield from ((mark, f"{callers} may assume it {words}: role {role}") for mark, words in demands)
+    if gone == come and before.trust_policy != after.trust_policy and not demands:
         yield OTHER, f"{callers} may assume it otherwise than before, by conditions: role {role}"
     yield from ((mark, f"{callers} {words}, as role {role}") for mark, words in permitted(before, after))
 

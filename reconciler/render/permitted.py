@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model import Role
+from reconciler.ownership import EXPIRY_POLICY
 from reconciler.policy.arn import covers
 from reconciler.policy.case import fold
 from reconciler.policy.decisions import says
 from reconciler.policy.document import CURRENT_VERSION, PolicyDocument
+from reconciler.render.demanded import expiry
+from reconciler.render.marks import GAIN, LOSS, OTHER, Said
 from reconciler.render.statements import Rows, paired
 from reconciler.wording import few
-
-GAIN, LOSS, OTHER = "+", "-", "!"
-"""The marks of what is opened, of what is closed, and of what else is to be known."""
-
-Said = tuple[str, str]
-"""A mark, and what is said."""
 
 NOTHING = PolicyDocument.parse({"Version": CURRENT_VERSION, "Statement": []})
 """A document that allows nothing."""
@@ -56,7 +53,9 @@ def _allowed_by(document: PolicyDocument, row: Rows) -> bool:
 
 
 def _policies(role: Role | None) -> Mapping[str, PolicyDocument]:
-    return role.inline_policies if role is not None else {}
+    """Return the inline policies, without the one by which a grant expires: that is said as a time, not as a denial."""
+    inline = role.inline_policies if role is not None else {}
+    return {name: one for name, one in inline.items() if not (name == EXPIRY_POLICY and expiry(one))}
 
 
 def _boundary(before: Role | None, after: Role | None) -> Iterator[Said]:

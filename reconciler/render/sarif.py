@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from reconciler.errors import Place
 from reconciler.lint.rule import Rule
 from reconciler.model import Finding, Level, Severity
 from reconciler.render.data import dumps
@@ -29,13 +30,14 @@ _DEFAULTS = {Level.DENY: "error", Level.WARN: "warning", Level.ADVICE: "note", L
 
 
 def sarif(
-    findings: Sequence[Finding], rules: Iterable[Rule], *, version: str, anywhere: str = "", folder: str = ""
-) -> str:
+    findings: Sequence[Finding], rules: Iterable[Rule], *, version: str, anywhere: str = "", folder: str = "",
+    grants: Mapping[str, Place] | None = None,
+) -> str:  # fmt: skip
     """Return findings as one SARIF log of one run.
 
-    `rules` are told of where a finding is of them; one of no rule among them gets a description by its id. `anywhere`
-    is the file that findings without a place are shown at; without it they have none. `folder` is where the run is,
-    below the top of the repository: GitHub takes files from there.
+    `rules` are told of where a finding is of them; one of no rule among them gets a description by its id. A finding
+    without a place is shown at that of its grant in `grants`, else at the file `anywhere`, if there is one. `folder` is
+    where the run is, below the top of the repository: GitHub takes files from there.
     """
     ordered = in_order(findings)
     known = {rule.id: rule for rule in rules}
@@ -50,7 +52,7 @@ def sarif(
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {"SRCROOT": {"description": {"text": "the top of the repository"}}},
         "results": [
-            _result(one, ids.index(one.rule), digest, _Where(anywhere, folder))
+            _result(one, ids.index(one.rule), digest, _Where(anywhere, folder, grants or {}))
             for one, digest in zip(ordered, _digests(ordered), strict=True)
         ],
     }
@@ -59,7 +61,12 @@ def sarif(
 
 def _rule(rule_id: str, rule: Rule | None) -> dict[str, Any]:
     if rule is None:
-        return {"id": rule_id}
+        # GitHub wants both of each rule ("SARIF support for code scanning", reportingDescriptor).
+        return {
+            "id": rule_id,
+            "shortDescription": {"text": f"{rule_id} of xgrant"},
+            "fullDescription": {"text": "What a plan or the reading of manifests found; the message says what to do."},
+        }
     return {
         "id": rule_id,
         "shortDescription": {"text": rule.title},
@@ -80,7 +87,8 @@ def _literal(text: str) -> str:
 
 def _result(finding: Finding, index: int, digest: str, where: _Where) -> dict[str, Any]:
     about = f"{finding.grant}: " if finding.grant else ""
-    text = _literal(escape(f"{about}{finding.message}. What to do: {finding.way_out}"))
+    to_do = f". What to do: {finding.way_out}" if finding.way_out else ""
+    text = _literal(escape(f"{about}{finding.message}{to_do}"))
     result: dict[str, Any] = {
         "ruleId": finding.rule,
         "ruleIndex": index,
@@ -89,9 +97,9 @@ def _result(finding: Finding, index: int, digest: str, where: _Where) -> dict[st
         # Lines move, the rest of a finding stays.
         "partialFingerprints": {"finding/v1": digest},
     }
-    if finding.place is not None:
-        region = {"startLine": finding.place.line, "startColumn": finding.place.column}
-        result["locations"] = [where.location(finding.place.file, region)]
+    if place := finding.place or where.grants.get(finding.grant):
+        region = {"startLine": place.line, "startColumn": place.column}
+        result["locations"] = [where.location(place.file, region)]
     elif where.anywhere:
         result["locations"] = [where.location(where.anywhere, {"startLine": 1})]
     return result
@@ -99,10 +107,11 @@ def _result(finding: Finding, index: int, digest: str, where: _Where) -> dict[st
 
 @dataclass(frozen=True, slots=True)
 class _Where:
-    """Where files are: the one for what has no place, and the folder of the run below the top of the repository."""
+    """Where things are: the file for what has no place, the folder of the run in the repository, and the grants."""
 
     anywhere: str
     folder: str
+    grants: Mapping[str, Place]
 
     def location(self, file: str, region: dict[str, int]) -> dict[str, Any]:
         path = posixpath.normpath(posixpath.join(self.folder, PurePath(file).as_posix()))

@@ -17,7 +17,7 @@ from reconciler.sandbox.scenario import BUCKET, CLEARED, OBJECT, TARGET, Credent
 from reconciler.sandbox.server import Sandbox
 
 ROLE = "CrossAccountS3ReadRole"
-ROLE_ARN = f"arn:aws:iam::{TARGET}:role/{ROLE}"
+ROLE_ARN = f"arn:aws:iam::{TARGET}:role/xgrant/{ROLE}"
 
 _BY_HAND = (
     '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket", '

@@ -22,7 +22,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from reconciler.sandbox.emulator import emulator
 from reconciler.sandbox.federation import Federation
-from reconciler.sandbox.strict import simulator
+from reconciler.sandbox.strict import analyzer, simulator
 from reconciler.sandbox.strict.layer import Strict
 from reconciler.sandbox.strict.wire import (
     CREDENTIAL,
@@ -94,7 +94,7 @@ class Recorder:
 
 
 class _Simulating:
-    """A WSGI layer that answers what moto does not know, and verify asks."""
+    """A WSGI layer that answers what moto does not know: what verify asks, and Access Analyzer, with a no."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -102,6 +102,12 @@ class _Simulating:
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Serve one request."""
         access_key, service = environ.get(CREDENTIAL, ("", ""))
+        if service == "access-analyzer":
+            analyzer.read_call(
+                environ, get_account_id_from(access_key), access_key
+            )  # Else the next call begins with it.
+            none = "this sandbox has no Access Analyzer; xgrant sandbox --strict has some of it"
+            return analyzer.refused(RefusedError("ValidationException", none)).send(start_response)
         if service != "iam" or parameters_of(environ).get("Action") != simulator.OPERATION:
             return self._application(environ, start_response)
         account = environ.get("HTTP_X_MOTO_ACCOUNT_ID") or get_account_id_from(access_key)

@@ -17,6 +17,16 @@ EXAMPLE = "manifests/shared-bucket.yaml"
 STACK = "platform"
 """The stack that the example states."""
 
+OWNERS = {
+    "github": (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS"),
+    "gitlab": ("CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS"),
+}
+"""Where a host looks for the file of code owners: the first that is there counts, and no other (GitHub Docs, "About
+code owners"; GitLab Docs, "Code Owners")."""
+
+REQUIREMENTS = {"github": ".github/xgrant-requirements.txt", "gitlab": ".gitlab/xgrant-requirements.txt"}
+"""What the pipelines install; to be filled in by whoever has the repository."""
+
 _OWNERS = {"github": ".github/CODEOWNERS", "gitlab": ".gitlab/CODEOWNERS"}
 _WHY_OWNERS = "# Whoever changes these says who gets what, and what runs with credentials.\n"
 _GUARDED = {
@@ -42,6 +52,20 @@ def files(host: str | None = None, *, stack: str = STACK, owners: Sequence[str] 
         if owners:
             found[_OWNERS[host]] = _WHY_OWNERS + "".join(f"{path} {' '.join(owners)}\n" for path in _GUARDED[host])
     return dict(sorted(found.items()))
+
+
+def lacking(name: str, wanted: str, standing: str) -> tuple[str, ...]:
+    """Return the lines that a file which was there before lacks of ours, where it has to have them.
+
+    `name` is the path of ours in the repository, `wanted` its text. Of other files nothing is told: they are a team's.
+    """
+    lines = tuple(line for line in wanted.splitlines() if line and not line.startswith("#"))
+    if name.endswith("CODEOWNERS") or name == ".gitignore":
+        there = {" ".join(line.split()) for line in standing.splitlines()}
+        return tuple(line for line in lines if line not in there)
+    if name == ".pre-commit-config.yaml":
+        return () if "id: xgrant-validate" in standing else lines[1:]  # It has `repos:` of its own.
+    return ()
 
 
 def _tree(name: str) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ from tests.snapshots import once
 from tests.trail import Record, assumed, refused, session, user
 
 NAME = "CrossAccountS3ReadRole"
-ROLE = f"arn:aws:iam::{TARGET}:role/{NAME}"
+ROLE = f"arn:aws:iam::{TARGET}:role/xgrant/{NAME}"
 HERE = ("--region", "us-east-1")
 
 

@@ -30,7 +30,7 @@ from tests.aws.strict_support import trust
 from tests.conftest import EXAMPLE, Run
 from tests.snapshots import once
 
-ROLE = f"arn:aws:iam::{TARGET}:role/CrossAccountS3ReadRole"
+ROLE = f"arn:aws:iam::{TARGET}:role/xgrant/CrossAccountS3ReadRole"
 GROUP = f"arn:aws:iam::{SOURCE}:group/developers"
 NOBODY = trust(f"arn:aws:iam::{TARGET}:root")
 BASIC = {"ReadWriteType": "All", "IncludeManagementEvents": True}
@@ -207,7 +207,7 @@ BROKEN = {
         "XG330", "error", f"role/{RECONCILER} may not do iam:TagRole (asked of {ROLE})",
     ),
     "a permission is narrowed to another path": Case(
-        lambda w: w.allow(narrow().replace(ROLE, f"arn:aws:iam::{TARGET}:role/xgrant/*")),
+        lambda w: w.allow(narrow().replace(ROLE, f"arn:aws:iam::{TARGET}:role/elsewhere/*")),
         "XG330", "error", "may not do iam:CreateRole",
     ),
     "it may make users": Case(
@@ -271,7 +271,15 @@ def test_for_a_grant_that_has_expired_only_what_removes_its_role_is_needed(
         tags = [{"Key": key, "Value": value} for key, value in role_tags("platform", "old").items()]
         world.iam().create_role(RoleName="Old", Path="/old/", AssumeRolePolicyDocument=NOBODY, Tags=tags)
     code, found = examined(world, xgrant, f"{MANIFEST}{OLD}")
-    assert (code, [one["rule"] for one in found]) == ((2, ["XG330"]) if stands else (0, []))
+    # Of the role, and of the callers whose policies go with it.
+    assert (code, [one["rule"] for one in found]) == ((2, ["XG330", "XG330"]) if stands else (0, []))
+
+
+def test_each_caller_is_asked_about_since_policies_name_them_one_by_one(world: World, xgrant: Run) -> None:
+    code, (found,) = examined(world, xgrant, MANIFEST.replace("[developers]", "[developers, leavers]"))
+    assert (code, found["rule"], found["account"]) == (2, "XG330", "dev")
+    assert f"asked of {GROUP.replace('developers', 'leavers')})" in found["message"]
+    assert "make xgrant-member anew, and deploy it again" in found["way_out"]
 
 
 def test_it_is_told_in_words(world: World, xgrant: Run) -> None:

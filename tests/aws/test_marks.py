@@ -26,8 +26,9 @@ def make_role(sandbox: Sandbox, **tags: str) -> None:
     """Make the role of the example by hand, with tags that nobody but AWS can give it."""
     statement = {"Effect": "Allow", "Principal": {"AWS": SOURCE}, "Action": "sts:AssumeRole"}
     root_client(sandbox, "iam", TARGET).create_role(
-        RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    )
+        Path="/xgrant/", RoleName=ROLE,
+        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    )  # fmt: skip
     accounts.holders(TARGET, "Role")[ROLE].tags.extend({"Key": key, "Value": value} for key, value in tags.items())
 
 
@@ -77,7 +78,7 @@ def test_a_policy_on_a_role_of_another_stack_is_not_taken_over(
     """That role is owned whole: what is taken from it would come back with the other stack's next apply."""
     iam = root_client(sandbox, "iam", SOURCE)
     service = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    opens = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::{TARGET}:role/{ROLE}"}
+    opens = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::{TARGET}:role/xgrant/{ROLE}"}
     documents = [json.dumps({"Version": "2012-10-17", "Statement": [statement]}) for statement in (service, opens)]
     tags = [{"Key": "xgrant:stack", "Value": stack}] if stack else []
     iam.create_role(RoleName="hop", AssumeRolePolicyDocument=documents[0], Tags=tags)

@@ -66,6 +66,9 @@ USED = [
 ]
 
 
+NO_ANALYZER = "ValidatePolicy: ValidationException: this sandbox has no Access Analyzer; xgrant sandbox --strict has"
+
+
 @pytest.mark.parametrize(
     ("strict", "ends_by"), [([], signal.SIGTERM), (["--strict"], signal.SIGHUP)], ids=["moto alone", "strict"]
 )
@@ -95,8 +98,9 @@ def test_the_command_prints_an_environment_that_works_and_a_signal_ends_it_and_a
         assert refused.returncode == 1
         assert "sts:AssumeRole" in refused.stderr
         assert exported["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
-        for line, code, says in USED if not strict else ():
-            assert line in README.read_text(encoding="utf-8")
+        assert ".venv/bin/xgrant sandbox --strict\n" in README.read_text(encoding="utf-8")
+        assert all(line in README.read_text(encoding="utf-8") for line, _, _ in USED)
+        for line, code, says in USED if strict else [("xgrant lint --access-analyzer", 1, NO_ANALYZER)]:
             path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
             used = subprocess.run(
                 ["bash", "-c", line], env=environment | {"PATH": path, "HOME": str(tmp_path)}, cwd=ROOT,
@@ -108,7 +112,8 @@ def test_the_command_prints_an_environment_that_works_and_a_signal_ends_it_and_a
     finally:
         server.send_signal(ends_by)
         output = server.communicate(timeout=30)
-    assert server.returncode == 0, output
+    assert (server.returncode, "Traceback" in output[1]) == (0, False), output
+    assert "Let a shell read the lines (`. FILE`), then try `xgrant plan` there." in output[1]
     assert not folder.exists()
 
 

@@ -122,9 +122,11 @@ def test_three_that_cannot_be_written_or_are_another_keep_nobody_from_the_others
     partly, *failed, _, counts = applied.out.splitlines()[-5:]
     assert partly.startswith(f"done in part: dev/group/auditors/caller-policy/audit: without {DENIED}/role/Audit, ")
     for line, name, code, to_do in (
-        (failed[0], DENIED, "AccessDenied", "allow iam:CreateRole to the identity that xgrant uses in this account"),
+        (failed[0], DENIED, "AccessDenied", ("allow iam:CreateRole to the identity that xgrant uses in this account; "
+         "`xgrant doctor` shows all that it lacks, and if it is a role of `xgrant bootstrap`, make xgrant-member of the "
+         "manifests anew and deploy it again")),
         (failed[1], THROTTLED, "Throttling", "AWS throttles this account; run the same command again later"),
-    ):
+    ):  # fmt: skip
         assert line.startswith(f"failed: {name}/role/Audit: account {name}: CreateRole: {code}: ")
         assert line.endswith(f"; {to_do}")
     assert named(applied.err) == {WRONG}

@@ -142,7 +142,7 @@ class TestRefusals:
     def test_a_session_is_no_starting_point_for_the_same_grant(
         self, applied: Scenario, xgrant: Run, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        keys = applied.assume("alice", f"arn:aws:iam::{TARGET}:role/CrossAccountS3ReadRole")
+        keys = applied.assume("alice", f"arn:aws:iam::{TARGET}:role/xgrant/CrossAccountS3ReadRole")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys.access_key)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys.secret_key)
         monkeypatch.setenv("AWS_SESSION_TOKEN", str(keys.token))

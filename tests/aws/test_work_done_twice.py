@@ -22,7 +22,9 @@ from tests.support import NOW
 ROLE = "CrossAccountS3ReadRole"
 OPENS = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::{TARGET}:role/{ROLE}"}],
+    "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": f"arn:aws:iam::{TARGET}:role/xgrant/{ROLE}"}
+    ],
 }
 
 

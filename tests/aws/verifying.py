@@ -21,7 +21,7 @@ from tests.conftest import EXAMPLE, Run
 from tests.snapshots import once
 
 ROLE = "CrossAccountS3ReadRole"
-ROLE_ARN = f"arn:aws:iam::{TARGET}:role/{ROLE}"
+ROLE_ARN = f"arn:aws:iam::{TARGET}:role/xgrant/{ROLE}"
 PLACE = ("    permissions:\n", "    require: {source_ip: [192.0.2.0/24]}\n    permissions:\n")
 MFA = """\
 version: 1

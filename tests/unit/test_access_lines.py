@@ -108,7 +108,15 @@ WHOEVER = "whoever dev lets in"
             f"+ {WHOEVER} may assume", "- dev user alice may no longer assume",
         ]),
         ({"trust_policy": trust(ROOT, Condition={"StringEquals": {"sts:ExternalId": "the-secret"}})}, [
+            f"+ {WHOEVER} may assume it no longer only with an external id:",
+        ]),
+        ({"trust_policy": trust(ROOT, Condition={"StringLike": {"aws:userid": "x*"}})}, [
             f"! {WHOEVER} may assume it otherwise than before, by conditions:",
+        ]),
+        # A denial that is not just that of an expiry is shown as what it is, whatever its name.
+        ({"inline_policies": {**permissions(allow("s3:GetObject", "arn:aws:s3:::b/*"))["inline_policies"],
+                              "xgrant-expiry": document({**allow("*", "*"), "Effect": "Deny"})}}, [
+            f"+ {WHOEVER} may again * on *, as far as it is allowed, as",
         ]),
         ({"trust_policy": trust({"AWS": "*"})}, [f"+ {WHOEVER} may assume", "- anybody may no longer assume"]),
         ({"description": "other", "tags": {"xgrant:stack": "platform", "xgrant:grant": "reader", "a": "b"}}, []),
@@ -118,6 +126,53 @@ def test_a_role_that_changes_says_what_is_opened_and_closed(
     tmp_path: Path, before: Mapping[str, Any], lines: list[str]
 ) -> None:
     assert changed(tmp_path, before) == [f"{line} role reader in storage" for line in lines]
+
+
+def test_what_a_new_role_demands_of_its_callers_is_said_once(tmp_path: Path) -> None:
+    text = grant_yaml(
+        require="{mfa: true, external_id: the-secret}", starts="2026-01-31T12:00:00Z", expires="2026-12-05"
+    )
+    assert said(tmp_path, {}, text) == [
+        f"+ {GROUP} may {READ}, as role reader in storage",
+        (
+            f"! {GROUP} may assume it only with MFA, with an external id, from 2026-01-31T12:00:00Z, until 2026-12-05: "
+            "role reader in storage"
+        ),
+    ]
+
+
+EXPIRES = "2026-12-05"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "lines"),
+    [
+        ({"require": "{mfa: true}"}, {}, ["+ whoever dev lets in may assume it no longer only with MFA:"]),
+        ({}, {"require": "{mfa: true}"}, ["- whoever dev lets in may assume it only with MFA now:"]),
+        ({}, {"expires": EXPIRES}, ["- whoever dev lets in may assume it only until 2026-12-05 now:"]),
+        ({"expires": EXPIRES}, {}, ["+ whoever dev lets in may assume it no longer only until 2026-12-05:"]),
+        ({"expires": EXPIRES}, {"expires": "2027-01-31"}, [
+            "! whoever dev lets in may assume it only until 2027-01-31 now, and not until 2026-12-05:"
+        ]),
+    ],
+)  # fmt: skip
+def test_what_is_demanded_newly_or_no_more_is_said_without_the_denial_that_ends_sessions(
+    tmp_path: Path, before: dict[str, str], after: dict[str, str], lines: list[str]
+) -> None:
+    found = said(tmp_path, wanted(tmp_path, grant_yaml(**before)), grant_yaml(**after))
+    assert found == [f"{line} role reader in storage" for line in lines]
+
+
+def test_an_end_of_sessions_that_the_trust_policy_does_not_say_is_said_by_itself(tmp_path: Path) -> None:
+    state = wanted(tmp_path, grant_yaml(expires=EXPIRES))
+    kept = {name: one for name, one in state[ROLE].inline_policies.items() if name != "xgrant-expiry"}
+    state[ROLE] = replace(
+        state[ROLE], inline_policies=kept, trust_policy=wanted(tmp_path, grant_yaml())[ROLE].trust_policy
+    )
+    both = wanted(tmp_path, grant_yaml(expires=EXPIRES))
+    both[ROLE] = replace(both[ROLE], trust_policy=state[ROLE].trust_policy)
+    (line,) = said(tmp_path, both, grant_yaml())
+    assert "may assume it no longer only with sessions that end 2026-12-05:" in line
 
 
 def test_of_many_actions_those_with_wildcards_are_named_first(tmp_path: Path) -> None:

@@ -263,6 +263,48 @@ def test_manifests_say_the_stack_the_hub_the_callers_and_the_store(xgrant: Run, 
         ]
 
 
+UNCOVERED = (
+    MANIFEST
+    + """\
+  four:
+    from: {account: dev, roles: [ci/deployer]}
+    to: {account: storage, role: Elsewhere, path: /}
+    permissions: [{actions: s3:GetObject, resources: "arn:aws:s3:::b/*"}]
+    permissions_boundary: arn:aws:iam::987654321098:policy/tight
+  five:
+    from: {account: dev, users: [alice]}
+    to: {account: vendor, role: Theirs, path: /}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "warnings"),
+    [
+        ((), [
+            ("warning: xgrant-writer makes roles below /xgrant/ only, and not storage/role/Elsewhere (manifests/m.yaml:25); "
+            "say `path: /xgrant/` in `defaults`, and none in the grants that is elsewhere"),
+            ("warning: xgrant-writer makes roles with xgrant-boundary only, and not storage/role/Elsewhere "
+            "(manifests/m.yaml:25); take the `permissions_boundary` away there"),
+        ]),
+        (("--caller", "group/developers", "--caller", "arn:aws:iam::123456789012:role/ci/*"), [
+            ("warning: arn:aws:iam::123456789012:user/alice is a caller and xgrant-writer may not write their policies; "
+            "name them by --caller too, or leave --caller out: then the callers are those of the manifests"),
+        ]),
+    ],
+)  # fmt: skip
+def test_what_the_manifests_ask_for_and_the_writing_role_may_not_do_is_warned_of(
+    xgrant: Run, tmp_path: Path, more: tuple[str, ...], warnings: list[str]
+) -> None:
+    (tmp_path / "manifests").mkdir()
+    (tmp_path / "manifests" / "m.yaml").write_text(
+        (MANIFEST if more else UNCOVERED).replace("defaults:\n", "defaults:\n  path: /xgrant/\n")
+    )
+    result = xgrant("bootstrap", "member", "manifests", *more)
+    assert result.code == 0
+    assert [line for line in result.err.splitlines() if line.startswith("warning")] == warnings
+
+
 @pytest.mark.parametrize(
     ("organization", "said"),
     [

@@ -157,4 +157,4 @@ def test_without_the_extra_the_sandbox_says_how_to_get_it(tmp_path: Path) -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (64, 1)
-    assert "pip install 'xgrant[sandbox]'" in done.stderr
+    assert "in a checkout of xgrant, pip install '.[sandbox]'" in done.stderr

@@ -114,6 +114,14 @@ def test_the_terraform_report_counts_a_replacement_twice_and_what_is_adopted_as_
     assert json.loads(terraform_report([])) == {"create": 0, "update": 0, "delete": 0}
 
 
+def test_sarif_says_something_of_each_rule_and_nothing_of_what_is_not_to_be_done() -> None:
+    log = json.loads(sarif([Finding("XG203", Severity.NOTE, "the owner has to allow it", "")], (), version="0"))
+    (rule,), (result,) = log["runs"][0]["tool"]["driver"]["rules"], log["runs"][0]["results"]
+    assert rule["shortDescription"]["text"] == "XG203 of xgrant"
+    assert rule["fullDescription"]["text"].startswith("What a plan or the reading of manifests found")
+    assert result["message"]["text"] == "the owner has to allow it"
+
+
 def test_sarif_has_no_link_of_a_finding_that_looks_like_one() -> None:
     log = json.loads(sarif([finding("see [this](https://evil.example)")], (), version="0"))
     assert "](" not in log["runs"][0]["results"][0]["message"]["text"]
@@ -160,11 +168,15 @@ def test_where_nothing_is_wrong_validate_prints_nothing_that_is_an_annotation(
     assert result.err.startswith("valid: stack platform")
 
 
+GRANT_LINE = 8
+
+
 def written(folder: Path, manifest_text: str) -> Plan:
-    """Write a plan file with a finding of a place and one of none; return the plan."""
+    """Write a plan file with a finding of a place, one of none, and one of no grant either; return the plan."""
     manifest = load_text(folder, manifest_text)
     found = plan_for(manifest, {})
-    plan = replace(found, findings=(*found.findings, finding(), finding("somewhere", place=None)))
+    nowhere = replace(finding("nowhere", place=None), grant="")
+    plan = replace(found, findings=(*found.findings, finding(), finding("somewhere", place=None), nowhere))
     write_plan_file(
         plan, Request(manifest, frozenset(["reader"])), str(folder / "plan.json"), paths=["manifests"],
         created_at=CREATED, expires_at=EXPIRES,
@@ -182,7 +194,7 @@ def test_show_prints_the_comment_of_a_plan_file(
     assert xgrant("show", "plan.json", "--format", form, "--expand").code == 0
 
 
-def test_show_as_sarif_puts_what_has_no_place_at_the_first_manifest(
+def test_show_as_sarif_puts_what_has_no_place_at_its_grant_or_else_at_the_first_manifest(
     xgrant: Run, tmp_path: Path, manifests: Path
 ) -> None:
     written(tmp_path, manifest_yaml(grant_yaml()))
@@ -190,8 +202,17 @@ def test_show_as_sarif_puts_what_has_no_place_at_the_first_manifest(
     jsonschema.Draft7Validator(SARIF).validate(log)
     places = [one["locations"][0]["physicalLocation"] for one in log["runs"][0]["results"]]
     assert {(one["artifactLocation"]["uri"], one["region"]["startLine"]) for one in places} == {
-        ("manifests/grants.yaml", 1), ("m/a.yaml", 3),
+        ("manifests/grants.yaml", GRANT_LINE), ("manifests/grants.yaml", 1), ("m/a.yaml", 3),
     }  # fmt: skip
+    (manifests / "z.yaml").write_text((manifests / "grants.yaml").read_text())
+    (manifests / "grants.yaml").write_text("version: 1\n")
+    log = json.loads(xgrant("show", "plan.json", "--format", "sarif").out)
+    jsonschema.Draft7Validator(SARIF).validate(log)
+    places = [one["locations"][0]["physicalLocation"] for one in log["runs"][0]["results"]]
+    assert {(one["artifactLocation"]["uri"], one["region"]["startLine"]) for one in places} == {
+        ("manifests/z.yaml", GRANT_LINE), ("manifests/grants.yaml", 1), ("m/a.yaml", 3),
+    }  # fmt: skip
+    (manifests / "z.yaml").unlink()
     (manifests / "grants.yaml").unlink()
     assert '"uri": "manifests"' in xgrant("show", "plan.json", "--format", "sarif").out
 

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,14 +34,15 @@ def test_a_second_time_nothing_is_missing(xgrant: Run, tmp_path: Path) -> None:
     xgrant("init", tmp_path)
     before = _files(tmp_path)
     again = xgrant("init", tmp_path)
-    assert (again.code, again.out, _files(tmp_path)) == (0, "nothing is missing\n", before)
+    assert (again.code, again.out, _files(tmp_path)) == (0, "no file is missing\n", before)
 
 
 def test_a_file_that_is_there_stays_as_it_is_and_is_named(xgrant: Run, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("ours\n")
     (tmp_path / ".gitignore").symlink_to(tmp_path / "nowhere")
     made = xgrant("init", tmp_path)
-    assert made.out.splitlines()[:2] == ["left as it is: .gitignore", "left as it is: README.md"]
+    assert "left as it is: README.md\n" in made.out
+    assert "left as it is: .gitignore, which lacks:\n  .xgrant/\n  /plan*.json\n" in made.out
     assert ((tmp_path / "README.md").read_text(), (tmp_path / ".gitignore").is_symlink()) == ("ours\n", True)
 
 
@@ -96,6 +98,60 @@ def test_code_owners_guard_what_gives_access(
     xgrant("init", tmp_path, "--ci", host, "--owner", "@acme/security", "--owner", "bob@example.com")
     lines = (tmp_path / file).read_text().splitlines()
     assert lines[1:] == [f"{path} @acme/security bob@example.com" for path in guarded]
+
+
+@pytest.mark.parametrize(
+    ("host", "there", "counts"),
+    [
+        ("github", ["CODEOWNERS", "docs/CODEOWNERS"], "CODEOWNERS"),
+        ("github", ["docs/CODEOWNERS"], "docs/CODEOWNERS"),
+        ("github", [".github/CODEOWNERS", "CODEOWNERS"], ".github/CODEOWNERS"),
+        ("gitlab", ["CODEOWNERS", ".gitlab/CODEOWNERS"], "CODEOWNERS"),
+        ("gitlab", ["docs/CODEOWNERS"], "docs/CODEOWNERS"),
+        ("gitlab", [".gitlab/CODEOWNERS"], ".gitlab/CODEOWNERS"),
+    ],
+)
+def test_where_there_are_code_owners_none_are_put_before_them_and_what_they_lack_is_said(
+    xgrant: Run, tmp_path: Path, host: str, there: list[str], counts: str
+) -> None:
+    for name in there:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("* @me\n/manifests/   @acme/security\n")
+    made = xgrant("init", tmp_path, "--ci", host, "--owner", "@acme/security")
+    assert f"left as it is: {counts}, which lacks:\n  /policies/ @acme/security\n" in made.out
+    assert "  /manifests/" not in made.out
+    assert sorted(name for name in _files(tmp_path) if name.endswith("CODEOWNERS")) == sorted(there)
+
+
+def test_what_a_list_of_hooks_lacks_is_said_once(xgrant: Run, tmp_path: Path) -> None:
+    hooks = tmp_path / ".pre-commit-config.yaml"
+    hooks.write_text("repos: []\n")
+    lacks = xgrant("init", tmp_path).out
+    assert "left as it is: .pre-commit-config.yaml, which lacks:\n    - repo: local\n" in lacks
+    hooks.write_text("repos:\n  - repo: local\n    hooks:\n      - id: xgrant-validate\n")
+    assert "left as it is: .pre-commit-config.yaml\n" in xgrant("init", tmp_path).out
+
+
+@pytest.mark.parametrize("host", ["github", "gitlab"])
+def test_pipelines_are_written_only_where_their_host_looks_for_them(xgrant: Run, tmp_path: Path, host: str) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    refused = xgrant("init", tmp_path / "infra", "--ci", host)
+    assert (refused.code, (tmp_path / "infra").exists()) == (64, False)
+    assert f"only at the top of a repository, which is {tmp_path}; run `xgrant init --ci {host}` there" in refused.err
+    assert xgrant("init", tmp_path / "infra").code == 0
+    assert xgrant("init", tmp_path, "--ci", host).code == 0
+
+
+@pytest.mark.parametrize("host", ["github", "gitlab"])
+def test_what_is_installed_has_to_be_filled_in_and_pip_says_so(xgrant: Run, tmp_path: Path, host: str) -> None:
+    made = xgrant("init", tmp_path, "--ci", host)
+    name = f".{host}/xgrant-requirements.txt"
+    assert f"1. say in {name} where you have xgrant\n" in made.err
+    install = [sys.executable, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "-r", name]
+    done = subprocess.run(install, cwd=tmp_path, capture_output=True, text=True, check=False)
+    line = len((tmp_path / name).read_text().splitlines())
+    assert (done.returncode, "SAY HERE WHERE YOU HAVE XGRANT" in done.stderr) == (1, True)
+    assert f"(from line {line} of {name})" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -188,7 +188,7 @@ def test_without_the_extra_lint_says_once_what_did_not_run_and_how_to_install_it
     result = xgrant("lint")
     assert result.code == 0
     assert result.out.startswith("advice XG122 XG110, XG111, XG118, XG119 did not run")
-    assert "what to do: pip install 'xgrant[lint]'" in result.out
+    assert "what to do: in a checkout of xgrant, pip install '.[lint]'" in result.out
     assert result.out.count("XG122") == 1
 
 

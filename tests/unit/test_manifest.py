@@ -21,7 +21,7 @@ PERMISSIONS = """{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Ac
 TRUST = """{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
   "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "sts:AssumeRole"}]}"""
 CALLER = """{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-  "Resource": "arn:aws:iam::987654321098:role/CrossAccountS3ReadRole"}]}"""
+  "Resource": "arn:aws:iam::987654321098:role/xgrant/CrossAccountS3ReadRole"}]}"""
 
 
 def one(folder: Path, head: str = HEAD, **parts: str) -> Grant:
@@ -48,7 +48,7 @@ def test_the_example_compiles_to_the_three_documents_to_the_letter() -> None:
     assert json.loads(role.inline_policies["xgrant-permissions"].written) == json.loads(PERMISSIONS)
     assert json.loads(role.trust_policy.written) == json.loads(TRUST)
     assert json.loads(caller.document.written) == json.loads(CALLER)
-    assert (role.path, role.max_session_duration) == ("/", 3600)
+    assert (role.path, role.max_session_duration) == ("/xgrant/", 3600)
     assert role.tags == {"team": "platform", "xgrant:stack": "platform", "xgrant:grant": "shared-bucket-read"}
 
 

@@ -122,7 +122,27 @@ def test_the_command_goes_by_the_clock_to_the_second(
     result = xgrant("lint")
     assert result.code == code
     assert ("deny XG063 the exception of reader from XG112 has ended on 2026-06-30" in result.out) is bool(code)
-    assert ("ask data whether it goes on" in result.out) is bool(code)
+    assert "what to do: mend what it was for, or ask data whether it goes on" in result.out
+
+
+@pytest.mark.parametrize(
+    ("today", "when"),
+    [
+        (datetime(2026, 6, 15, 23, tzinfo=UTC), ""),
+        (datetime(2026, 6, 16, tzinfo=UTC), "ends in 14 days, on 2026-06-30; after it"),
+        (datetime(2026, 6, 29, tzinfo=UTC), "ends in 1 day, on 2026-06-30; after it"),
+        (datetime(2026, 6, 30, 23, tzinfo=UTC), "ends today; after it"),
+    ],
+)
+def test_an_exception_is_warned_of_before_it_ends_where_it_stands(
+    folder: Path, xgrant: Run, monkeypatch: pytest.MonkeyPatch, today: datetime, when: str
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: today)
+    (folder / "policies" / "team.yaml").write_text(f"version: 1\nexceptions: [{EXCEPTION}]\n")
+    result = xgrant("lint", "--level", "warn")
+    expected = f"policies/team.yaml:2:14: warn XG067 the exception of reader from XG112 {when}"
+    assert (result.code, expected in result.out) == (0, bool(when))
+    assert ("XG067" in result.out) is bool(when)
 
 
 def test_an_exception_that_has_ended_of_a_grant_that_is_gone_stops_nothing(folder: Path, xgrant: Run) -> None:
@@ -315,3 +335,5 @@ def test_sarif_is_written_of_what_is_wrong_with_policies(folder: Path, xgrant: R
     (found,) = json.loads(result.out)["runs"][0]["results"]
     assert (found["ruleId"], found["level"]) == ("XG013", "error")
     assert found["locations"][0]["physicalLocation"]["region"]["startLine"] == 1
+    data = json.loads(xgrant("lint", "--format", "json").out)
+    assert [one["rule"] for one in data["findings"]] == ["XG013"]
