@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class World:
     repository: Repository
     api: GitHubApi
     runner: Runner
+    planned: dict[int, str] = field(default_factory=dict)
+    """Which commit of a pull request was planned last."""
 
     def pull(self, branch: str, files: Mapping[str, str | None], *, start: str = "main", fork: bool = False) -> int:
         """Commit files to a branch and open a pull request; nothing runs yet."""
@@ -65,12 +67,16 @@ class World:
         head = self.api.pulls[number]["head"]
         head["sha"] = self.repository.commit(head["ref"], files)
 
-    def plan(self, number: int) -> Run:
-        """Run the workflow of pull requests."""
+    def plan(self, number: int, action: str = "") -> Run:
+        """Run the workflow of pull requests, for what was done to one: by default opened, or what was pushed."""
         pull = self.api.pulls[number]
+        if not action:
+            last = self.planned.get(number)
+            action = "opened" if last is None else "reopened" if last == pull["head"]["sha"] else "synchronize"
+        self.planned[number] = pull["head"]["sha"]
         commit = self.repository.preview(number, pull["head"]["ref"])
         return self.runner.run(
-            "xgrant-pull-request", "pull_request", {"number": number, "pull_request": pull},
+            "xgrant-pull-request", "pull_request", {"number": number, "action": action, "pull_request": pull},
             ref=f"refs/pull/{number}/merge", commit=commit, fork=pull["head"]["repo"]["full_name"] != "acme/iam",
         )  # fmt: skip
 
@@ -78,12 +84,24 @@ class World:
         """Merge a pull request, and return the commit that main has then; nothing runs yet."""
         pull = self.api.pulls[number]
         commit = self.repository.merge(pull["head"]["ref"], squash=squash)
-        pull |= {"merged_at": "2026-01-31T12:00:00Z", "merge_commit_sha": commit}
+        pull |= {"merged_at": self.api.now(), "merge_commit_sha": commit}
         return commit
 
     def merged(self, commit: str) -> Run:
         """Run the workflow of merges for a commit that was pushed to main."""
-        return self.runner.run("xgrant-merge", "push", {"after": commit}, ref="refs/heads/main", commit=commit)
+        run = self.waits(commit)
+        self.runner.work()
+        return run
+
+    def waits(self, commit: str) -> Run:
+        """Let a commit that was pushed to main begin the workflow of merges, which waits for its turn."""
+        return self.runner.start("xgrant-merge", "push", {"after": commit}, ref="refs/heads/main", commit=commit)
+
+    def merged_grant(self, name: str, files: Mapping[str, str | None]) -> Run:
+        """Open a pull request, plan, merge and apply it."""
+        number = self.pull(name, files)
+        self.plan(number)
+        return self.merged(self.merge(number))
 
     def by_hand(self, workflow: str = "xgrant-merge") -> Run:
         """Run a workflow by hand on main."""
@@ -116,6 +134,7 @@ def new_world(
     def credentials(role: str, subject: str) -> Mapping[str, str]:
         return environment(sandbox, session(sandbox, role.rpartition("/")[2], token(subject)))
 
+    api.environments["production"] = [{"type": "required_reviewers", "reviewers": [{"type": "Team"}]}]
     repository = Repository(folder)
     repository.commit("main", {**starter("github"), "manifests/stack.yaml": manifest(options)})
     variables = {

@@ -128,11 +128,11 @@ def planned(api: GitHubApi, *, run: Mapping[str, Any] = {}, pull: Mapping[str, A
     number = api.pull("branch", "b" * 40)
     api.pulls[number] |= {"merged_at": "2026-01-31T12:00:00Z", "merge_commit_sha": HEAD, **pull}
     found = api.number()
-    api.runs[found] = {
-        "id": found, "path": ".github/workflows/xgrant-pull-request.yml@main", "event": "pull_request",
-        "head_sha": "b" * 40, "conclusion": "success", "pull_requests": [{"number": number}], **run,
-    }  # fmt: skip
-    return api.keep(found, f"xgrant-plan-{'b' * 40}", {"plan.json": b"{}"})
+    path = ".github/workflows/xgrant-pull-request.yml@main"
+    api.begin(found, path, event="pull_request", head_sha="b" * 40, head_branch="branch")
+    api.runs[found] |= {"conclusion": "success", "pull_requests": [{"number": number}], **run}
+    api.keep(found, f"xgrant-plan-{'b' * 40}", {"plan.json": b"{}"})
+    return max(api.artifacts)
 
 
 def test_the_reviewed_plan_is_that_of_the_newest_run_for_the_head_of_the_merged_pull_request(
