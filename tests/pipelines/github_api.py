@@ -40,6 +40,10 @@ class GitHubApi(Api):
         self.jobs: list[dict[str, Any]] = []
         self.environments: dict[str, list[dict[str, Any]]] = {}
         """The protection rules of each environment."""
+        self.also_on: dict[str, int] = {}
+        """Commits that are part of a pull request, and neither its head nor its merge."""
+        self.unlisted: set[int] = set()
+        """Runs that are too old for the list of those of a workflow."""
         self.drops_labels = False
         self._last = 1000
         at = f"/repos/{REPOSITORY}"
@@ -167,7 +171,10 @@ class GitHubApi(Api):
 
     def _pulls_of(self, call: Call, sha: str) -> Answer:
         self._may(call, ("pull-requests", "read"))
-        found = [one for one in self.pulls.values() if sha in (one["merge_commit_sha"], one["head"]["sha"])]
+        found = [
+            one for number, one in self.pulls.items()
+            if sha in (one["merge_commit_sha"], one["head"]["sha"]) or self.also_on.get(sha) == number
+        ]  # fmt: skip
         return self.page(call, found)
 
     def _list_runs(self, call: Call, workflow: str = "") -> Answer:
@@ -178,7 +185,7 @@ class GitHubApi(Api):
         found = [
             self._shown(run) for run in self.runs.values()
             if all(run[names.get(key, key)] == value for key, value in query.items())
-            and run["created_at"] >= since and workflow in ("", str(run["workflow_id"]))
+            and run["id"] not in self.unlisted and run["created_at"] >= since and workflow in ("", str(run["workflow_id"]))
         ]  # fmt: skip
         return self.page(call, found[::-1], "workflow_runs")
 

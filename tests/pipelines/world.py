@@ -108,6 +108,12 @@ class World:
         commit = self.repository.git("rev-parse", "main")
         return self.runner.run(workflow, "workflow_dispatch", {}, ref="refs/heads/main", commit=commit)
 
+    def without_a_store(self) -> None:
+        """Let the manifests state no store, so that artifacts are all there is of reviews."""
+        name = "manifests/stack.yaml"
+        own = json.loads(self.repository.read("main", name))
+        self.repository.commit("main", {name: json.dumps({key: own[key] for key in own if key != "store"})})
+
     def roles(self) -> dict[str, str]:
         """Return the roles of grants that there are, with their descriptions."""
         with self.nobody_is_held() as iam:
@@ -126,9 +132,7 @@ class World:
         return [one["body"] for one in self.api.comments.values() if one["on"] == number]
 
 
-def new_world(
-    folder: Path, programs: Path, sandbox: Sandbox, api: GitHubApi, options: Options, *, review: str = "store"
-) -> World:
+def new_world(folder: Path, programs: Path, sandbox: Sandbox, api: GitHubApi, options: Options) -> World:
     """Return a repository with the starter and no grants, whose jobs get the roles of the bootstrap."""
 
     def credentials(role: str, subject: str) -> Mapping[str, str]:
@@ -139,6 +143,5 @@ def new_world(
     repository.commit("main", {**starter("github"), "manifests/stack.yaml": manifest(options)})
     variables = {
         "XGRANT_PLAN_ROLE": PLAN_ROLE, "XGRANT_APPLY_ROLE": APPLY_ROLE, "XGRANT_REGION": "us-east-1",
-        "XGRANT_REVIEW": review,
     }  # fmt: skip
     return World(sandbox, repository, api, Runner(folder, programs, repository, api, credentials, variables))
