@@ -183,6 +183,10 @@ def _changing(commands: argparse._SubParsersAction[_Subcommand]) -> None:
         if name == "apply":
             command.epilog = "With a plan file, a first PATH named *.json, it does what was reviewed or nothing."
             options.review(command, "exit 4 unless the store has this plan file under that name")
+            command.add_argument(
+                "--if-current", action="store_true",
+                help="exit 4, before anything is written, if a newer run has overtaken the one of this job",
+            )  # fmt: skip
             options.policies(command)
         options.only(command)
         options.accept(command)

@@ -65,8 +65,10 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
         return _within(arguments, prepare)
 
     _check_no_plan_file(arguments.paths, destroy=destroy)
-    if not destroy and arguments.review is not None:
-        raise UsageError("--review: what was reviewed is a plan file; name it as the first PATH")
+    if not destroy and (arguments.review is not None or arguments.if_store or arguments.if_current):
+        raise UsageError(
+            "--review, --if-store, --if-current: what was reviewed is a plan file; name it as the first PATH"
+        )
 
     def job(shown: Progress, workers: Elsewhere | None) -> Job:
         accepted = check_accepted(arguments.accept)

@@ -105,3 +105,6 @@ def executor(command: argparse.ArgumentParser) -> None:
 def review(command: argparse.ArgumentParser, text: str) -> None:
     """Add `--review`, of which each command says something else."""
     command.add_argument("--review", metavar="NAME", help=text)
+    command.add_argument(
+        "--if-store", action="store_true", help="with --review: only where the manifests state `store: s3://...`"
+    )

@@ -7,11 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-from reconciler.commands.output import check_folder, warn
-from reconciler.errors import UsageError
+from reconciler.commands.output import check_folder, say, warn
+from reconciler.errors import ReviewError, UsageError
 from reconciler.files import read_regular
 from reconciler.hosting import host_of
-from reconciler.pipeline.jobs import MOST_TEXT, fetch_review, keep_comment, keep_issue
+from reconciler.pipeline.jobs import MOST_TEXT, check_current, fetch_review, keep_comment, keep_issue
 from reconciler.planfile import check_target
 from reconciler.render.escape import escape
 
@@ -19,10 +19,18 @@ from reconciler.render.escape import escape
 def run(arguments: argparse.Namespace) -> int:
     """Return 0 when it is done.
 
-    HostingError (exit 1) where the host refuses, ReviewError (exit 4) where nothing was reviewed.
+    HostingError (exit 1) where the host refuses, ReviewError (exit 4) where nothing was reviewed, this run is
+    overtaken, or nobody has to approve it.
     """
-    if arguments.verb == "reviewed":
-        return _reviewed(arguments.out)
+    match arguments.verb:
+        case "reviewed":
+            return _reviewed(arguments.out)
+        case "current":
+            check_current(host_of(os.environ))
+            warn("No newer run has overtaken this one.")
+            return 0
+        case "protected":
+            return _protected(arguments.environment, arguments.otherwise)
     text, host = _text(arguments.file), host_of(os.environ)
     if arguments.verb == "comment":
         warn(f"The comment is {keep_comment(host, text, arguments.file)}.")
@@ -36,11 +44,25 @@ def _reviewed(out: str) -> int:
     check_target(out)
     check_folder("-o", out)
     found = fetch_review(host_of(os.environ), out)
-    warn(escape(f"The plan of {found.request}, commit {found.name}, is written to {out}."))
+    warn(escape(f"The plan of {found.request}, is written to {out}."))
     sys.stdout.write(f"{found.name}\n")
     if outputs := os.environ.get("GITHUB_OUTPUT"):
         with Path(outputs).open("a", encoding="utf-8") as file:
             file.write(f"review={found.name}\n")
+    return 0
+
+
+def _protected(environment: str, otherwise: str) -> int:
+    """Say what is missing of the protection, or refuse to go on."""
+    missing = host_of(os.environ).unprotected(environment)
+    if missing and otherwise == "refuse":
+        raise ReviewError(
+            f"nobody has to approve what this run applies, and nothing else reviews it: {'; '.join(missing)}; nothing "
+            "was changed"
+        )
+    sign = "::warning title=Not protected::" if os.environ.get("GITHUB_ACTIONS") == "true" else "Warning: "
+    for line in missing:
+        say(f"{sign}{escape(line)}")
     return 0
 
 

@@ -11,7 +11,7 @@ from reconciler.commands.formats import print_plan
 from reconciler.commands.held import held_to
 from reconciler.commands.output import check_folder, conclude, painter, warn
 from reconciler.commands.progress import Progress, progress
-from reconciler.commands.reviewing import check, check_options, keep
+from reconciler.commands.reviewing import check, check_options, keep, kept_in
 from reconciler.commands.same_plan import same_plan
 from reconciler.commands.turns import tell_of_locks
 from reconciler.errors import UsageError, XgrantError
@@ -22,7 +22,6 @@ from reconciler.pipeline.executors import elsewhere
 from reconciler.pipeline.guardrails import Guardrails
 from reconciler.pipeline.main_job import Request, aws_ports, check_accepted, make_plan
 from reconciler.pipeline.plan_files import read_plan_file, shard_data, write_plan_file
-from reconciler.pipeline.reviews import review_store
 from reconciler.planfile import check_target
 from reconciler.policy.instants import A_DAY
 from reconciler.render.data import to_json
@@ -43,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     shown = progress(arguments)
     manifest = load_with_accounts(arguments.paths, shown.notice)
     held = held_to(arguments, manifest)
-    kept_in = None if arguments.review is None else review_store(manifest)
+    store = kept_in(manifest, arguments)
     if arguments.same_as is not None:
         return _compare(arguments, manifest, held, accepted, shown)
     request = Request(
@@ -77,8 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
             ) from error
         said = outlook(plan, expires_at=expires, now=created, shard=arguments.shard)
         warn(f"The plan is written to {escape(arguments.out)}; {said}.")
-        if kept_in is not None and not plan.refused():
-            keep(kept_in, arguments.out, arguments.review)
+        if store is not None and not plan.refused():
+            keep(store, arguments.out, arguments.review)
     return conclude(plan) or (2 if arguments.detailed_exitcode and plan.changes else 0)
 
 
@@ -88,7 +87,7 @@ def _compare(
     """Print the plan of now and return as `run`; StaleError, ReviewError (exit 4) unless a reviewed one says it."""
     file = arguments.same_as
     reviewed = read_plan_file(file)
-    check(manifest, reviewed, file, arguments.review)
+    check(manifest, reviewed, file, arguments)
     with elsewhere(arguments.executor, arguments.scheduler, shown.notice) as workers:
         reader, _ = aws_ports(manifest, shown.notice, workers)
         tell_of_locks(manifest, shown)

@@ -1,7 +1,7 @@
-"""GitHub: comments on pull requests, issues, and the plans that runs of the pull request workflow have left.
+"""GitHub: comments on pull requests, issues, what was reviewed of a merge, and how an environment is protected.
 
 Endpoints as in GitHub's REST API reference: issues and their comments, "List pull requests associated with a commit",
-"List workflow runs for a repository", "List workflow run artifacts", "Download an artifact".
+"Get an environment"; those of `github_runs.py` beside.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from reconciler.errors import HostingError, ReviewError, UsageError
 from reconciler.files import read_regular
-from reconciler.hosting.archive import only_file
 from reconciler.hosting.environment import stated
+from reconciler.hosting.github_runs import PLAN, WORKFLOW, Runs
 from reconciler.hosting.http import Client
 from reconciler.hosting.model import LABEL, Comment, Issue, Review
 
-WORKFLOW = ".github/workflows/xgrant-pull-request.yml"
-"""The workflow whose runs leave plans, by its path in the repository."""
-
-ARTIFACT = "xgrant-plan-{head}"
 BOT = "github-actions[bot]"
 """Who writes with the token of a job. No user can be called so: their names have no brackets."""
 
@@ -93,46 +90,68 @@ class GitHub:
     def review(self, most: int) -> Review:
         """Return what was reviewed of the commit that was pushed."""
         pull = self._merged()
-        head, name = pull["head"]["sha"], f"pull request {pull['number']}"
-        repository = (pull["head"]["repo"] or {}).get("full_name")
-        if repository != self._repository:
+        number, head = pull["number"], pull["head"]["sha"]
+        name = f"pull request {number}"
+        if (pull["head"]["repo"] or {}).get("full_name") != self._repository:
             raise ReviewError(
                 f"{name} is from a fork, so it was validated and never planned; run the merge workflow by hand on "
                 "this branch: it plans, and who approves its environment reviews that"
             )
-        found = self._artifact(pull["number"], head, name)
-        content = self._client.download(f"{self._at}/actions/artifacts/{found['id']}/zip", most)
-        return Review(head, name, only_file(content, most, f"the artifact {found['name']} of {name}"))
+        plans = tuple(self._runs.plans(pull, most))
+        if not plans:
+            raise ReviewError(
+                f"the plan of {name} is not there: no run of {WORKFLOW} for its head commit {head} whose job {PLAN} "
+                f"succeeded has an artifact xgrant-plan-{number}-{head}-ATTEMPT that has not expired and is older than "
+                "the merge; run the merge workflow by hand on this branch"
+            )
+        return Review(f"{number}-{head}", f"{name}, commit {head}", plans)
 
     def _merged(self) -> Any:
         commit, branch = self._stated("GITHUB_SHA"), self._stated("GITHUB_REF_NAME")
-        for pull in self._client.pages(f"{self._at}/commits/{commit}/pulls"):
-            merged = pull["merged_at"] is not None and pull["base"]["ref"] == branch
-            if merged and commit in (pull["merge_commit_sha"], pull["head"]["sha"]):
-                return pull
-        raise ReviewError(
-            f"nothing was reviewed: no pull request was merged to {branch} as commit {commit}, so somebody has pushed "
-            "it; run the merge workflow by hand on this branch, and protect the branch"
-        )
-
-    def _artifact(self, number: int, head: str, name: str) -> Any:
-        """Return the artifact of the newest successful run for the head commit."""
-        wanted = ARTIFACT.format(head=head)
-        query = {"head_sha": head, "event": "pull_request", "status": "success"}
-        runs = [
-            run
-            for run in self._client.pages(f"{self._at}/actions/runs", "workflow_runs", **query)
-            if run["head_sha"] == head and run["path"].partition("@")[0] == WORKFLOW and _may_be_for(run, number)
+        found = [
+            pull
+            for pull in self._client.pages(f"{self._at}/commits/{commit}/pulls")
+            if pull["merged_at"] is not None and pull["base"]["ref"] == branch
+            and commit in (pull["merge_commit_sha"], pull["head"]["sha"])
         ]  # fmt: skip
-        for run in sorted(runs, key=lambda run: run["id"], reverse=True):
-            artifacts = self._client.pages(f"{self._at}/actions/runs/{run['id']}/artifacts", "artifacts", name=wanted)
-            for found in artifacts:
-                if found["name"] == wanted and not found["expired"]:
-                    return found
-        raise ReviewError(
-            f"the plan of {name} is not there: no run of {WORKFLOW} for its head commit {head} that succeeded has an "
-            f"artifact {wanted} that has not expired; run the merge workflow by hand on this branch"
+        if len(found) > 1:
+            numbers = ", ".join(str(pull["number"]) for pull in found)
+            raise ReviewError(
+                f"commit {commit} is the merge of several pull requests ({numbers}), so nobody can tell which of their "
+                "plans was reviewed of it; run the merge workflow by hand on this branch"
+            )
+        if not found:
+            raise ReviewError(
+                f"nothing was reviewed: no pull request was merged to {branch} as commit {commit}, so somebody has "
+                "pushed it; run the merge workflow by hand on this branch, and protect the branch"
+            )
+        return found[0]
+
+    def overtaken(self) -> str:
+        """Return which newer run of this workflow and branch has had its check succeed, empty where none has."""
+        return self._runs.overtaken(self._stated("GITHUB_RUN_ID"))
+
+    def unprotected(self, environment: str) -> tuple[str, ...]:
+        """Return what is missing where the approval of an environment is the only review ("Get an environment")."""
+        try:
+            found = self._client.get(f"{self._at}/environments/{quote(environment, safe='')}")
+        except HostingError as error:
+            if error.status != 404:
+                raise
+            rules = []
+        else:
+            rules = found["protection_rules"]
+        if any(rule["type"] == "required_reviewers" and rule.get("reviewers") for rule in rules):
+            return ()
+        missing = (
+            f"the environment {environment} has no required reviewers, so its jobs begin without anybody's approval; set "
+            "them (Settings, Environments; private repositories need GitHub Enterprise for it)"
         )
+        return (missing,)
+
+    @property
+    def _runs(self) -> Runs:
+        return Runs(self._client, self._at)
 
     @cached_property
     def _pull(self) -> Any:
@@ -147,12 +166,6 @@ class GitHub:
 
     def _stated(self, name: str) -> str:
         return stated(self._environment, name, "GitHub sets it in each job; run this in one")
-
-
-def _may_be_for(run: Any, number: int) -> bool:
-    """Return whether a run is of a pull request; GitHub names those that are open still, of a merged one none."""
-    named = [pull["number"] for pull in run["pull_requests"]]
-    return not named or number in named
 
 
 def _is_ours(found: Any) -> bool:

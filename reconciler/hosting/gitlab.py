@@ -1,14 +1,16 @@
 """GitLab: notes on merge requests, issues, and the plans that jobs of merge request pipelines have left.
 
 Endpoints as in GitLab's REST API reference: notes, issues, "List merge requests associated with a commit", "Get single
-merge request", "List pipeline jobs", "Download a single artifact file by job ID". The token of a job may do little of
-that (documentation of CI_JOB_TOKEN), so it takes GITLAB_TOKEN.
+merge request", "List pipeline jobs", "Download a single artifact file by job ID", "List project pipelines", "Retrieve a
+project", "Get a single protected environment". The token of a job may do little of that (documentation of CI_JOB_TOKEN),
+so it takes GITLAB_TOKEN.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import quote
@@ -18,8 +20,8 @@ from reconciler.hosting.environment import stated
 from reconciler.hosting.http import Client
 from reconciler.hosting.model import LABEL, Comment, Issue, Review
 
-JOB, FILE = "xgrant-plan", "plan.json"
-"""The job that leaves plans, and the file that it leaves."""
+PLAN, FILE, APPLY = "xgrant-plan", "plan.json", "xgrant-apply"
+"""The job that leaves plans, the file that it leaves, and the job that writes to AWS."""
 
 
 class GitLab:
@@ -79,26 +81,77 @@ class GitLab:
 
     def review(self, most: int) -> Review:
         """Return what was reviewed of the commit of this job."""
-        request = self._merged()
-        name = f"merge request {request['iid']}"
-        pipeline = (self._client.get(f"{self._at}/merge_requests/{request['iid']}") or {}).get("head_pipeline")
-        missing = (
-            f"the plan of {name} is not there: the pipeline of its head commit {request['sha']} has no job {JOB} that "
-            "succeeded, or what it left has expired; run a pipeline by hand on this branch"
-        )
+        listed = self._merged()
+        iid = listed["iid"]
+        # Only a merge request by itself has its pipeline.
+        request = self._client.get(f"{self._at}/merge_requests/{iid}")
+        name = f"merge request {iid}"
+        plans = tuple(self._plans(request, most))
+        if not plans:
+            raise ReviewError(
+                f"the plan of {name} is not there: the pipeline of its head commit {request['sha']} has no job {PLAN} "
+                "that succeeded before the merge, or what it left has expired; run a pipeline by hand on this branch"
+            )
+        return Review(f"{iid}-{request['sha']}", f"{name}, commit {request['sha']}", plans)
+
+    def _plans(self, request: Any, most: int) -> Iterator[bytes]:
+        """Yield what the jobs of a request's pipeline have planned before the merge, the oldest first."""
+        pipeline = request.get("head_pipeline")
         if not pipeline or pipeline.get("source") != "merge_request_event":
-            raise ReviewError(missing)
-        jobs = self._client.pages(f"{self._at}/pipelines/{pipeline['id']}/jobs")
-        found = [job["id"] for job in jobs if job["name"] == JOB and job["status"] == "success"]
-        if not found:
-            raise ReviewError(missing)
+            return
+        merged = datetime.fromisoformat(request["merged_at"])
+        for job in sorted(self._jobs(pipeline["id"], PLAN, "success"), key=lambda job: int(job["id"])):
+            # Who approves and merges has not seen what is made later.
+            if datetime.fromisoformat(job["finished_at"]) >= merged:
+                continue
+            try:
+                yield self._client.download(f"{self._at}/jobs/{job['id']}/artifacts/{FILE}", most)
+            except HostingError as error:
+                if error.status != 404:  # So is one that has expired.
+                    raise
+
+    def _jobs(self, pipeline: int, name: str, *statuses: str) -> Iterator[Any]:
+        """Yield the jobs of a pipeline by that name, those that were run again included."""
+        for job in self._client.pages(f"{self._at}/pipelines/{pipeline}/jobs", include_retried="true"):
+            if job["name"] == name and job["status"] in statuses:
+                yield job
+
+    def overtaken(self) -> str:
+        """Return which newer pipeline of this branch has applied or does, empty where none has."""
+        own, branch = int(self._stated("CI_PIPELINE_ID")), self._stated("CI_COMMIT_BRANCH")
+        for other in self._client.pages(f"{self._at}/pipelines", ref=branch, order_by="id", sort="desc"):
+            if other["id"] <= own:
+                break
+            if any(self._jobs(other["id"], APPLY, "success", "running")):
+                return f"pipeline {other['id']} ({other['web_url']})"
+        return ""
+
+    def unprotected(self, environment: str) -> tuple[str, ...]:
+        """Return what is missing of the settings by which only what was reviewed is applied, or cannot be seen."""
+        project = self._client.get(self._at)
+        role = project.get("ci_pipeline_variables_minimum_override_role")
+        found = []
+        if role != "no_one_allowed":
+            found.append(
+                f"the minimum role to use pipeline variables is {role or 'not shown to GITLAB_TOKEN'}: whoever has it "
+                "can have the jobs of this branch do anything with their roles of AWS; set it to `No one allowed` "
+                "(Settings, CI/CD, Variables)"
+            )
+        if project.get("ci_allow_fork_pipelines_to_run_in_parent_project") is not False:
+            found.append(
+                "members may run the pipelines of forks in this project, with GITLAB_TOKEN and the role that plans, "
+                "or it is not shown to GITLAB_TOKEN; turn it off (Settings, CI/CD, General pipelines)"
+            )
         try:
-            plan = self._client.download(f"{self._at}/jobs/{max(found)}/artifacts/{FILE}", most)
+            self._client.get(f"{self._at}/protected_environments/{quote(environment, safe='')}")
         except HostingError as error:
-            if error.status == 404:
-                raise ReviewError(missing) from None
-            raise
-        return Review(request["sha"], name, plan)
+            if error.status not in (403, 404):
+                raise
+            found.append(
+                f"the environment {environment} is not protected, or it is not shown to GITLAB_TOKEN: nobody has to "
+                "approve a deployment to it; protect it (Settings, CI/CD, Protected environments; GitLab Premium)"
+            )
+        return tuple(found)
 
     def _merged(self) -> Any:
         commit, branch = self._stated("CI_COMMIT_SHA"), self._stated("CI_COMMIT_BRANCH")

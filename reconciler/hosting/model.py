@@ -29,11 +29,15 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What was reviewed: the plan file, the head commit that it is of, and how the pull or merge request is called."""
+    """What was reviewed of a pull or merge request.
+
+    `name` is that of its review, the number and the head commit; `request` is how people call it; `plans` are all plan
+    files that were made of it before the merge, the oldest first, and at least one.
+    """
 
     name: str
     request: str
-    plan: bytes
+    plans: tuple[bytes, ...]
 
 
 class Host(Protocol):
@@ -80,4 +84,15 @@ class Host(Protocol):
             ReviewError: nothing was, or it can no longer be had.
 
         """
+        ...
+
+    def overtaken(self) -> str:
+        """Return which newer run of the same branch has begun to write, or may; empty where none has.
+
+        ReviewError where that cannot be told.
+        """
+        ...
+
+    def unprotected(self, environment: str) -> tuple[str, ...]:
+        """Return what is missing, and what to do, for an apply to be what somebody has approved or reviewed."""
         ...

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from reconciler import planfile
-from reconciler.errors import UsageError
+from reconciler.errors import ReviewError, UsageError
 from reconciler.hosting import Host, Review
 from reconciler.pipeline.plan_files import parse_plan_file
-from reconciler.pipeline.reviews import check_name
+from reconciler.pipeline.reviews import check_name, same_review
 
 MOST_TEXT = 1_000_000
 """More characters than any host takes in a comment."""
@@ -70,19 +70,35 @@ def keep_issue(host: Host, text: str, name: str, *, drifted: bool) -> str:
 
 
 def fetch_review(host: Host, out: str) -> Review:
-    """Write the plan that was reviewed of the commit of this job to a file, and return it.
+    """Write the plan that was reviewed of the commit of this job to a file, and return the review.
 
     Raises:
-        ReviewError: nothing was reviewed, or it can no longer be had.
+        ReviewError: nothing was reviewed, it can no longer be had, or there were several plans of the commit.
         PlanFileError: what was reviewed is no plan file, or was edited.
         OSError, UsageError: as `write_plan_file`.
 
     """
     found = host.review(planfile.MAX_BYTES)
     check_name(found.name)
-    parse_plan_file(found.plan, f"the plan of {found.request}")
-    planfile.write_private(out, found.plan.decode("utf-8"))
+    first, *others = (parse_plan_file(content, f"the plan of {found.request}") for content in found.plans)
+    if not all(same_review(first, other) for other in others):
+        raise ReviewError(
+            f"{found.request} was planned {len(found.plans)} times before it was merged, and not always alike: AWS or "
+            "the target branch had changed, and nobody can tell which plan was approved. Nothing was changed; run the "
+            "merge's pipeline by hand on this branch, and push a new commit next time"
+        )
+    planfile.write_private(out, found.plans[0].decode("utf-8"))
     return found
+
+
+def check_current(host: Host) -> None:
+    """Check that no newer run has overtaken the one of this job; ReviewError if one has, or nobody can tell."""
+    if newer := host.overtaken():
+        raise ReviewError(
+            f"this run is overtaken: {newer} was let through to write since. What this one would apply may have been "
+            "taken back by now, so nothing was changed. Run the merge's pipeline by hand on this branch: it plans what "
+            "the branch has now"
+        )
 
 
 def _first_line(text: str) -> str:

@@ -11,7 +11,7 @@ from reconciler.pipeline.stores import open_store
 from reconciler.planfile import PlanFile
 from reconciler.ports import Store
 
-_NAME = re.compile(r"[0-9A-Za-z._-]{1,64}")
+_NAME = re.compile(r"[0-9A-Za-z._-]{1,100}")
 _SAME = ("stack", "fingerprint", "only", "destroy")
 """What makes two plan files the same review. When they were made and end is none of it."""
 
@@ -20,8 +20,8 @@ def check_name(name: str) -> str:
     """Return the name of a review; UsageError where it cannot be one."""
     if not _NAME.fullmatch(name) or not name.strip("."):
         raise UsageError(
-            f"--review: {name!r} is no name of a review; it has 1 to 64 of 0-9, A-Z, a-z, ., _ and -, as the commit "
-            "of a pull request"
+            f"--review: {name!r} is no name of a review; it has 1 to 100 of 0-9, A-Z, a-z, ., _ and -, as the number "
+            "and the commit of a pull request"
         )
     return name
 
@@ -36,6 +36,11 @@ def review_store(manifest: Manifest) -> Store:
     return open_store(manifest)
 
 
+def same_review(one: PlanFile, other: PlanFile) -> bool:
+    """Return whether two plan files are the same review."""
+    return all(one.data[key] == other.data[key] for key in _SAME)
+
+
 def keep_review(store: Store, reviewed: PlanFile, content: bytes, name: str) -> None:
     """Keep a plan file under the name of its review; one that is there already and says the same is kept as it is.
 
@@ -46,7 +51,7 @@ def keep_review(store: Store, reviewed: PlanFile, content: bytes, name: str) -> 
     """
     if store.create(_key(reviewed.plan.stack, name), content) is not None:
         return
-    if not _same(_kept(store, reviewed.plan.stack, name), reviewed):
+    if not same_review(_kept(store, reviewed.plan.stack, name), reviewed):
         raise ReviewError(
             f"{store.place} has another plan as the review {name}: AWS or the target branch has changed since. What "
             "was reviewed stays what it is: push a new commit, so that the new plan is reviewed under its name"
@@ -61,7 +66,7 @@ def check_review(store: Store, reviewed: PlanFile, file: str, name: str) -> None
         StoreError: the store cannot be reached, or holds what is no plan file.
 
     """
-    if not _same(_kept(store, reviewed.plan.stack, name), reviewed):
+    if not same_review(_kept(store, reviewed.plan.stack, name), reviewed):
         raise ReviewError(
             f"{file}: this is not the plan that {store.place} has as the review {name}; nothing was changed. Take the "
             "file that was kept, or have a new one reviewed"
@@ -77,10 +82,6 @@ def _kept(store: Store, stack: str, name: str) -> PlanFile:
             f"`xgrant plan -o FILE --review {name}` and have that reviewed"
         )
     return parse_plan_file(entry.content, f"{store.place}/{key}")
-
-
-def _same(one: PlanFile, other: PlanFile) -> bool:
-    return all(one.data[key] == other.data[key] for key in _SAME)
 
 
 def _key(stack: str, name: str) -> str:

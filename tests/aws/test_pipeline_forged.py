@@ -15,7 +15,8 @@ from tests.pipelines.world import World, grant
 def _plan_of(world: World, number: int) -> dict[str, Any]:
     """Return the artifact of the plan of a pull request."""
     head = world.api.pulls[number]["head"]["sha"]
-    (found,) = [one for one in world.api.artifacts.values() if one["name"] == f"xgrant-plan-{head}"]
+    name = f"xgrant-plan-{number}-{head}-1"
+    (found,) = [one for one in world.api.artifacts.values() if one["name"] == name]
     return found
 
 
@@ -67,7 +68,7 @@ def test_a_review_in_the_store_stays_what_it_is(world: World) -> None:
     world.plan(number)
     head = world.api.pulls[number]["head"]["sha"]
     s3 = root_client(world.sandbox, "s3", OPS)
-    key = f"xgrant/reviews/platform/{head}.json"
+    key = f"xgrant/reviews/platform/{number}-{head}.json"
     with world.nobody_is_held():
         first = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     assert json.loads(first)["fingerprint"] == _content(world, number)["fingerprint"]
@@ -83,7 +84,8 @@ def test_a_review_in_the_store_stays_what_it_is(world: World) -> None:
 
 
 def test_without_a_store_the_artifact_is_the_review_and_findings_go_to_code_scanning(world: World) -> None:
-    world.runner.variables |= {"XGRANT_REVIEW": "", "XGRANT_CODE_SCANNING": "true"}
+    world.without_a_store()
+    world.runner.variables["XGRANT_CODE_SCANNING"] = "true"
     number = world.pull("reports", grant("reports"))
     planned = world.plan(number)
     assert planned.results() == {"validate": "success", "plan": "success", "code-scanning": "success"}

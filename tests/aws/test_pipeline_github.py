@@ -80,7 +80,9 @@ def test_of_two_merges_at_once_the_second_is_applied_after_the_first_where_its_c
         world.plan(number)
     # Both are merged before the first is applied; their runs wait for each other.
     commits = [world.merge(number) for number in (first, second)]
-    runs = [world.merged(commit) for commit in commits]
+    runs = [world.waits(commit) for commit in [*commits, world.merge(world.pull("readme", {"README.md": "Grants"}))]]
+    world.runner.work()
+    assert runs.pop().jobs["check"].result == "failure"  # It was never planned, and yet it dropped nobody.
     assert [run.results() for run in runs] == [{"check": "success", "apply": "success"}] * 2
     assert world.roles().keys() == {"one", "two"}
 

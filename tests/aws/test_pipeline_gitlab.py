@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from tests.snapshots import once
 
 VARIABLES = {
     "XGRANT_PLAN_ROLE": PLAN_ROLE, "XGRANT_APPLY_ROLE": APPLY_ROLE, "XGRANT_REGION": "us-east-1",
-    "XGRANT_REVIEW": "store",
 }  # fmt: skip
 
 
@@ -44,7 +43,7 @@ class Project:
     api: GitLabApi
     runner: Runner
 
-    def request(self, branch: str, files: dict[str, str], *, source: int = PROJECT) -> int:
+    def request(self, branch: str, files: Mapping[str, str | None], *, source: int = PROJECT) -> int:
         return self.api.request(branch, self.repository.commit(branch, files), source=source)
 
     def plan(self, iid: int) -> dict[str, Job]:
@@ -57,7 +56,11 @@ class Project:
     def merge(self, iid: int, *, squash: bool = False) -> str:
         request = self.api.requests[iid]
         commit = self.repository.merge(request["source_branch"], squash=squash)
-        request |= {"state": "merged", "squash_commit_sha" if squash else "merge_commit_sha": commit}
+        request |= {
+            "state": "merged",
+            "merged_at": self.api.now(),
+            "squash_commit_sha" if squash else "merge_commit_sha": commit,
+        }
         return commit
 
     def merged(self, commit: str) -> dict[str, Job]:
@@ -120,6 +123,34 @@ def test_what_was_not_reviewed_or_has_changed_is_not_applied(project: Project) -
     by_hand = project.runner.pipeline("web", "main", project.repository.git("rev-parse", "main"), manual=True)
     assert _ended(by_hand) == {"xgrant-reviewed": "success", "xgrant-apply": "success"}
     assert project.roles() == {"backdoor", "reports"}
+
+
+def test_what_was_taken_back_is_not_applied_again_and_a_plan_of_after_the_merge_is_no_review(project: Project) -> None:
+    iid = project.request("reports", grant("reports"))
+    project.plan(iid)
+    project.merged(project.merge(iid))
+    first = max(project.api.pipelines)
+    revert = project.request("revert", {"manifests/reports.yaml": None})
+    project.plan(revert)
+    project.merged(project.merge(revert))
+    assert project.roles() == set()
+    for name in ("xgrant-apply", "xgrant-reviewed"):
+        again = project.runner.retry(name, first)
+        assert again.status == "failed"
+        assert f"this run is overtaken: pipeline {max(project.api.pipelines)} (https://" in again.log
+    assert project.roles() == set()
+
+    iid = project.request("readme", {"README.md": "Grants"})
+    assert project.plan(iid)["xgrant-plan"].status == "success"
+    project.runner.retry("xgrant-plan")
+    planned = max(project.api.pipelines)
+    merged = project.merged(project.merge(iid))
+    assert _ended(merged) == {"xgrant-reviewed": "success", "xgrant-apply": "success"}
+    # Without the plans of before the merge there is none.
+    for number in [number for number, job in project.api.jobs.items() if job["pipeline"] == planned]:
+        project.api.jobs[number]["artifacts"] = {}
+    assert project.runner.retry("xgrant-plan", planned).status == "success"
+    assert "succeeded before the merge" in project.runner.retry("xgrant-reviewed").log
 
 
 def test_the_job_of_a_branch_cannot_be_the_role_that_applies_and_a_fork_is_only_validated(project: Project) -> None:

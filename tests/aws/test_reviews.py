@@ -48,7 +48,9 @@ def test_a_plan_is_kept_once_and_applied_by_the_name_of_its_review(
     other = xgrant("plan", manifests, "-o", "other.json", "--destroy", "--review", "abc")
     assert other.code == 4
     assert "push a new commit, so that the new plan is reviewed under its name" in other.err
+    assert not (tmp_path / "other.json").exists()  # so that nobody shows it as what is reviewed
     assert _kept(sandbox) == first
+    assert xgrant("plan", manifests, "-o", "other.json", "--destroy").code == 0
     for name, says in (("abd", "has no review abd of the stack platform; nothing was changed"), ("../abc", "no name")):
         refused = xgrant("apply", "plan.json", manifests, "--review", name)
         assert refused.code == (4 if name == "abd" else 64)
@@ -82,7 +84,7 @@ def test_what_stands_in_the_store_and_is_no_plan_file_is_no_review(
     [
         (["plan", "-o", "p.json", "--review", ""], "is no name of a review"),
         (["plan", "-o", "p.json", "--review", ".."], "is no name of a review"),
-        (["plan", "-o", "p.json", "--review", "a" * 65], "is no name of a review"),
+        (["plan", "-o", "p.json", "--review", "a" * 101], "is no name of a review"),
         (["plan", "-o", "p.json", "--review", "a/b"], "is no name of a review"),
         (["plan", "--review", "abc"], "--review keeps a plan file; name one with -o"),
         (["plan", "-o", "p.json", "--shard", "1/2", "--review", "abc"], "a shard is applied only once it is merged"),

@@ -17,6 +17,7 @@ import yaml
 from tests.pipelines.expressions import as_text, holds, resolve
 from tests.pipelines.github_api import REPOSITORY, GitHubApi
 from tests.pipelines.repository import Repository
+from tests.pipelines.triggers import begins
 
 READ_ONLY = {"contents": "read"}
 """What the token of a job for a fork may do at most."""
@@ -48,6 +49,7 @@ class Run:
     ref: str
     commit: str
     fork: bool = False
+    attempt: int = 0
     jobs: dict[str, Job] = field(default_factory=dict)
 
     def results(self) -> dict[str, str]:
@@ -66,37 +68,76 @@ class Runner:
     ) -> None:  # fmt: skip
         self.folder, self.programs, self.repository, self.api = folder, programs, repository, api
         self.credentials, self.variables = credentials, variables
+        self.approves = True
+        """Whether those who are asked approve a deployment."""
         self._count = 0
+        self._waiting: list[tuple[Run, str]] = []
         write_python(folder)
 
     def run(
         self, workflow: str, event: str, payload: Mapping[str, Any], *, ref: str, commit: str, fork: bool = False
     ) -> Run:
         """Run a workflow of a commit for an event."""
+        run = self.start(workflow, event, payload, ref=ref, commit=commit, fork=fork)
+        self.work()
+        return run
+
+    def start(
+        self, workflow: str, event: str, payload: Mapping[str, Any], *, ref: str, commit: str, fork: bool = False
+    ) -> Run:
+        """Let an event begin a workflow, if it does: the run waits for its turn in its group."""
         path = f".github/workflows/{workflow}.yml"
         run = Run(self.api.number(), path, event, payload, ref, commit, fork)
+        data = yaml.safe_load(self.repository.read(commit, path))
+        if not begins(data, event, payload, ref):
+            return run
         pull = payload.get("pull_request")
-        self.api.runs[run.id] = {
-            "id": run.id, "path": path, "event": event, "head_sha": pull["head"]["sha"] if pull else commit,
-            "pull_requests": [{"number": pull["number"]}] if pull and not fork else [],
-        }  # fmt: skip
-        self._jobs(run, lambda _: True)
+        self.api.begin(
+            run.id, path, event=event, head_sha=pull["head"]["sha"] if pull else commit,
+            head_branch=pull["head"]["ref"] if pull else ref.split("/", 2)[2],
+        )  # fmt: skip
+        self._enqueue(run, data.get("concurrency", {}))
         return run
+
+    def _enqueue(self, run: Run, concurrency: Mapping[str, Any]) -> None:
+        """Let a run wait. Without `queue: max`, one that waits behind another is cancelled by the next."""
+        group = as_text(resolve(concurrency.get("group", f"none-{run.id}"), {"github": github(run)}))
+        ahead = [other for other, of in self._waiting if of == group]
+        if len(ahead) > 1 and concurrency.get("queue") != "max":
+            self._waiting.remove((ahead[-1], group))
+            self.api.runs[ahead[-1].id]["conclusion"] = "cancelled"
+        self._waiting.append((run, group))
+
+    def work(self) -> None:
+        """Run all that waits, one after the other."""
+        while self._waiting:
+            self._jobs(self._waiting.pop(0)[0], lambda _: True)
 
     def again(self, run: Run) -> None:
         """Run again what failed of a run, and what has waited for it, as the button "Re-run failed jobs"."""
-        left = [name for name, job in run.jobs.items() if job.result != "success"]
+        left = [name for name, job in run.jobs.items() if job.result not in ("success", "skipped")]
+        jobs = yaml.safe_load(self.repository.read(run.commit, run.workflow))["jobs"]
+        for name, job in jobs.items():
+            if set(needed(job)) & set(left):
+                left.append(name)
         self._jobs(run, left.__contains__)
 
+    def all_again(self, run: Run) -> None:
+        """Run all of a run again, as the button "Re-run all jobs"."""
+        self._jobs(run, lambda _: True)
+
     def _jobs(self, run: Run, chosen: Callable[[str], bool]) -> None:
-        self._count += 1
-        workspace = self.folder / f"workspace-{self._count}"
-        self.repository.checkout(run.commit, workspace)
-        jobs = yaml.safe_load((workspace / run.workflow).read_text())["jobs"]
+        run.attempt += 1
+        jobs = yaml.safe_load(self.repository.read(run.commit, run.workflow))["jobs"]
+        # A job that is run again sees nothing of what it came to before, and nor does one that needs it.
+        run.jobs = {name: job for name, job in run.jobs.items() if not chosen(name)}
         for name, job in jobs.items():
-            if chosen(name) or name not in run.jobs:
+            if name not in run.jobs:
                 self._count += 1
                 run.jobs[name] = _Worker(self, run, job, self.folder / f"job-{self._count}").work()
+                self.api.ended(run.id, job["name"], run.jobs[name].result, run.attempt)
+        # The order is that of the file.
+        run.jobs = {name: run.jobs[name] for name in jobs}
         conclusion = "failure" if "failure" in run.results().values() else "success"
         self.api.runs[run.id]["conclusion"] = conclusion
 
@@ -114,11 +155,13 @@ class _Worker:
         """What actions add to the environment of later steps."""
 
     def work(self) -> Job:
-        needed = self.data.get("needs", [])
-        needs = {name: self.workflow_run.jobs[name] for name in ([needed] if isinstance(needed, str) else needed)}
+        needs = {name: self.workflow_run.jobs[name] for name in needed(self.data)}
         contexts = self._contexts(needs)
         fine = all(job.result == "success" for job in needs.values())
         if not holds(self.data.get("if"), contexts, _status(failed=not fine)):
+            return self.job
+        if not self._approved():
+            self.job.result = "failure"
             return self.job
         self.temp.mkdir(parents=True)
         contexts["github"]["token"] = self.runner.api.token(self.permissions)
@@ -129,19 +172,26 @@ class _Worker:
         }
         return self.job
 
+    def _approved(self) -> bool:
+        """Return whether the environment lets a job begin; one that is not there is made, and asks nobody."""
+        name = self.data.get("environment")
+        if name is None:
+            return True
+        rules = self.runner.api.environments.setdefault(name, [])
+        asked = any(rule["type"] == "required_reviewers" and rule["reviewers"] for rule in rules)
+        if asked:
+            self.job.used.append(f"approval of {name}")
+        return self.runner.approves or not asked
+
     def _contexts(self, needs: Mapping[str, Job]) -> dict[str, Any]:
         run = self.workflow_run
-        event = {"repository": {"default_branch": "main"}, **run.payload}
         return {
-            "github": {
-                "event": event, "event_name": run.event, "ref": run.ref, "ref_name": run.ref.split("/", 2)[2],
-                "sha": run.commit, "repository": REPOSITORY, "run_id": run.id,
-            },
+            "github": github(run),
             "vars": {} if run.fork else self.runner.variables,
             "runner": {"temp": str(self.temp)},
             "needs": {name: {"result": job.result, "outputs": job.outputs} for name, job in needs.items()},
             "steps": {},
-        }  # fmt: skip
+        }
 
     def _steps(self, steps: list[Mapping[str, Any]], contexts: dict[str, Any], action: str = "") -> tuple[bool, Any]:
         """Run steps one after the other; return whether one failed, and the contexts then."""
@@ -150,8 +200,9 @@ class _Worker:
             if not holds(step.get("if"), contexts, _status(failed=failed)):
                 continue
             fine, outputs = self._uses(step, contexts) if "uses" in step else self._shell(step, contexts, action)
-            contexts["steps"][step.get("id", "")] = {"outputs": outputs}
-            failed = failed or not fine
+            outcome = "success" if fine else "failure"
+            contexts["steps"][step.get("id", "")] = {"outputs": outputs, "outcome": outcome}
+            failed = failed or not (fine or step.get("continue-on-error") is True)
         return failed, contexts
 
     def _uses(self, step: Mapping[str, Any], contexts: dict[str, Any]) -> tuple[bool, dict[str, str]]:
@@ -206,6 +257,7 @@ class _Worker:
             "PATH": f"{self.runner.folder / 'bin'}:{self.runner.programs}:/usr/bin:/bin", "HOME": str(self.machine), "CI": "true",
             "GITHUB_ACTIONS": "true", "GITHUB_API_URL": self.runner.api.url, "GITHUB_REPOSITORY": REPOSITORY,
             "GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": str(run.id), "GITHUB_SHA": run.commit,
+            "GITHUB_RUN_ATTEMPT": str(run.attempt),
             "GITHUB_REF": run.ref, "GITHUB_REF_NAME": run.ref.split("/", 2)[2], "GITHUB_EVENT_NAME": run.event,
             "GITHUB_EVENT_PATH": str(event), "GITHUB_OUTPUT": str(self.machine / "outputs"),
             "GITHUB_STEP_SUMMARY": str(self.machine / "summary"), "GITHUB_ACTION_PATH": action,
@@ -239,8 +291,10 @@ class _Worker:
         path = Path(inputs["path"])
         if not path.is_file():
             return inputs.get("if-no-files-found") != "error"
-        self.runner.api.keep(self.workflow_run.id, inputs["name"], {path.name: path.read_bytes()})
-        return True
+        overwrite = inputs.get("overwrite") == "true"
+        return self.runner.api.keep(
+            self.workflow_run.id, inputs["name"], {path.name: path.read_bytes()}, overwrite=overwrite
+        )  # fmt: skip
 
     def download(self, inputs: Mapping[str, str]) -> bool:
         for found in self.runner.api.artifacts.values():
@@ -265,6 +319,21 @@ _USES: Mapping[str, Callable[[_Worker, Mapping[str, str]], bool]] = {
     "github/codeql-action/upload-sarif": _Worker.scan,
 }
 """What the actions of others do, as far as it matters here."""
+
+
+def github(run: Run) -> dict[str, Any]:
+    """Return the context `github` of a run."""
+    return {
+        "event": {"repository": {"default_branch": "main"}, **run.payload}, "event_name": run.event, "ref": run.ref,
+        "ref_name": run.ref.split("/", 2)[2], "sha": run.commit, "repository": REPOSITORY, "run_id": run.id,
+        "run_attempt": run.attempt,
+    }  # fmt: skip
+
+
+def needed(job: Mapping[str, Any]) -> list[str]:
+    """Return the names of the jobs that a job waits for."""
+    found = job.get("needs", [])
+    return [found] if isinstance(found, str) else list(found)
 
 
 def _status(*, failed: bool) -> dict[str, bool]:

@@ -6,6 +6,7 @@ import io
 import secrets
 import zipfile
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.pipelines.web import Answer, Api, Call, RefusedError
@@ -36,6 +37,13 @@ class GitHubApi(Api):
         self.comments: dict[int, dict[str, Any]] = {}
         self.runs: dict[int, dict[str, Any]] = {}
         self.artifacts: dict[int, dict[str, Any]] = {}
+        self.jobs: list[dict[str, Any]] = []
+        self.environments: dict[str, list[dict[str, Any]]] = {}
+        """The protection rules of each environment."""
+        self.also_on: dict[str, int] = {}
+        """Commits that are part of a pull request, and neither its head nor its merge."""
+        self.unlisted: set[int] = set()
+        """Runs that are too old for the list of those of a workflow."""
         self.drops_labels = False
         self._last = 1000
         at = f"/repos/{REPOSITORY}"
@@ -48,6 +56,10 @@ class GitHubApi(Api):
             f"PATCH {at}/issues/(\\d+)": self._edit_issue,
             f"GET {at}/commits/(\\w+)/pulls": self._pulls_of,
             f"GET {at}/actions/runs": self._list_runs,
+            f"GET {at}/actions/runs/(\\d+)": self._get_run,
+            f"GET {at}/actions/runs/(\\d+)/jobs": self._list_jobs,
+            f"GET {at}/actions/workflows/(\\d+)/runs": self._list_runs,
+            f"GET {at}/environments/([^/]+)": self._get_environment,
             f"GET {at}/actions/runs/(\\d+)/artifacts": self._list_artifacts,
             f"GET {at}/actions/artifacts/(\\d+)/zip": self._redirect,
             "GET /storage/(\\d+)": self._download,
@@ -62,6 +74,25 @@ class GitHubApi(Api):
     def number(self) -> int:
         self._last += 1
         return self._last
+
+    def now(self) -> str:
+        """Return a time; each is later than the one before."""
+        return f"{datetime(2026, 1, 31, 12, tzinfo=UTC) + timedelta(seconds=self.number()):%Y-%m-%dT%H:%M:%SZ}"
+
+    def begin(self, run: int, path: str, *, event: str, head_sha: str, head_branch: str) -> None:
+        """Note that a run of a workflow begins."""
+        same = [other for other in self.runs.values() if other["path"] == path]
+        # As long as files are not deleted, each has one number.
+        workflow = sum(map(ord, path))
+        self.runs[run] = {
+            "id": run, "workflow_id": workflow, "run_number": len(same) + 1, "path": path, "event": event,
+            "head_sha": head_sha, "head_branch": head_branch, "created_at": self.now(), "conclusion": None,
+            "html_url": f"https://github.com/{REPOSITORY}/actions/runs/{run}",
+        }  # fmt: skip
+
+    def ended(self, run: int, name: str, result: str, attempt: int) -> None:
+        """Note what a job came to."""
+        self.jobs.append({"run": run, "name": name, "conclusion": result, "run_attempt": attempt})
 
     def pull(self, branch: str, sha: str, *, repository: str = REPOSITORY, base: str = "main") -> int:
         """Open a pull request."""
@@ -78,14 +109,18 @@ class GitHubApi(Api):
         self.comments[found] = {"id": found, "on": number, "user": {"login": user, "type": "User"}, "body": body}
         return found
 
-    def keep(self, run: int, name: str, files: Mapping[str, bytes]) -> int:
-        """Keep an artifact of a run, in the place of one of that name."""
-        for number, other in [*self.artifacts.items()]:
-            if (other["run"], other["name"]) == (run, name):
-                del self.artifacts[number]
+    def keep(self, run: int, name: str, files: Mapping[str, bytes], *, overwrite: bool = False) -> bool:
+        """Keep an artifact of a run; return whether it is: only with `overwrite` in the place of one of that name."""
+        same = [number for number, one in self.artifacts.items() if (one["run"], one["name"]) == (run, name)]
+        if same and not overwrite:
+            return False
+        for number in same:
+            del self.artifacts[number]
         found = self.number()
-        self.artifacts[found] = {"id": found, "name": name, "run": run, "expired": False, "zip": zipped(files)}
-        return found
+        self.artifacts[found] = {
+            "id": found, "name": name, "run": run, "expired": False, "created_at": self.now(), "zip": zipped(files),
+        }  # fmt: skip
+        return True
 
     def _may(self, call: Call, *any_of: tuple[str, str]) -> None:
         token = call.headers.get("authorization", "").removeprefix("Bearer ")
@@ -136,24 +171,59 @@ class GitHubApi(Api):
 
     def _pulls_of(self, call: Call, sha: str) -> Answer:
         self._may(call, ("pull-requests", "read"))
-        found = [one for one in self.pulls.values() if sha in (one["merge_commit_sha"], one["head"]["sha"])]
+        found = [
+            one for number, one in self.pulls.items()
+            if sha in (one["merge_commit_sha"], one["head"]["sha"]) or self.also_on.get(sha) == number
+        ]  # fmt: skip
         return self.page(call, found)
 
-    def _list_runs(self, call: Call) -> Answer:
+    def _list_runs(self, call: Call, workflow: str = "") -> Answer:
         self._may(call, ("actions", "read"))
-        query = {key: value for key, value in call.query.items() if key not in ("per_page", "page", "status")}
+        query = {key: value for key, value in call.query.items() if key not in ("per_page", "page")}
+        since = query.pop("created", ">=").removeprefix(">=")
+        names = {"branch": "head_branch", "status": "conclusion"}
         found = [
-            run for run in self.runs.values()
-            if all(run[key] == value for key, value in query.items())
-            and call.query.get("status") in (None, run["conclusion"])
+            self._shown(run) for run in self.runs.values()
+            if all(run[names.get(key, key)] == value for key, value in query.items())
+            and run["id"] not in self.unlisted and run["created_at"] >= since and workflow in ("", str(run["workflow_id"]))
         ]  # fmt: skip
-        return self.page(call, found, "workflow_runs")
+        return self.page(call, found[::-1], "workflow_runs")
+
+    def _shown(self, run: dict[str, Any]) -> dict[str, Any]:
+        """Return a run, which names the pull requests of its branch that are open: of one that is merged none."""
+        named = [
+            {"number": pull["number"]} for pull in self.pulls.values()
+            if pull["merged_at"] is None and pull["head"]["ref"] == run["head_branch"]
+            and (pull["head"]["repo"] or {}).get("full_name") == REPOSITORY
+        ]  # fmt: skip
+        return {"pull_requests": named, **run}
+
+    def _get_run(self, call: Call, run: str) -> Answer:
+        self._may(call, ("actions", "read"))
+        return Answer(200, self._shown(self.runs[int(run)]))
+
+    def _list_jobs(self, call: Call, run: str) -> Answer:
+        self._may(call, ("actions", "read"))
+        found = [job for job in self.jobs if job["run"] == int(run)]
+        last = max((job["run_attempt"] for job in found), default=0)
+        shown = [job for job in found if call.query.get("filter") == "all" or job["run_attempt"] == last]
+        return self.page(call, shown, "jobs")
+
+    def _get_environment(self, call: Call, name: str) -> Answer:
+        self._may(call, ("actions", "read"))
+        if name not in self.environments:
+            raise RefusedError(404, "Not Found")
+        return Answer(200, {"name": name, "protection_rules": self.environments[name]})
 
     def _list_artifacts(self, call: Call, run: str) -> Answer:
         self._may(call, ("actions", "read"))
-        found = [one for one in self.artifacts.values() if one["run"] == int(run)]
-        shown = [{key: one[key] for key in ("id", "name", "expired")} for one in found]
-        return self.page(call, [one for one in shown if one["name"] == call.query.get("name")], "artifacts")
+        wanted = call.query.get("name")
+        keys = ("id", "name", "expired", "created_at")
+        found = [
+            {key: one[key] for key in keys} for one in self.artifacts.values()
+            if one["run"] == int(run) and wanted in (None, one["name"])
+        ]  # fmt: skip
+        return self.page(call, found, "artifacts")
 
     def _redirect(self, call: Call, number: str) -> Answer:
         self._may(call, ("actions", "read"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.pipelines.web import Answer, Api, Call, RefusedError
@@ -20,6 +21,12 @@ class GitLabApi(Api):
         self.notes: list[dict[str, Any]] = []
         self.issues: dict[int, dict[str, Any]] = {}
         self.jobs: dict[int, dict[str, Any]] = {}
+        self.pipelines: dict[int, dict[str, Any]] = {}
+        self.settings: dict[str, Any] = {
+            "ci_pipeline_variables_minimum_override_role": "no_one_allowed",
+            "ci_allow_fork_pipelines_to_run_in_parent_project": False,
+        }
+        self.protected = {"production"}
         self._last = 100
         at = f"/api/v4/projects/{PROJECT}"
         self.routes = {
@@ -34,6 +41,9 @@ class GitLabApi(Api):
             f"GET {at}/merge_requests/(\\d+)": lambda call, iid: self._checked(
                 call, Answer(200, self.requests[int(iid)])
             ),
+            f"GET {at}": lambda call: self._checked(call, Answer(200, self.settings)),
+            f"GET {at}/protected_environments/(\\w+)": self._protected,
+            f"GET {at}/pipelines": self._list_pipelines,
             f"GET {at}/pipelines/(\\d+)/jobs": self._list_jobs,
             f"GET {at}/jobs/(\\d+)/artifacts/plan.json": self._artifact,
         }
@@ -51,7 +61,7 @@ class GitLabApi(Api):
         iid = self.number()
         self.requests[iid] = {
             "iid": iid, "state": "opened", "target_branch": "main", "source_branch": branch, "sha": sha,
-            "merge_commit_sha": None, "squash_commit_sha": None, "source_project_id": source,
+            "merged_at": None, "merge_commit_sha": None, "squash_commit_sha": None, "source_project_id": source,
             "target_project_id": PROJECT, "head_pipeline": None,
         }  # fmt: skip
         return iid
@@ -105,11 +115,30 @@ class GitLabApi(Api):
     def _requests_of(self, call: Call, sha: str) -> Answer:
         keys = ("sha", "merge_commit_sha", "squash_commit_sha")
         found = [one for one in self.requests.values() if sha in [one[key] for key in keys]]
-        return self._checked(call, self.page(call, found))
+        # A list does not have the pipelines.
+        shown = [{key: value for key, value in one.items() if key != "head_pipeline"} for one in found]
+        return self._checked(call, self.page(call, shown))
+
+    def now(self) -> str:
+        """Return a time; each is later than the one before."""
+        return f"{datetime(2026, 1, 31, 12, tzinfo=UTC) + timedelta(seconds=self.number()):%Y-%m-%dT%H:%M:%S.000Z}"
+
+    def _protected(self, call: Call, name: str) -> Answer:
+        self._checked(call, Answer())
+        if name not in self.protected:
+            raise RefusedError(404, "404 Not found")
+        return Answer(200, {"name": name})
+
+    def _list_pipelines(self, call: Call) -> Answer:
+        found = [one for one in self.pipelines.values() if one["ref"] == call.query["ref"]]
+        return self._checked(call, self.page(call, sorted(found, key=lambda one: -one["id"])))
 
     def _list_jobs(self, call: Call, pipeline: str) -> Answer:
         found = [one for one in self.jobs.values() if one["pipeline"] == int(pipeline)]
-        shown = [{key: one[key] for key in ("id", "name", "status")} for one in found]
+        newest = {one["name"]: one["id"] for one in found}
+        every = call.query.get("include_retried") == "true"
+        keys = ("id", "name", "status", "finished_at")
+        shown = [{key: one[key] for key in keys} for one in found if every or newest[one["name"]] == one["id"]]
         return self._checked(call, self.page(call, shown))
 
     def _artifact(self, call: Call, job: str) -> Answer:

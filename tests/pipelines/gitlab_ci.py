@@ -49,30 +49,47 @@ class Runner:
     ) -> None:
         self.folder, self.programs, self.repository, self.api = folder, programs, repository, api
         self.variables = dict(variables)
+        self._known: dict[int, tuple[str, str, dict[str, str], dict[str, Job]]] = {}
         write_python(folder)
 
     def pipeline(self, source: str, ref: str, commit: str, *, manual: bool = False, **more: str) -> dict[str, Job]:
         """Run a pipeline; jobs that are started by hand only with `manual`."""
         number = self.api.number()
-        known = {
-            "CI": "true", "GITLAB_CI": "true", "CI_API_V4_URL": self.api.base, "CI_PROJECT_ID": str(PROJECT),
-            "CI_PIPELINE_SOURCE": source, "CI_PIPELINE_ID": str(number), "CI_COMMIT_SHA": commit,
-            "CI_DEFAULT_BRANCH": "main", "GITLAB_TOKEN": TOKEN, **self.variables, **more,
-        }  # fmt: skip
+        known = {"CI_PIPELINE_SOURCE": source, "CI_PIPELINE_ID": str(number), **more}
         if source != "merge_request_event":
             known["CI_COMMIT_BRANCH"] = ref
-        checkout = self.folder / f"pipeline-{number}"
-        self.repository.checkout(commit, checkout)
-        jobs = template(checkout / ".gitlab-ci.yml")
-        done: dict[str, Job] = {}
-        for name, job in jobs.items():
-            if not _wanted(job["rules"], known, manual=manual):
-                continue
-            if all(done[need].status == "success" for need in job.get("needs", [])):
-                done[name] = self._job(name, job, number, ref, commit, known, done)
+        self.api.pipelines[number] = {
+            "id": number, "ref": ref, "sha": commit, "source": source,
+            "web_url": f"https://gitlab.com/{PATH}/-/pipelines/{number}",
+        }  # fmt: skip
         if iid := more.get("CI_MERGE_REQUEST_IID"):
             self.api.requests[int(iid)]["head_pipeline"] = {"id": number, "source": source}
+        jobs = self._jobs(commit)
+        done: dict[str, Job] = {}
+        self._known[number] = (ref, commit, known, done)
+        for name, job in jobs.items():
+            if not _wanted(job["rules"], {**self._all(commit), **known}, manual=manual):
+                continue
+            if all(done[need].status == "success" for need in job.get("needs", [])):
+                done[name] = self._job(name, job, number, ref, commit, {**self._all(commit), **known}, done)
         return done
+
+    def retry(self, name: str, pipeline: int = 0) -> Job:
+        """Run a job of a pipeline again, by default of the newest one."""
+        number = pipeline or max(self._known)
+        ref, commit, known, done = self._known[number]
+        job = self._jobs(commit)[name]
+        done[name] = self._job(name, job, number, ref, commit, {**self._all(commit), **known}, done)
+        return done[name]
+
+    def _jobs(self, commit: str) -> dict[str, dict[str, Any]]:
+        return jobs_of(self.repository.read(commit, ".gitlab-ci.yml"))
+
+    def _all(self, commit: str) -> dict[str, str]:
+        return {
+            "CI": "true", "GITLAB_CI": "true", "CI_API_V4_URL": self.api.base, "CI_PROJECT_ID": str(PROJECT),
+            "CI_COMMIT_SHA": commit, "CI_DEFAULT_BRANCH": "main", "GITLAB_TOKEN": TOKEN, **self.variables,
+        }  # fmt: skip
 
     def _job(
         self, name: str, job: Mapping[str, Any], pipeline: int, ref: str, commit: str, known: Mapping[str, str],
@@ -81,13 +98,14 @@ class Runner:
         number = self.api.number()
         workspace = self.folder / f"job-{number}"
         self.repository.checkout(commit, workspace)
+        # Variables of the job are weaker than those of the project and of the pipeline ("CI/CD variable precedence").
         own = dict(known) | {"CI_JOB_ID": str(number), "CI_JOB_URL": f"https://gitlab.com/{PATH}/-/jobs/{number}"}
         for need in job.get("needs", []):
             own |= done[need].variables
             for file, content in done[need].artifacts.items():
                 (workspace / file).write_bytes(content)
         for key, value in job.get("variables", {}).items():
-            own[key] = re.sub(r"\$(\w+)", lambda found: own.get(found[1], ""), value)
+            own.setdefault(key, re.sub(r"\$(\w+)", lambda found: own.get(found[1], ""), value))
         for key in job.get("id_tokens", {}):
             claims = {"ref_protected": "true" if ref == "main" else "false"}
             subject = f"project_path:{PATH}:ref_type:branch:ref:{ref}"
@@ -106,6 +124,7 @@ class Runner:
         _keep(job.get("artifacts", {}), workspace, found)
         self.api.jobs[number] = {
             "id": number, "name": name, "status": found.status, "pipeline": pipeline, "artifacts": found.artifacts,
+            "finished_at": self.api.now(),
         }  # fmt: skip
         return found
 
@@ -123,7 +142,12 @@ def _keep(artifacts: Mapping[str, Any], workspace: Path, job: Job) -> None:
 
 def template(path: Path) -> dict[str, dict[str, Any]]:
     """Return the jobs of a template, with what they extend and refer to."""
-    data = yaml.load(path.read_text(), _Loader)
+    return jobs_of(path.read_text())
+
+
+def jobs_of(text: str) -> dict[str, dict[str, Any]]:
+    """Return the jobs of the text of a template, as `template`."""
+    data = yaml.load(text, _Loader)
     return {name: _whole(data, name) for name in data if name.startswith("xgrant-")}
 
 

@@ -61,6 +61,10 @@ class Repository:
         git(folder, "fetch", "--quiet", "origin", commit)
         git(folder, "checkout", "--quiet", "--detach", commit)
 
+    def read(self, commit: str, path: str) -> str:
+        """Return a file as a commit has it."""
+        return git(self.bare, "show", f"{commit}:{path}") + "\n"
+
     def git(self, *words: str) -> str:
         return git(self._clone, *words)
 

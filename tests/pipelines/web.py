@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Api:
         shown = items[(number - 1) * size : number * size]
         headers = {}
         if number * size < len(items):
-            query = "&".join(f"{key}={value}" for key, value in {**call.query, "page": str(number + 1)}.items())
+            query = urlencode({**call.query, "page": str(number + 1)})
             headers["Link"] = f'<{self.url}{call.path}?{query}>; rel="next", <{self.url}>; rel="last"'
         return Answer(200, {"total_count": len(items), within: shown} if within else shown, headers)
 
