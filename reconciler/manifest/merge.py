@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -133,8 +134,10 @@ def _grants(
         for name, raw in section(source, "grants").items():
             place = source.key_place(("grants", name))
             if name in first:
-                message = f"the grant {name} is declared before, at {first[name]}; rename one"
-                problems.append(Problem("XG023", message, place, name))
+                # At both, since either may be the newer one: what shows problems at changed lines shows it then.
+                for here, other in ((first[name], place), (place, first[name])):
+                    message = f"the grant {name} is declared at {other}, too; rename one"
+                    problems.append(Problem("XG023", message, here, name))
             first.setdefault(name, place)
             compiled += compiler.compile(name, raw)
         unresolved += compiler.unresolved
@@ -148,12 +151,15 @@ def _stack(sources: list[tuple[Source, Path]], problems: list[Problem], *, compl
             message = "no file states the stack; add `stack: NAME`, the owner of all that these manifests make"
             problems.append(Problem("XG020", message, Place(sources[0][0].file)))
         return None
-    name, first = stated[0]
-    for other, place in stated[1:]:
-        if other != name:
-            message = f"the stack is {name} at {first}; one run has one stack, so state the same or leave it out"
+    # Nobody knows which one is the mistake: it is said of those that are fewer, and of all where none are.
+    often = Counter(name for name, _ in stated)
+    most = max(often.values())
+    for name, place in stated:
+        usual = next(((other, at) for other, at in stated if other != name and often[other] == most), None)
+        if usual is not None and (often[name] < most or list(often.values()).count(most) > 1):
+            message = f"the stack is {usual[0]} at {usual[1]}; one run has one stack, so state the same or leave it out"
             problems.append(Problem("XG020", message, place))
-    return name
+    return stated[0][0]
 
 
 def _defaults(sources: list[tuple[Source, Path]], problems: list[Problem]) -> Source:

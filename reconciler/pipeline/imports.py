@@ -123,6 +123,11 @@ def _more_than_marks(change: Change) -> str:
         return f"a manifest cannot say the same of its {', '.join(sorted(others))}"
     if isinstance(change.before, Role) and isinstance(change.after, Role):
         marks = role_tags("", "")
-        if {key: value for key, value in change.after.tags.items() if key not in marks} != change.before.tags:
-            return "defaults would give it other tags"
+        given = {key: value for key, value in change.after.tags.items() if key not in marks}
+        if given != change.before.tags:
+            other = few(sorted(key for key, value in given.items() if change.before.tags.get(key) != value))
+            return (
+                f"defaults would give it other tags ({other}); take them out of `defaults` while you import, or write "
+                "its grant by hand, with `adopt: true`"
+            )
     return ""

@@ -270,7 +270,7 @@ def test_defaults_that_a_grant_cannot_decline_leave_the_role_with_a_reason(
     (manifests / "base.yaml").write_text(json.dumps(base), encoding="utf-8")
     result = xgrant("import", "--account", "storage", "--role", "Plain", manifests)
     assert (result.code, result.out) == (1, "")
-    assert "the role Plain: defaults would give it other tags" in result.err
+    assert "the role Plain: defaults would give it other tags (team); take them out of `defaults` while" in result.err
 
 
 def test_an_external_id_stands_in_the_manifest_and_in_no_plan(
