@@ -81,8 +81,13 @@ def run(arguments: argparse.Namespace, *, destroy: bool = False) -> int:
     return carry_out(arguments, job)
 
 
-def carry_out(arguments: argparse.Namespace, job: Callable[[Progress, Elsewhere | None], Job | int]) -> int:
+def carry_out(
+    arguments: argparse.Namespace, job: Callable[[Progress, Elsewhere | None], Job | int], *, maybe: bool = False
+) -> int:
     """Show the plan of a job, ask, and execute it; `job` may return an exit code instead.
+
+    That somebody can be asked is looked at first; with `maybe`, which says that the job often has nothing to do, only
+    once there is something.
 
     Return 0 when all is done, 3 when the plan is refused, 4 when it is stale, 6 when a part is not done. A part is also
     an account that could not be read. 1 is for a plan that was not approved, 5 (by an error) for accounts that another
@@ -92,15 +97,23 @@ def carry_out(arguments: argparse.Namespace, job: Callable[[Progress, Elsewhere 
     def prepare(
         arguments: argparse.Namespace, shown: Progress, turns: ExitStack, workers: Elsewhere | None
     ) -> Ready | int:
-        if not arguments.auto_approve and not interactive():
-            raise UsageError(
-                "nobody can approve the plan here: input or output is no terminal. Review "
-                f"{_REVIEW.get(arguments.command, 'it on one')}, then use --auto-approve"
-            )
+        if not maybe:
+            _check_approvable(arguments)
         found = job(shown, workers)
-        return found if isinstance(found, int) else _approved(found, arguments, shown, turns)
+        if isinstance(found, int):
+            return found
+        _check_approvable(arguments)
+        return _approved(found, arguments, shown, turns)
 
     return _within(arguments, prepare)
+
+
+def _check_approvable(arguments: argparse.Namespace) -> None:
+    if not arguments.auto_approve and not interactive():
+        raise UsageError(
+            "nobody can approve the plan here: input or output is no terminal. Review "
+            f"{_REVIEW.get(arguments.command, 'it on one')}, then use --auto-approve"
+        )
 
 
 _REVIEW = {"apply": "`xgrant plan`", "destroy": "`xgrant plan --destroy`"}

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         request = rotation(manifest, found, now=clock.now(), accepted=accepted)
         return Job(manifest, reader, writer, lambda now: plan_rotation(request, reader, now=now))
 
-    return carry_out(arguments, job)
+    return carry_out(arguments, job, maybe=arguments.due)
 
 
 def _roles(found: tuple[Use, ...], *, due: bool) -> tuple[Use, ...]:

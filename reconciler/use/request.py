@@ -108,8 +108,8 @@ def _mfa_serial(use: Use, who: Identity, wish: Wish) -> str:
         return ""  # The session may be one with MFA, from GetSessionToken; AWS knows.
     raise UsageError(
         f"MFA missing: the role's side of the grant {use.grant.name} demands MFA. Name your device as mfa_serial of "
-        f"the profile, like arn:{use.target.partition}:iam::{who.account}:mfa/{who.name()}; or by --mfa-serial, where the "
-        "command has it"
+        f"the profile, like arn:{use.target.partition}:iam::{who.account}:mfa/{who.name()}; or by --mfa-serial, where "
+        "the command has it"
     )
 
 

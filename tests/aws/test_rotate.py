@@ -141,6 +141,8 @@ def test_a_role_is_due_from_the_very_second_on(
     time.becomes(due, -1)
     assert "XG243" not in xgrant("plan", manifest).out
     assert xgrant("rotate", "--due", "--manifest", manifest, "--auto-approve").out == "No role is due for rotation.\n"
+    nobody_to_ask = xgrant("rotate", "--due", "--manifest", manifest)
+    assert (nobody_to_ask.code, nobody_to_ask.out) == (0, "No role is due for rotation.\n")
     time.becomes(due)
     planned = xgrant("plan", manifest, "--detailed-exitcode")
     said = f"the role Reader is due for rotation since {due:%Y-%m-%dT%H:%M:%SZ}"
