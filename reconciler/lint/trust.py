@@ -15,6 +15,9 @@ _WHO = ("aws:principaltag", "aws:userid", "aws:username", "aws:principalorgpaths
 
 _EXTERNAL_ID = "sts:externalid"
 
+_LONG_ENOUGH = 12
+"""Characters of an external id. AWS takes 2 to 1,224 and asks for no more: the number is a judgement of xgrant."""
+
 _FOUR_HOURS = 4 * 3600
 _POSITIVE = ("stringequals", "stringlike", "stringequalsignorecase", "arnequals", "arnlike")
 
@@ -60,6 +63,18 @@ def _external_id(grant: Grant, seen: Seen) -> Iterator[Breach]:
         yield Breach(
             f"{', '.join(account.name for account in parties)} is somebody else's, and no external id is demanded",
             Spot(("from", "account")),
+        )
+
+
+def _short_external_id(grant: Grant, _: Seen) -> Iterator[Breach]:
+    ids = [
+        value for one in demands(grant.conditions) if one.name == _EXTERNAL_ID and one.names() for value in one.values
+    ]
+    # How short it is, is not told: that is a part of it.
+    if any(len(value) < _LONG_ENOUGH for value in ids):
+        yield Breach(
+            f"an external id has fewer than {_LONG_ENOUGH} characters, so it can be guessed",
+            Spot(("require", "external_id")),
         )
 
 
@@ -188,6 +203,15 @@ RULES = (
         "GitHub docs, Security hardening with OpenID Connect",
         "Jobs that only read may be of any branch. What lets in any repository is an error of the manifest (XG050).",
         of_grant=_subject,
+    ),
+    Rule(
+        "XG126", Level.ADVICE, "a short external id",
+        "Whoever sees a digest of it, as plan files have, or may ask AWS often can try all short ones.",
+        "let the two sides agree on a long one that means nothing, as `xgrant rotate` makes them: 32 random characters",
+        "IAM user guide, Access to AWS accounts owned by third parties (an id of one customer only); IAM and STS "
+        "quotas: 2 to 1,224 characters",
+        "AWS asks for 2 characters only; 12 is a judgement of xgrant. An external id is no password.",
+        of_grant=_short_external_id,
     ),
 )  # fmt: skip
 """The guardrails of this file."""
