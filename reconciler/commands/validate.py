@@ -7,7 +7,7 @@ import sys
 
 from reconciler.commands.annotations import any_grant, print_annotations, problems_as
 from reconciler.commands.held import held_to
-from reconciler.commands.output import unresolved
+from reconciler.commands.output import unresolved, warn
 from reconciler.manifest import load
 from reconciler.render.escape import escape
 from reconciler.render.lint import as_text
@@ -27,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     grants = len({*(grant.name for grant in manifest.grants), *manifest.unresolved})
     accounts = len(manifest.accounts)
     unresolved(manifest)
+    for words in held.not_run():
+        warn(escape(words))
     print(
         f"valid: stack {escape(manifest.stack)}, {grants} grant{'s' * (grants != 1)}, "
         f"{accounts} account{'s' * (accounts != 1)}",

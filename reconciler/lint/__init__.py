@@ -26,6 +26,7 @@ __all__ = [
     "ending",
     "lint",
     "lint_plan",
+    "not_run",
     "unused",
 ]
 
@@ -77,7 +78,7 @@ def lint(seen: Seen, policies: Policies, locate: Locate, shown: Shown = _all) ->
     breaches = _breaches(rules, seen, lambda rule, grant: shown(SEVERITIES[_level(rule, policies)], grant))
     found = [one for rule in rules for one in _judged(rule, breaches[rule.id], policies, locate, shown)]
     if seen.catalogue is None:
-        found += _not_run(policies)
+        found += not_run(policies)
     return tuple(found)
 
 
@@ -211,7 +212,7 @@ def _level(rule: Rule, policies: Policies) -> Level:
     return policies.levels.get(rule.id, rule.level)
 
 
-def _not_run(policies: Policies) -> Iterator[Finding]:
+def not_run(policies: Policies) -> Iterator[Finding]:
     """Yield that the rules of the catalogue did not run; what a team denies is not let through by that."""
     rule = by_id()[others.NOT_RUN]
     needing = [one for one in RULES if one.of_catalogue is not None and _level(one, policies) is not Level.OFF]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.catalogue import installed_catalogue
-from reconciler.lint import Breach, Seen, by_id, ended, ending, lint, lint_plan, unused
+from reconciler.lint import Breach, Seen, by_id, ended, ending, lint, lint_plan, not_run, unused
 from reconciler.manifest.guardrails import load_policies
 from reconciler.manifest.places import Places
 from reconciler.model import Finding, Manifest, Plan, Policies, Severity
@@ -38,6 +38,11 @@ class Guardrails:
         seen = self._seen()
         found = lint(seen, self.policies, self.places.place, lambda severity, _: severity is Severity.ERROR)
         return tuple(denied((*found, *ended(self.policies, seen))))
+
+    def not_run(self) -> tuple[str, ...]:
+        """Return in words which rules did not run, for want of the catalogue, though nobody denies them."""
+        found = () if self._seen().catalogue is not None else not_run(self.policies)
+        return tuple(f"{one.message}; {one.way_out}" for one in found if one.severity is not Severity.ERROR)
 
     def of_plan(self, plan: Plan) -> Plan:
         """Return a plan with what is found in it and in its manifest.

@@ -190,6 +190,11 @@ def test_without_the_extra_lint_says_once_what_did_not_run_and_how_to_install_it
     assert result.out.startswith("advice XG122 XG110, XG111, XG118, XG119 did not run")
     assert "what to do: in a checkout of xgrant, pip install '.[lint]'" in result.out
     assert result.out.count("XG122") == 1
+    validated = xgrant("validate")
+    assert validated.code == 0
+    assert (
+        "XG110, XG111, XG118, XG119 did not run: the catalogue of AWS's actions is not installed; in a" in validated.err
+    )
 
 
 def test_every_rule_says_why_what_to_do_and_who_says_so() -> None:
