@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reconciler.planfile.contents import checksum
 from reconciler.sandbox.scenario import root_client
 from tests.aws.bootstrap_support import BUCKET, OPS
@@ -138,6 +140,21 @@ def test_one_issue_tells_of_drift_until_there_is_none(world: World) -> None:
     assert [text.split(",")[0] for text in said] == [
         "AWS is as the manifests say again", "AWS is not as the manifests say any more",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "ref"),
+    [
+        ("push", "refs/heads/feature"), ("workflow_dispatch", "refs/heads/feature"),
+        ("workflow_dispatch", "refs/tags/main"),
+    ],
+)  # fmt: skip
+def test_of_another_branch_than_the_default_one_and_of_a_tag_of_its_name_no_job_runs(
+    world: World, event: str, ref: str
+) -> None:
+    commit = world.repository.git("rev-parse", "main")
+    run = world.runner.run("xgrant-merge", event, {}, ref=ref, commit=commit)
+    assert run.results() == {"check": "skipped", "apply": "skipped"}
 
 
 def test_xgrant_is_installed_by_the_requirements_of_the_repository(world: World, tmp_path: Path) -> None:
