@@ -144,8 +144,8 @@ class GitHub:
         if any(rule["type"] == "required_reviewers" and rule.get("reviewers") for rule in rules):
             return ()
         missing = (
-            f"the environment {environment} has no required reviewers, so its jobs begin without anybody's approval; set "
-            "them (Settings, Environments; private repositories need GitHub Enterprise for it)"
+            f"the environment {environment} has no required reviewers, so its jobs begin without anybody's approval; "
+            "set them (Settings, Environments; private repositories need GitHub Enterprise for it)"
         )
         return (missing,)
 

@@ -2,8 +2,8 @@
 
 Endpoints as in GitLab's REST API reference: notes, issues, "List merge requests associated with a commit", "Get single
 merge request", "List pipeline jobs", "Download a single artifact file by job ID", "List project pipelines", "Retrieve a
-project", "Get a single protected environment". The token of a job may do little of that (documentation of CI_JOB_TOKEN),
-so it takes GITLAB_TOKEN.
+project", "Get a single protected environment". The token of a job may do little of that (documentation of
+CI_JOB_TOKEN), so it takes GITLAB_TOKEN.
 """
 
 from __future__ import annotations
