@@ -187,6 +187,10 @@ def _changing(commands: argparse._SubParsersAction[_Subcommand]) -> None:
                 "--if-current", action="store_true",
                 help="exit 4, before anything is written, if a newer run has overtaken the one of this job",
             )  # fmt: skip
+            command.add_argument(
+                "--record", metavar="FILE",
+                help="once changes begin, write the id of their record in the history to FILE",
+            )  # fmt: skip
             options.policies(command)
         options.only(command)
         options.accept(command)

@@ -194,7 +194,9 @@ def _execute(
         shown.event(event)
 
     if ready.current.fingerprint == ready.approved.fingerprint:  # Else it is stale, and apply_plan says so.
-        turn.begin(ready.current)
+        record = turn.begin(ready.current)
+        if record_file := vars(arguments).get("record"):
+            Path(record_file).write_text(f"{record}\n", encoding="utf-8")
     locks = f"The locks end by themselves within {LEASE:.0f} s, or by xgrant unlock --id {turn.lock_id}"
     stopped = turn.stopped(signals.enter_context(stopping(locks)))
     execute = job.execute(turn) if job.execute else None

@@ -11,7 +11,7 @@ from reconciler.commands.output import check_folder, say, warn
 from reconciler.errors import ReviewError, UsageError
 from reconciler.files import read_regular
 from reconciler.hosting import host_of
-from reconciler.pipeline.jobs import MOST_TEXT, check_current, fetch_review, keep_comment, keep_issue
+from reconciler.pipeline.jobs import MOST_TEXT, check_current, fetch_review, keep_comment, keep_issue, withdraw_comments
 from reconciler.planfile import check_target
 from reconciler.render.escape import escape
 
@@ -29,8 +29,14 @@ def run(arguments: argparse.Namespace) -> int:
             check_current(host_of(os.environ))
             warn("No newer run has overtaken this one.")
             return 0
+        case "comment" if arguments.no_plan:
+            _check_no_file(arguments.file)
+            warn(f"Comments that had an older plan: {withdraw_comments(host_of(os.environ))}.")
+            return 0
         case "protected":
             return _protected(arguments.environment, arguments.otherwise)
+    if arguments.file is None:
+        raise UsageError("comment: name the file that --format github or gitlab made, or say --no-plan")
     text, host = _text(arguments.file), host_of(os.environ)
     if arguments.verb == "comment":
         warn(f"The comment is {keep_comment(host, text, arguments.file)}.")
@@ -64,6 +70,11 @@ def _protected(environment: str, otherwise: str) -> int:
     for line in missing:
         say(f"{sign}{escape(line)}")
     return 0
+
+
+def _check_no_file(name: str | None) -> None:
+    if name is not None:
+        raise UsageError("--no-plan: there is no file then; leave it out")
 
 
 def _text(name: str) -> str:

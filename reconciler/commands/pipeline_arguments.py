@@ -10,7 +10,12 @@ def add_pipeline(command: argparse.ArgumentParser) -> None:
     verbs = command.add_subparsers(dest="verb", metavar="WHAT", required=True, parser_class=type(command))
 
     comment = _verb(verbs, "comment", "write or update the one comment on the pull or merge request of this job")
-    comment.add_argument("file", metavar="FILE", help="what `xgrant show plan.json --format github` printed, or gitlab")
+    comment.add_argument(
+        "file", metavar="FILE", nargs="?", help="what `xgrant show plan.json --format github` printed, or gitlab"
+    )
+    comment.add_argument(
+        "--no-plan", action="store_true", help="without FILE: say so in the place of the plan of an older commit"
+    )
 
     reviewed = _verb(verbs, "reviewed", "get the plan that was reviewed of the commit of this job")
     reviewed.add_argument("-o", "--out", metavar="FILE", required=True, help="the plan file to write, *.json")

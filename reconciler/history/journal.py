@@ -39,8 +39,10 @@ class Journal:
         self._whole = True
         self._mutex = threading.Lock()
 
-    def begin(self, plan: Plan, caller: Caller, *, verb: str, lock: str) -> None:
-        """Begin the log, before anything is written to AWS. `verb` is `apply` or `destroy`, `lock` the locks' id.
+    def begin(self, plan: Plan, caller: Caller, *, verb: str, lock: str) -> str:
+        """Begin the log, before anything is written to AWS, and return the id of its record.
+
+        `verb` is `apply` or `destroy`, `lock` the locks' id.
 
         Raises:
             StoreError: it cannot be kept.
@@ -57,6 +59,7 @@ class Journal:
         }  # fmt: skip
         self._store.append(log, _line("begin", instant, head))
         self._log = log
+        return record_id
 
     def note(self, event: Event) -> None:
         """Write that a step has begun or ended. Where that fails it is said once, and nothing more is written."""

@@ -45,6 +45,11 @@ class GitHub:
         return str(self._pull["head"]["sha"])
 
     @property
+    def commit(self) -> str:
+        """The commit of the job; for a pull request the one that would merge it."""
+        return self._stated("GITHUB_SHA")
+
+    @property
     def job(self) -> str:
         """Where the run can be seen."""
         server, run = self._environment.get("GITHUB_SERVER_URL"), self._environment.get("GITHUB_RUN_ID")

@@ -41,6 +41,11 @@ class GitLab:
         return self._environment.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA") or self._stated("CI_COMMIT_SHA")
 
     @property
+    def commit(self) -> str:
+        """The commit of the job; in a pipeline of a merged result the one that would merge the request."""
+        return self._stated("CI_COMMIT_SHA")
+
+    @property
     def job(self) -> str:
         """Where the job can be seen."""
         return self._environment.get("CI_JOB_URL", "")

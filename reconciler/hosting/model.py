@@ -49,6 +49,11 @@ class Host(Protocol):
         ...
 
     @property
+    def commit(self) -> str:
+        """The commit that this job has checked out: for a request that of its merge, at most hosts."""
+        ...
+
+    @property
     def job(self) -> str:
         """Where this job can be seen; empty where nobody says."""
         ...

@@ -9,6 +9,7 @@ from reconciler.errors import ReviewError, UsageError
 from reconciler.hosting import Host, Review
 from reconciler.pipeline.plan_files import parse_plan_file
 from reconciler.pipeline.reviews import check_name, same_review
+from reconciler.render.markdown.comment import UNKNOWN
 
 MOST_TEXT = 1_000_000
 """More characters than any host takes in a comment."""
@@ -40,15 +41,37 @@ def keep_comment(host: Host, text: str, name: str) -> str:
     return "written" if found is None else "updated"
 
 
+def withdraw_comments(host: Host) -> int:
+    """Say in the place of each plan of an older commit that the commit of this job has none; return how many there were.
+
+    A plan of this very commit stays: it is what was reviewed, or another stack's.
+    """
+    job = f" The log of [this job]({host.job}) says why." if host.job else ""
+    count = 0
+    for one in [*host.comments()]:
+        marker = _first_line(one.text)
+        found = _MARKER.fullmatch(marker)
+        if found and found[1] == "plan" and not re.search(_commit(host.head), one.text):
+            host.comment(f"{marker}\n\nCommit {host.head} has no plan, and cannot be merged to an apply.{job}\n", one)
+            count += 1
+    return count
+
+
+def _commit(head: str) -> str:
+    return rf"(?m)^(This is the plan of commit {re.escape(head)}\b|Commit {re.escape(head)} has no plan\b)"
+
+
 def _origin(host: Host) -> str:
-    # A comment of an older commit stays until the next plan: whoever approves sees which one it is of.
     job = f" [This job]({host.job}) made it." if host.job else ""
-    return f"\n\nThis is the plan of commit {host.head}.{job}\n"
+    merge = f", as commit {host.commit} merges it" if host.commit != host.head else ""
+    return f"\n\nThis is the plan of commit {host.head}{merge}.{job}\n"
 
 
 def keep_issue(host: Host, text: str, name: str, *, drifted: bool) -> str:
     """Open, update, reopen or close the one issue with the marker of a text; return in a word what was done."""
     marker = marker_of(text, "drift", name)
+    if text.splitlines(keepends=True)[1:2] == [UNKNOWN]:
+        return "left as it is: nobody knows whether there is drift"
     ours = [one for one in host.issues() if _first_line(one.text) == marker]
     found = next((one for one in ours if one.open), ours[0] if ours else None)
     if not drifted:

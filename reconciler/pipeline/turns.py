@@ -52,12 +52,15 @@ class Turn:
         self._interrupted = also
         return lambda: self._held.lost() or also()
 
-    def begin(self, plan: Plan) -> None:
-        """Begin the history of the plan's execution; StoreError, before anything is written, if it cannot be kept."""
+    def begin(self, plan: Plan) -> str:
+        """Begin the history of the plan's execution, and return the id of its record.
+
+        StoreError, before anything is written, if it cannot be kept.
+        """
         from reconciler.aws.store import starting_identity
 
         caller = replace(self._caller, identity=starting_identity(self._partition, self._notify))
-        self._journal.begin(plan, caller, verb=self._verb, lock=self._held.id)
+        return self._journal.begin(plan, caller, verb=self._verb, lock=self._held.id)
 
     def note(self, event: Event) -> None:
         """Write an event into the history."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
 from reconciler.planfile.contents import checksum
 from reconciler.sandbox.scenario import root_client
 from tests.aws.bootstrap_support import BUCKET, OPS
+from tests.pipelines.github_api import zipped
 from tests.pipelines.world import World, grant
 
 
@@ -23,17 +26,12 @@ def _plan_of(world: World, number: int) -> dict[str, Any]:
 
 
 def _content(world: World, number: int) -> dict[str, Any]:
-    import io
-    from zipfile import ZipFile
-
-    with ZipFile(io.BytesIO(_plan_of(world, number)["zip"])) as archive:
+    with ZipFile(BytesIO(_plan_of(world, number)["zip"])) as archive:
         found: dict[str, Any] = json.loads(archive.read("plan.json"))
     return found
 
 
 def _put(world: World, number: int, files: dict[str, bytes]) -> None:
-    from tests.pipelines.github_api import zipped
-
     _plan_of(world, number)["zip"] = zipped(files)
 
 
@@ -65,6 +63,46 @@ def test_a_plan_that_is_not_the_reviewed_one_is_refused_whoever_put_it_there(wor
     assert world.roles().keys() == {"reports"}
 
 
+def test_a_plan_that_takes_the_place_of_the_checked_one_before_the_apply_is_refused(world: World) -> None:
+    number, other = (world.pull(name, grant(name)) for name in ("reports", "other"))
+    for each in (number, other):
+        world.plan(each)
+    foreign = _sealed(_content(world, other))
+
+    def swap() -> None:
+        (found,) = [one for one in world.api.artifacts.values() if one["name"] == "xgrant-reviewed"]
+        found["zip"] = zipped({"plan.json": foreign})
+
+    world.runner.before["apply"] = swap
+    run = world.merged(world.merge(number))
+    assert run.results() == {"check": "success", "apply": "failure"}
+    assert "this is not the plan that s3://" in run.jobs["apply"].log
+    assert "Nothing was changed; the log says why." in run.jobs["apply"].summary
+    # Nothing began, so there is no record of it.
+    assert {one["name"] for one in world.api.artifacts.values() if one["run"] == run.id} == {"xgrant-reviewed"}
+    assert world.roles() == {}
+
+
+def test_an_account_that_cannot_be_read_is_left_out_and_is_no_drift(world: World) -> None:
+    name = "manifests/stack.yaml"
+    own = json.loads(world.repository.read("main", name))
+    own["accounts"]["gone"] = {"id": "999999999999"}
+    number = world.pull("gone", grant("reports") | {name: json.dumps(own)})
+    assert world.plan(number).jobs["plan"].result == "success"
+    run = world.merged(world.merge(number))
+    assert run.results() == {"check": "success", "apply": "failure"}
+    assert world.roles().keys() == {"reports"}
+    # All that can be read is as it should be: nobody knows of the rest.
+    run = world.by_hand("xgrant-drift")
+    assert run.results() == {"drift": "failure"}
+    assert "left as it is: nobody knows whether there is drift" in run.jobs["drift"].log
+    assert world.api.issues == {}
+    with world.nobody_is_held() as iam:
+        iam.update_role(RoleName="reports", Description="by hand")
+    assert world.by_hand("xgrant-drift").results() == {"drift": "failure"}
+    assert [one["state"] for one in world.api.issues.values()] == ["open"]
+
+
 def test_a_review_in_the_store_stays_what_it_is(world: World) -> None:
     number = world.pull("reports", grant("reports"))
     world.plan(number)
@@ -81,6 +119,10 @@ def test_a_review_in_the_store_stays_what_it_is(world: World) -> None:
     again = world.plan(number)
     assert again.jobs["plan"].result == "failure"
     assert "push a new commit" in again.jobs["plan"].log
+    # What is shown is what was reviewed.
+    (comment,) = world.comments(number)
+    assert ("storage/role/reports" in comment, "more" in comment) == (True, False)
+    assert "more" not in again.jobs["plan"].summary
     with world.nobody_is_held():
         assert s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() == first
 
@@ -90,7 +132,9 @@ def test_without_a_store_the_artifact_is_the_review_and_findings_go_to_code_scan
     world.runner.variables["XGRANT_CODE_SCANNING"] = "true"
     number = world.pull("reports", grant("reports"))
     planned = world.plan(number)
-    assert planned.results() == {"validate": "success", "plan": "success", "code-scanning": "success"}
+    assert planned.results() == {
+        "validate": "success", "plan": "success", "planned": "success", "code-scanning": "success",
+    }  # fmt: skip
     assert planned.jobs["code-scanning"].used[-1] == "github/codeql-action/upload-sarif"
     assert world.merged(world.merge(number)).results() == {"check": "success", "apply": "success"}
     with world.nobody_is_held():
@@ -101,7 +145,9 @@ def test_without_a_store_the_artifact_is_the_review_and_findings_go_to_code_scan
 def test_a_plan_that_is_refused_is_commented_and_cannot_be_merged_to_an_apply(world: World) -> None:
     number = world.pull("reports", grant("reports", managed_policies=["arn:aws:iam::aws:policy/Never"]))
     planned = world.plan(number)
-    assert planned.results() == {"validate": "success", "plan": "failure", "code-scanning": "skipped"}
+    assert planned.results() == {
+        "validate": "success", "plan": "failure", "planned": "failure", "code-scanning": "skipped",
+    }  # fmt: skip
     assert "XG224" in world.comments(number)[0]
     merged = world.merged(world.merge(number))
     assert merged.results() == {"check": "failure", "apply": "skipped"}

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import json
+from io import BytesIO
+from typing import Any
+from zipfile import ZipFile
+
 from reconciler.sandbox.strict.faults import Fault, Kind
+from tests.pipelines.actions import Run
 from tests.pipelines.world import World, grant
+
+PLANNED = {"validate": "success", "plan": "success", "planned": "success"}
+UNPLANNED = {"plan": "skipped", "planned": "failure", "code-scanning": "skipped"}
+
+
+def record_of(world: World, run: Run) -> dict[str, Any]:
+    """Return what a run has kept of what it has applied."""
+    (found,) = [one for one in world.api.artifacts.values() if (one["run"], one["name"]) == (run.id, "xgrant-history")]
+    with ZipFile(BytesIO(found["zip"])) as archive:
+        record: dict[str, Any] = json.loads(archive.read("history.json"))
+    return record
 
 
 def test_a_pull_request_is_planned_commented_merged_and_applied(world: World) -> None:
     number = world.pull("reports", grant("reports"))
     person = world.api.says(number, "mallory", "<!-- xgrant:plan:platform -->\nNothing to see here")
     planned = world.plan(number)
-    assert planned.results() == {"validate": "success", "plan": "success", "code-scanning": "skipped"}, planned
+    assert planned.results() == {**PLANNED, "code-scanning": "skipped"}, planned
     head = world.api.pulls[number]["head"]["sha"]
     (theirs, ours) = world.comments(number)
     assert theirs == "<!-- xgrant:plan:platform -->\nNothing to see here"
     assert ours.startswith("<!-- xgrant:plan:platform -->\n")
     assert "storage/role/reports" in ours
-    assert f"This is the plan of commit {head}." in ours
+    assert f"This is the plan of commit {head}, as commit {planned.commit} merges it." in ours
     assert "storage/role/reports" in planned.jobs["plan"].summary
     assert world.roles().keys() == set()
 
@@ -27,6 +44,20 @@ def test_a_pull_request_is_planned_commented_merged_and_applied(world: World) ->
     assert theirs_now == theirs
     assert "other-reports" in ours_now
     assert person in world.api.comments
+
+    # One that is not valid has no plan, and says so in the place of the one before.
+    world.push(number, grant("reports", managed_policies=["nonsense"]))
+    broken = world.plan(number)
+    assert broken.results() == {
+        "validate": "failure", "plan": "failure", "planned": "failure", "code-scanning": "skipped",
+    }  # fmt: skip
+    (theirs_now, ours_now) = world.comments(number)
+    head = world.api.pulls[number]["head"]["sha"]
+    assert (theirs_now, "storage/role/reports" in ours_now) == (theirs, False)
+    assert f"Commit {head} has no plan, and cannot be merged to an apply." in ours_now
+    world.push(number, grant("reports", "other-reports"))
+    assert world.plan(number).jobs["planned"].result == "success"
+    assert "other-reports" in world.comments(number)[1]
 
     merged = world.merged(world.merge(number))
     assert merged.results() == {"check": "success", "apply": "success"}, merged
@@ -115,8 +146,8 @@ def test_an_apply_that_fails_half_way_is_run_again_and_does_the_rest(world: Worl
     run = world.merged(world.merge(number))
     world.sandbox.strict.faults.calm()
     assert run.results() == {"check": "success", "apply": "failure"}
-    history = [one for one in world.api.artifacts.values() if (one["run"], one["name"]) == (run.id, "xgrant-history")]
-    assert len(history) == 1
+    assert "Run the failed jobs again" in run.jobs["apply"].summary
+    assert record_of(world, run)["outcome"] == "in part"
     world.runner.again(run)
     assert run.results() == {"check": "success", "apply": "success"}
     assert world.roles().keys() == {"one", "two"}
@@ -130,11 +161,11 @@ def test_a_direct_push_is_not_applied_and_a_fork_is_only_validated(world: World)
 
     number = world.pull("theirs", grant("theirs", managed_policies=["nonsense"]), fork=True)
     planned = world.plan(number)
-    assert planned.results() == {"validate": "failure", "plan": "skipped", "code-scanning": "skipped"}
+    assert planned.results() == {**UNPLANNED, "validate": "failure"}
     assert "::error file=manifests/theirs.yaml" in planned.jobs["validate"].log
     world.push(number, grant("theirs"))
     planned = world.plan(number)
-    assert planned.results() == {"validate": "success", "plan": "skipped", "code-scanning": "skipped"}
+    assert planned.results() == {**UNPLANNED, "validate": "success"}
     assert planned.jobs["validate"].used == ["actions/checkout", "actions/setup-python"]
     assert world.comments(number) == []
     merged = world.merged(world.merge(number))

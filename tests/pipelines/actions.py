@@ -70,6 +70,8 @@ class Runner:
         self.credentials, self.variables = credentials, variables
         self.approves = True
         """Whether those who are asked approve a deployment."""
+        self.before: dict[str, Callable[[], None]] = {}
+        """What somebody does before a job of a name begins."""
         self._count = 0
         self._waiting: list[tuple[Run, str]] = []
         write_python(folder)
@@ -134,6 +136,7 @@ class Runner:
         for name, job in jobs.items():
             if name not in run.jobs:
                 self._count += 1
+                self.before.pop(name, _nothing)()
                 run.jobs[name] = _Worker(self, run, job, self.folder / f"job-{self._count}").work()
                 self.api.ended(run.id, job["name"], run.jobs[name].result, run.attempt)
         # The order is that of the file.
@@ -164,6 +167,7 @@ class _Worker:
             self.job.result = "failure"
             return self.job
         self.temp.mkdir(parents=True)
+        self.workspace.mkdir()
         contexts["github"]["token"] = self.runner.api.token(self.permissions)
         failed, _ = self._steps(self.data["steps"], contexts)
         self.job.result = "failure" if failed else "success"
@@ -328,6 +332,10 @@ def github(run: Run) -> dict[str, Any]:
         "ref_name": run.ref.split("/", 2)[2], "ref_type": "tag" if run.ref.startswith("refs/tags/") else "branch", "sha": run.commit, "repository": REPOSITORY, "run_id": run.id,
         "run_attempt": run.attempt,
     }  # fmt: skip
+
+
+def _nothing() -> None:
+    pass
 
 
 def needed(job: Mapping[str, Any]) -> list[str]:

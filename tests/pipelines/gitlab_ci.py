@@ -65,6 +65,7 @@ class Runner:
         if iid := more.get("CI_MERGE_REQUEST_IID"):
             self.api.requests[int(iid)]["head_pipeline"] = {"id": number, "source": source}
         jobs = self._jobs(commit)
+        assert workflow_begins(self.repository.read(commit, ".gitlab-ci.yml"), {**self._all(commit), **known})
         done: dict[str, Job] = {}
         self._known[number] = (ref, commit, known, done)
         for name, job in jobs.items():
@@ -149,6 +150,12 @@ def jobs_of(text: str) -> dict[str, dict[str, Any]]:
     """Return the jobs of the text of a template, as `template`."""
     data = yaml.load(text, _Loader)
     return {name: _whole(data, name) for name in data if name.startswith("xgrant-")}
+
+
+def workflow_begins(text: str, known: Mapping[str, str]) -> bool:
+    """Return whether `workflow: rules` of a template let a pipeline begin."""
+    data = yaml.load(text, _Loader)
+    return "workflow" in data and _wanted(data["workflow"]["rules"], known, manual=False)
 
 
 def _whole(data: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -51,6 +51,10 @@ def marker(kind: str, stack: str) -> str:
     return f"<!-- xgrant:{kind}:{quote(stack, safe='')} -->\n"
 
 
+UNKNOWN = "<!-- xgrant:unknown -->\n"
+"""The second line of a comment about drift where none was found, and not all accounts could be read."""
+
+
 def text_of(comment: Comment, limit: int | None) -> str:
     """Return a comment of at most so many bytes, and so characters; None for no limit.
 

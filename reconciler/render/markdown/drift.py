@@ -18,7 +18,7 @@ from reconciler.render.drift import (
     obstacles,
 )
 from reconciler.render.fold import named
-from reconciler.render.markdown.comment import Comment, marker, text_of
+from reconciler.render.markdown.comment import UNKNOWN, Comment, marker, text_of
 from reconciler.render.markdown.escape import code, fenced, prose
 from reconciler.render.markdown.findings import finding_parts
 from reconciler.render.markdown.limit import Part, Piece
@@ -32,7 +32,7 @@ def drift_markdown(plan: Plan, *, limit: int | None, hidden: bool, scope: str = 
     errors, warnings, notes = finding_parts(findings, plan.account_ids(), {change.grant for change in changes}, EACH)
     parts = [_part(accounts, told) for accounts, told in drift_by_account(plan)]
     comment = Comment(
-        head=(marker("drift", plan.stack) if hidden else "") + _heading(plan, scope),
+        head=(_hidden(plan) if hidden else "") + _heading(plan, scope),
         # Where there is drift, the heading has said all of it.
         state="" if changes else f"{prose(drift_verdict(plan, where='below'))}\n\n",
         table=table(KINDS, ((change.address.account, kind_of(change)) for change in changes)),
@@ -45,6 +45,10 @@ def drift_markdown(plan: Plan, *, limit: int | None, hidden: bool, scope: str = 
         source="`xgrant drift` shows all of them",
     )
     return text_of(comment, limit)
+
+
+def _hidden(plan: Plan) -> str:
+    return marker("drift", plan.stack) + ("" if plan.complete() or drifted(plan) else UNKNOWN)
 
 
 def _heading(plan: Plan, scope: str) -> str:
