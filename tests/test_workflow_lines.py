@@ -17,7 +17,8 @@ OVERWRITE = "          if-no-files-found: error\n"
 
 MUTATIONS = [
     (PULL, "  pull_request:\n", "  pull_request:\n    types: [opened]\n"),
-    (PULL, "    if: github.event.pull_request.head.repo.full_name == github.repository\n", ""),
+    (PULL, "github.event.pull_request.head.repo.full_name == github.repository &&\n", ""),
+    (PULL, " &&\n      github.event.pull_request.base.ref == github.event.repository.default_branch\n", "\n"),
     (PULL, "    if: always()\n", ""),
     (PULL, "    needs: [validate, plan]\n", "    needs: [validate]\n"),
     (PULL, "-${{ github.run_attempt }}\n", "\n"),

@@ -41,10 +41,13 @@ def _pull_request(flow: Mapping[Any, Any]) -> Demands:
         payload = {"action": action, "pull_request": {"base": {"ref": "main"}}}
         yield f"a pull request is planned when {action}", begins(flow, "pull_request", payload, "refs/pull/1/merge")
     jobs = flow["jobs"]
-    yield (
-        "a fork is not planned",
-        not _if(jobs["plan"], event={"pull_request": {"head": {"repo": {"full_name": "m/x"}}}}),
-    )
+    for name, repository, base, wanted in (
+        ("is planned", "acme/iam", "main", True), ("of a fork is not", "mallory/iam", "main", False),
+        ("to another branch is not", "acme/iam", "other", False),
+    ):  # fmt: skip
+        pull = {"head": {"repo": {"full_name": repository}}, "base": {"ref": base}}
+        event = {"pull_request": pull, "repository": {"default_branch": "main"}}
+        yield f"a pull request {name}", _if(jobs["plan"], event=event) is wanted
     yield "a plan waits for nothing", "needs" not in jobs["plan"]
     planned = jobs["planned"]
     yield "the required job is about both", (planned["name"], planned["needs"]) == ("Planned", ["validate", "plan"])
