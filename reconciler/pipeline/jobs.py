@@ -42,7 +42,7 @@ def keep_comment(host: Host, text: str, name: str) -> str:
 
 
 def withdraw_comments(host: Host) -> int:
-    """Say in the place of each plan of an older commit that the commit of this job has none; return how many there were.
+    """Say in the place of each plan of an older commit that this job's commit has none; return how many there were.
 
     A plan of this very commit stays: it is what was reviewed, or another stack's.
     """

@@ -83,6 +83,9 @@ def test_what_stands_in_the_store_and_is_no_plan_file_is_no_review(
     ("words", "says"),
     [
         (["plan", "-o", "p.json", "--review", ""], "is no name of a review"),
+        (["plan", "-o", "p.json", "--review", "", "--if-store"], "is no name of a review"),
+        (["plan", "-o", "p.json", "--if-store"], "--if-store goes with --review NAME"),
+        (["apply", "--if-current"], "what was reviewed is a plan file; name it as the first PATH"),
         (["plan", "-o", "p.json", "--review", ".."], "is no name of a review"),
         (["plan", "-o", "p.json", "--review", "a" * 101], "is no name of a review"),
         (["plan", "-o", "p.json", "--review", "a/b"], "is no name of a review"),
@@ -101,12 +104,21 @@ def test_what_does_not_fit_a_review_is_said_before_anything_is_read(
     assert says in result.err
 
 
-def test_a_review_needs_a_store_that_the_manifests_state(scenario: Scenario, xgrant: Run) -> None:
+def test_a_review_needs_a_store_that_the_manifests_state(scenario: Scenario, xgrant: Run, tmp_path: Path) -> None:
     for words in (["plan", EXAMPLE, "-o", "plan.json"], ["apply", "plan.json", EXAMPLE]):
         result = xgrant(*words, "--review", "abc")
         assert result.code == 64
         assert "the manifests state no `store: s3://BUCKET/PREFIX`, where what was reviewed is kept" in result.err
-        xgrant("plan", EXAMPLE, "-o", "plan.json")
+        # Jobs ask for it where there is one.
+        result = xgrant(
+            *words, "--review", "abc", "--if-store", *(["--record", "record"] if words[0] == "apply" else [])
+        )
+        assert (result.code, "so the plan file is all that says what was reviewed" in result.err) == (0, True)
+    assert xgrant("history", (tmp_path / "record").read_text().strip(), EXAMPLE).code == 0
+    # Nothing is left to do, so there is no record of it.
+    (tmp_path / "record").unlink()
+    assert xgrant("apply", "plan.json", EXAMPLE, "--record", "record").code == 0
+    assert not (tmp_path / "record").exists()
 
 
 def test_a_plan_is_compared_with_a_reviewed_one_and_nothing_is_written(

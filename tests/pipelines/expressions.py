@@ -57,7 +57,7 @@ class Expression:
 
     def _format(self) -> str:
         assert self._tokens.pop(0) == "("
-        values = []
+        values: list[str] = []
         while not values or self._tokens[0] == ",":
             if values:
                 self._tokens.pop(0)
