@@ -39,7 +39,7 @@ INTERRUPTED = 130
 COMMENT_FORMATS = ("markdown", "github", "gitlab")
 """The formats of what a pull request shows: a summary, and the comments of the two forges."""
 
-PLAN_FORMATS = (*COMMENT_FORMATS, "sarif", "gitlab-report")
+PLAN_FORMATS = (*COMMENT_FORMATS, "sarif", "github-commands", "gitlab-report")
 """The formats of a plan beside text and JSON."""
 
 LEVELS = ("advice", "warn", "deny")

@@ -66,6 +66,8 @@ MUTATIONS = [
     (TEMPLATE, "--review \"$XGRANT_REVIEW_NAME\" --if-store ", ""),
     (TEMPLATE, "--if-current ", ""),
     (TEMPLATE, "--record record ", ""),
+    (TEMPLATE, "    paths: [record, history.json]\n", "    paths: [history.json]\n"),
+    (TEMPLATE, "    when: always\n    # Newer", "    # Newer"),
     (TEMPLATE, "--expires 7d ", ""),
     (TEMPLATE, "--review \"$review\" --if-store", ""),
     (TEMPLATE, "$CI_MERGE_REQUEST_IID-", ""),

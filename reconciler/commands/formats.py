@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 
 from reconciler import __version__
 from reconciler.commands.annotations import here
@@ -13,6 +14,7 @@ from reconciler.lint import RULES
 from reconciler.manifest import load
 from reconciler.manifest.files import manifest_files
 from reconciler.model import Plan
+from reconciler.render.github import finding_commands
 from reconciler.render.gitlab import terraform_report
 from reconciler.render.markdown.drift import drift_markdown
 from reconciler.render.markdown.limit import GITHUB_COMMENT, GITLAB_NOTE, JOB_SUMMARY
@@ -40,6 +42,11 @@ def print_plan(
                 plan.findings, RULES, version=__version__, anywhere=any_file(named), folder=here(),
                 grants=_places(named),
             )  # fmt: skip
+        case "github-commands":
+            named = [*paths]
+            places = _places(named)
+            located = (replace(one, place=one.place or places.get(one.grant)) for one in plan.findings)
+            text = finding_commands(located, any_file(named))
         case "gitlab-report":
             text = terraform_report(plan.changes)
         case form:

@@ -105,9 +105,9 @@ class GitLab:
         if not pipeline or pipeline.get("source") != "merge_request_event":
             return
         merged = datetime.fromisoformat(request["merged_at"])
-        for job in sorted(self._jobs(pipeline["id"], PLAN, "success"), key=lambda job: int(job["id"])):
+        for job in sorted(self._jobs(pipeline["id"], PLAN), key=lambda job: int(job["id"])):
             # Who approves and merges has not seen what is made later.
-            if datetime.fromisoformat(job["finished_at"]) >= merged:
+            if job["status"] != "success" or datetime.fromisoformat(job["finished_at"]) >= merged:
                 continue
             try:
                 yield self._client.download(f"{self._at}/jobs/{job['id']}/artifacts/{FILE}", most)
@@ -115,10 +115,10 @@ class GitLab:
                 if error.status != 404:  # So is one that has expired.
                     raise
 
-    def _jobs(self, pipeline: int, name: str, *statuses: str) -> Iterator[Any]:
+    def _jobs(self, pipeline: int, name: str) -> Iterator[Any]:
         """Yield the jobs of a pipeline by that name, those that were run again included."""
         for job in self._client.pages(f"{self._at}/pipelines/{pipeline}/jobs", include_retried="true"):
-            if job["name"] == name and job["status"] in statuses:
+            if job["name"] == name:
                 yield job
 
     def overtaken(self) -> str:
@@ -127,7 +127,7 @@ class GitLab:
         for other in self._client.pages(f"{self._at}/pipelines", ref=branch, order_by="id", sort="desc"):
             if other["id"] <= own:
                 break
-            if any(self._jobs(other["id"], APPLY, "success", "running")):
+            if any(map(_writes, self._jobs(other["id"], APPLY))):
                 return f"pipeline {other['id']} ({other['web_url']})"
         return ""
 
@@ -185,6 +185,11 @@ class GitLab:
 
     def _stated(self, name: str) -> str:
         return stated(self._environment, name, "GitLab sets it in each job; run this in one")
+
+
+def _writes(job: Any) -> bool:
+    """Return whether a job that applies may have written: it leaves an archive with its record, once it begins to."""
+    return job["status"] in ("success", "running") or "archive" in [each["file_type"] for each in job["artifacts"]]
 
 
 def _without_actions(text: str) -> str:

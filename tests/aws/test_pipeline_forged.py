@@ -149,6 +149,7 @@ def test_a_plan_that_is_refused_is_commented_and_cannot_be_merged_to_an_apply(wo
         "validate": "success", "plan": "failure", "planned": "failure", "code-scanning": "skipped",
     }  # fmt: skip
     assert "XG224" in world.comments(number)[0]
+    assert "\n::error file=manifests/reports.yaml,line=" in planned.jobs["plan"].log
     merged = world.merged(world.merge(number))
     assert merged.results() == {"check": "failure", "apply": "skipped"}
     assert "is not there: no run of" in merged.jobs["check"].log

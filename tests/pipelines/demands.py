@@ -174,6 +174,8 @@ def _gitlab(text: str) -> Demands:
     roles = {name for name, job in jobs.items() if job.get("variables", {}).get("AWS_ROLE_ARN") == "$XGRANT_APPLY_ROLE"}
     yield "one job writes", roles == {"xgrant-apply"}
     yield "apply", says("xgrant-apply", "--lock-timeout 5m", "--if-current", "--record record")
+    yield "apply leaves its record", "record" in apply["artifacts"]["paths"]
+    yield "an apply that fails does, too", apply["artifacts"].get("when") == "always"
     yield "apply demands the review", says("xgrant-apply", '--review "$XGRANT_REVIEW_NAME" --if-store')
     yield "plan keeps the review", says("xgrant-plan", '--expires 7d --review "$review" --if-store')
     named = '"$CI_MERGE_REQUEST_IID-${CI_MERGE_REQUEST_SOURCE_BRANCH_SHA:-$CI_COMMIT_SHA}"'

@@ -42,6 +42,8 @@ class GitHubApi(Api):
         """The protection rules of each environment."""
         self.also_on: dict[str, int] = {}
         """Commits that are part of a pull request, and neither its head nor its merge."""
+        self.filters = True
+        """Whether lists of runs have only those that are asked for."""
         self.unlisted: set[int] = set()
         """Runs that are too old for the list of those of a workflow."""
         self.drops_labels = False
@@ -184,7 +186,7 @@ class GitHubApi(Api):
         names = {"branch": "head_branch", "status": "conclusion"}
         found = [
             self._shown(run) for run in self.runs.values()
-            if all(run[names.get(key, key)] == value for key, value in query.items())
+            if not self.filters or all(run[names.get(key, key)] == value for key, value in query.items())
             and run["id"] not in self.unlisted and run["created_at"] >= since and workflow in ("", str(run["workflow_id"]))
         ]  # fmt: skip
         return self.page(call, found[::-1], "workflow_runs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -215,6 +216,17 @@ def test_show_as_sarif_puts_what_has_no_place_at_its_grant_or_else_at_the_first_
     (manifests / "z.yaml").unlink()
     (manifests / "grants.yaml").unlink()
     assert '"uri": "manifests"' in xgrant("show", "plan.json", "--format", "sarif").out
+
+
+def test_show_as_commands_of_github_puts_findings_where_sarif_does(
+    xgrant: Run, tmp_path: Path, manifests: Path
+) -> None:
+    written(tmp_path, manifest_yaml(grant_yaml()))
+    lines = xgrant("show", "plan.json", "--format", "github-commands").out.splitlines()
+    assert {re.sub(r",col=.*", "", line.partition(" ")[2]) for line in lines} == {
+        f"file=manifests/grants.yaml,line={GRANT_LINE}", "file=manifests/grants.yaml,line=1", "file=m/a.yaml,line=3",
+    }  # fmt: skip
+    assert all(line.startswith(("::error ", "::warning ", "::notice ")) for line in lines)
 
 
 def test_show_as_a_report_of_gitlab_counts_the_changes(xgrant: Run, tmp_path: Path) -> None:

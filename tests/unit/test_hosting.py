@@ -202,6 +202,17 @@ def test_a_redirect_takes_no_token_to_another_host_and_none_to_plain_http(api: A
         Client(api.url, {}).download("x", 10)
 
 
+def test_a_token_goes_to_no_other_port_of_the_host_and_a_list_leads_to_no_plain_http(api: Api) -> None:
+    with Api() as other:
+        other.routes["GET /y"] = lambda _: Answer(200, b"file")
+        api.routes["GET /x"] = lambda _: Answer(302, None, {"Location": f"{other.url}/y"})
+        assert Client(api.url, {"Authorization": "secret"}).download("x", 10) == b"file"
+        assert [call.headers.get("authorization") for call in other.calls] == [None]
+    api.routes["GET /x"] = lambda _: Answer(200, [1], {"Link": '<http://example.com/x?page=2>; rel="next"'})
+    with pytest.raises(UsageError, match=r"http://example\.com: xgrant speaks to https only"):
+        [*Client(api.url, {}).pages("x")]
+
+
 @pytest.mark.parametrize("url", ["http://github.example.com/api/v3", "file:///etc/passwd", "ftp://a"])
 def test_only_https_is_spoken(url: str) -> None:
     with pytest.raises(UsageError, match="https only"):
@@ -245,6 +256,9 @@ def test_a_note_of_gitlab_has_no_quick_action_in_it(gitlab: GitLabApi) -> None:
     host = GitLab(on_gitlab(gitlab, CI_MERGE_REQUEST_IID=str(iid)))
     keep_comment(host, PLAN + "/merge\n/close\n a/b\n", "f")
     (note,) = gitlab.notes
+    # What GitLab itself notes in our name is no comment of ours.
+    note["system"] = True
+    assert keep_comment(host, PLAN, "f") == "written"
     assert "\n&#47;merge\n&#47;close\n a/b\n" in note["body"]
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from reconciler.errors import HostingError, ReviewError
+from reconciler.errors import HostingError, ReviewError, UsageError
 from reconciler.hosting.github import GitHub
 from reconciler.hosting.gitlab import GitLab
+from reconciler.pipeline.jobs import fetch_review
+from reconciler.pipeline.reviews import same_review
+from reconciler.planfile import PlanFile
 from tests.conftest import Run
 from tests.pipelines.github_api import GitHubApi
 from tests.pipelines.gitlab_api import GitLabApi
@@ -166,6 +170,7 @@ def test_what_was_not_reviewed_is_no_review(
     github: GitHubApi, tmp_path: Path, run: Mapping[str, Any], pull: Mapping[str, Any], says: str
 ) -> None:
     planned(github, run=run, pull=pull)
+    github.filters = "head_sha" not in run
     with pytest.raises(ReviewError, match=says):
         GitHub(job(github, tmp_path)).review(1000)
 
@@ -232,30 +237,55 @@ def test_all_plans_of_the_merge_requests_pipeline_are_looked_at(gitlab: GitLabAp
     assert GitLab(on_gitlab(gitlab)).review(1000).plans == (b"1", b"2")
 
 
+def test_a_name_that_a_host_makes_up_is_no_name_of_a_review(gitlab: GitLabApi, tmp_path: Path) -> None:
+    iid = gitlab.request("branch", "../x")
+    gitlab.jobs[1] = {
+        "id": 1, "name": "xgrant-plan", "status": "success", "pipeline": 1, "artifacts": {"plan.json": b"{}"},
+        "finished_at": gitlab.now(),
+    }  # fmt: skip
+    gitlab.requests[iid] |= {
+        "state": "merged", "merged_at": gitlab.now(), "merge_commit_sha": HEAD,
+        "head_pipeline": {"id": 1, "source": "merge_request_event"},
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="is no name of a review"):
+        fetch_review(GitLab(on_gitlab(gitlab)), str(tmp_path / "plan.json"))
+
+
+@pytest.mark.parametrize(("key", "value"), [("stack", "b"), ("fingerprint", "2"), ("only", ["x"]), ("destroy", True)])
+def test_two_plans_are_one_review_only_where_they_say_the_same(key: str, value: Any) -> None:
+    data = {"stack": "a", "fingerprint": "1", "only": [], "destroy": False, "created_at": "now"}
+
+    def file(**more: Any) -> PlanFile:
+        return cast("PlanFile", SimpleNamespace(data={**data, **more}))
+
+    assert same_review(file(), file(created_at="later"))
+    assert not same_review(file(), file(**{key: value}))
+
+
 @pytest.mark.parametrize(
-    ("name", "status", "ref", "overtakes"),
+    ("name", "status", "left", "ref", "overtakes"),
     [
-        ("xgrant-apply", "success", "main", True),
-        ("xgrant-apply", "running", "main", True),
-        ("xgrant-apply", "failed", "main", False),
-        ("xgrant-apply", "manual", "main", False),
-        ("xgrant-reviewed", "success", "main", False),
-        ("xgrant-apply", "success", "other", False),
+        ("xgrant-apply", "success", {}, "main", True),
+        ("xgrant-apply", "running", {}, "main", True),
+        ("xgrant-apply", "failed", {}, "main", False),  # It was stale.
+        ("xgrant-apply", "failed", {"record": b"1"}, "main", True),
+        ("xgrant-apply", "manual", {}, "main", False),
+        ("xgrant-reviewed", "success", {"plan.json": b"{}"}, "main", False),
+        ("xgrant-apply", "success", {}, "other", False),
     ],
 )
-def test_a_pipeline_is_overtaken_by_a_newer_one_that_applies(
-    gitlab: GitLabApi, name: str, status: str, ref: str, overtakes: bool
+def test_a_pipeline_is_overtaken_by_a_newer_one_that_writes(
+    gitlab: GitLabApi, name: str, status: str, left: Mapping[str, bytes], ref: str, overtakes: bool
 ) -> None:
+    applied: dict[str, Any] = {"name": "xgrant-apply", "status": "success", "artifacts": {}, "finished_at": None}
     for number, branch in ((1, "main"), (2, "main"), (3, ref)):
         gitlab.pipelines[number] = {"id": number, "ref": branch, "web_url": f"https://gitlab.com/{number}"}
-        gitlab.jobs[number] = {
-            "id": number, "name": name if number == 3 else "xgrant-apply", "status": status if number == 3 else "success",
-            "pipeline": number, "finished_at": None,
-        }  # fmt: skip
+        gitlab.jobs[number] = {**applied, "id": number, "pipeline": number}
+    gitlab.jobs[3] |= {"name": name, "status": status, "artifacts": left}
     host = GitLab(on_gitlab(gitlab, CI_PIPELINE_ID="2"))
     assert host.overtaken() == ("pipeline 3 (https://gitlab.com/3)" if overtakes else "")
     # A job that was run again has begun to write before.
-    gitlab.jobs[4] = gitlab.jobs[3] | {"id": 4, "status": "created"}
+    gitlab.jobs[4] = {**applied, "id": 4, "pipeline": 3, "status": "created"}
     assert bool(host.overtaken()) is overtakes
 
 
