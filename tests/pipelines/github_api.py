@@ -186,8 +186,8 @@ class GitHubApi(Api):
         names = {"branch": "head_branch", "status": "conclusion"}
         found = [
             self._shown(run) for run in self.runs.values()
-            if not self.filters or all(run[names.get(key, key)] == value for key, value in query.items())
-            and run["id"] not in self.unlisted and run["created_at"] >= since and workflow in ("", str(run["workflow_id"]))
+            if not self.filters or (all(run[names.get(key, key)] == value for key, value in query.items())
+            and run["id"] not in self.unlisted and run["created_at"] >= since and workflow in ("", str(run["workflow_id"])))
         ]  # fmt: skip
         return self.page(call, found[::-1], "workflow_runs")
 

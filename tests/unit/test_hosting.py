@@ -48,12 +48,13 @@ def test_a_commit_without_a_plan_says_so_in_the_place_of_older_plans_and_of_no_o
     github.says(number, "mallory", PLAN)
     older = GitHub(job(github, tmp_path))
     keep_comment(older, PLAN, "f")
+    older.comment(DRIFT, None)
     github.pulls[number]["head"]["sha"] = "b" * 40
     host = GitHub(job(github, tmp_path))
     keep_comment(host, PLAN.replace("platform", "other"), "f")
     assert [withdraw_comments(host) for _ in range(2)] == [1, 0]
-    theirs, platform, other = (one["body"] for one in github.comments.values())
-    assert theirs == PLAN
+    theirs, platform, drift, other = (one["body"] for one in github.comments.values())
+    assert (theirs, drift) == (PLAN, DRIFT)
     assert platform == (
         f"<!-- xgrant:plan:platform -->\n\nCommit {'b' * 40} has no plan, and cannot be merged to an apply.\n"
     )

@@ -19,6 +19,7 @@ from tests.conftest import Run
 from tests.pipelines.github_api import GitHubApi
 from tests.pipelines.gitlab_api import GitLabApi
 from tests.pipelines.jobs import HEAD, job, on_gitlab
+from tests.pipelines.web import Answer
 
 
 def planned(api: GitHubApi, *, run: Mapping[str, Any] = {}, pull: Mapping[str, Any] = {}) -> int:
@@ -78,14 +79,18 @@ def test_a_pull_request_that_merely_has_the_commit_is_not_the_merged_one(github:
         GitHub(job(github, tmp_path)).review(1000)
 
 
+CHECK = "Compare with what was reviewed"
+
+
 def run_of(
-    api: GitHubApi, *, check: str = "", event: str = "push", branch: str = "main", path: str = "merge.yml"
-) -> int:
+    api: GitHubApi, *, check: str = "", name: str = CHECK, event: str = "push", branch: str = "main",
+    path: str = "merge.yml",
+) -> int:  # fmt: skip
     """Begin a run, whose check has ended as it is said."""
     number = api.number()
     api.begin(number, path, event=event, head_sha=HEAD, head_branch=branch)
     if check:
-        api.ended(number, "Compare with what was reviewed", check, 1)
+        api.ended(number, name, check, 1)
     return number
 
 
@@ -96,6 +101,7 @@ def run_of(
         ({"check": "success", "event": "workflow_dispatch"}, True),
         ({"check": "failure"}, False),  # It was stale.
         ({}, False),  # It waits.
+        ({"check": "success", "name": "Another job"}, False),
         ({"check": "success", "branch": "other"}, False),
         ({"check": "success", "path": "drift.yml"}, False),
         # A fork may name its branch and its jobs as it likes.
@@ -116,7 +122,7 @@ def test_a_run_is_overtaken_by_a_newer_one_that_was_let_through(
         f"run 3 (https://github.com/acme/iam/actions/runs/{other})" if overtakes else ""
     )  # fmt: skip
     # What its jobs came to before they were run again counts, too.
-    github.ended(other, "Compare with what was reviewed", "failure", 2)
+    github.ended(other, CHECK, "failure", 2)
     assert bool(host.overtaken()) is overtakes
 
 
@@ -297,6 +303,9 @@ def test_what_gitlab_does_not_protect_or_does_not_show_is_said(gitlab: GitLabApi
     assert variables.startswith("the minimum role to use pipeline variables is developer: ")
     assert forks.startswith("members may run the pipelines of forks in this project")
     assert environment.startswith("the environment elsewhere is not protected")
+    gitlab.before = [Answer(200, gitlab.settings), Answer(401, {"message": "401 Unauthorized"})]
+    with pytest.raises(HostingError, match="401 Unauthorized; see that the token"):
+        host.unprotected("production")
 
 
 def test_a_review_is_written_by_its_name_and_told_to_later_steps(
