@@ -329,8 +329,8 @@ def github(run: Run) -> dict[str, Any]:
     """Return the context `github` of a run."""
     return {
         "event": {"repository": {"default_branch": "main"}, **run.payload}, "event_name": run.event, "ref": run.ref,
-        "ref_name": run.ref.split("/", 2)[2], "ref_type": "tag" if run.ref.startswith("refs/tags/") else "branch", "sha": run.commit, "repository": REPOSITORY, "run_id": run.id,
-        "run_attempt": run.attempt,
+        "ref_name": run.ref.split("/", 2)[2], "ref_type": "tag" if run.ref.startswith("refs/tags/") else "branch",
+        "sha": run.commit, "repository": REPOSITORY, "run_id": run.id, "run_attempt": run.attempt,
     }  # fmt: skip
 
 

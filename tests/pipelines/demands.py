@@ -97,7 +97,9 @@ def _drift(flow: Mapping[Any, Any]) -> Demands:
 def _only_on_the_branch(job: Mapping[str, Any]) -> Demands:
     event = {"repository": {"default_branch": "main"}}
     for ref, wanted in ((_MAIN, True), ("refs/heads/other", False), ("refs/tags/main", False)):
-        yield f"{job['name']} runs on {ref}: {wanted}", _if(job, ref=ref, event=event) is wanted
+        kind, name = ref.removeprefix("refs/").split("/", 1)
+        told = {"ref": ref, "ref_name": name, "ref_type": "tag" if kind == "tags" else "branch"}
+        yield f"{job['name']} runs on {ref}: {wanted}", _if(job, event=event, **told) is wanted
 
 
 def _action(steps: Mapping[str, Any]) -> Demands:

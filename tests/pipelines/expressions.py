@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_TOKEN = re.compile(r"\s*(?:(?P<word>[A-Za-z_][\w-]*)|(?P<text>'(?:[^']|'')*')|(?P<sign>==|!=|&&|\|\||[!().,]))")
+_TOKEN = re.compile(r"\s*(?:(?P<word>[A-Za-z_][\w-]*)|(?P<text>'(?:[^']|'')*')|(?P<sign>==|!=|&&|\|\||[!().]))")
 _STATUS = ("success", "failure", "always", "cancelled")
 
 
@@ -47,23 +47,11 @@ class Expression:
             return found
         if token.startswith("'"):
             return token[1:-1].replace("''", "'")
-        if token == "format":
-            return self._format()
         if self._tokens[:1] == ["("]:
             assert self._tokens[1] == ")", f"{token} has arguments, which are not known here"
             del self._tokens[:2]
             return self._status[token]
         return self._name(token)
-
-    def _format(self) -> str:
-        assert self._tokens.pop(0) == "("
-        values: list[str] = []
-        while not values or self._tokens[0] == ",":
-            if values:
-                self._tokens.pop(0)
-            values.append(as_text(self._binary(0)))
-        assert self._tokens.pop(0) == ")"
-        return values[0].format(*values[1:])
 
     def _name(self, first: str) -> Any:
         found: Any = self._contexts[first]
