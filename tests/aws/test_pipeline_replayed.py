@@ -124,7 +124,9 @@ def test_without_a_store_a_pull_request_of_the_same_commit_to_another_branch_lea
     world.repository.commit("main", grant("backdoor"))
     name = ".github/workflows/xgrant-pull-request.yml"
     text = world.repository.read("main", name).replace("github.event.pull_request.number", f"'{victim}'")
-    world.repository.commit("evil", {name: text.replace("[main]", "['**']")})
+    # Its workflow is its own: it plans what goes to it, too.
+    text = text.replace("github.event.repository.default_branch", "'evil'")
+    world.repository.commit("evil", {name: text})
     for branch in ("copy", head["ref"]):
         number = world.api.pull(branch, head["sha"], base="evil")
         world.runner.run(
