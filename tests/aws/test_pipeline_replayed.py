@@ -114,6 +114,7 @@ def test_without_a_store_several_plans_of_one_commit_are_no_review_and_nor_is_on
     world.runner.all_again(made)
     world.runner.all_again(stale)
     assert (made.jobs["plan"].result, stale.results()) == ("success", REFUSED)
+    assert "the plan is stale; nothing was changed" in stale.jobs["check"].log
     assert world.roles()["one"] == "by hand"
 
 
