@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import regopy
 
 from reconciler.errors import Place
 from reconciler.lint import by_id
@@ -16,6 +17,7 @@ from reconciler.manifest.guardrails import load_policies
 from reconciler.manifest.places import Places
 from reconciler.model import Exemption, Finding, Level, OwnCheck, Plan, Policies
 from reconciler.pipeline.checks import run_checks
+from reconciler.render.data import to_json
 from tests.support import HEAD, grant_yaml, load_text, manifest_yaml, plan_for
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "policies"
@@ -217,6 +219,18 @@ def test_the_example_check_runs(tmp_path: Path, *, bounded: bool) -> None:
     assert [one.message for one in found] == (
         [] if bounded else ["production: prod-shop/role/reader is in production and has no permissions boundary"]
     )
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_the_example_policy_in_rego_says_what_the_one_in_python_says(tmp_path: Path, *, bounded: bool) -> None:
+    """Evaluated by Microsoft's rego-cpp, since Open Policy Agent is on no package index."""
+    more = {"permissions_boundary": "arn:aws:iam::111111111111:policy/b"} if bounded else {}
+    manifest = load_text(tmp_path, manifest_yaml(grant_yaml(to="{account: prod-shop}", **more), head=PROD))
+    rego = regopy.Interpreter()
+    rego.add_module("production", (EXAMPLES / "rego" / "production.rego").read_text(encoding="utf-8"))
+    rego.set_input(json.loads(to_json(plan_for(manifest, {}))))
+    says = json.loads(str(rego.query("data.xgrant.deny")))["expressions"][0]
+    assert says == ([] if bounded else ["prod-shop/role/reader is in production and has no permissions boundary"])
 
 
 @pytest.mark.skipif(shutil.which("opa") is None, reason="Open Policy Agent is not installed")
