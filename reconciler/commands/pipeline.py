@@ -64,7 +64,8 @@ def _protected(environment: str, otherwise: str) -> int:
     if missing and otherwise == "refuse":
         raise ReviewError(
             f"nobody has to approve what this run applies, and nothing else reviews it: {'; '.join(missing)}; nothing "
-            "was changed"
+            "was changed. Where that cannot be had, open a pull request with any change: its plan has all that the "
+            "branch wants and AWS has not"
         )
     sign = "::warning title=Not protected::" if os.environ.get("GITHUB_ACTIONS") == "true" else "Warning: "
     for line in missing:

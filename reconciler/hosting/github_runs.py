@@ -37,10 +37,17 @@ class Runs:
         """Return which newer run of the same workflow and branch has overtaken one, empty where none has.
 
         Raises:
-            ReviewError: there are so many newer ones that GitHub does not list them all.
+            ReviewError: there are so many newer ones that GitHub does not list them all; or this run has no job of the
+                name by which newer ones are known.
 
         """
         own = self._client.get(f"{self._at}/actions/runs/{run}")
+        # In a workflow whose job has another name no run would ever be overtaken.
+        if CHECK not in {one["name"] for one in self._jobs(own["id"])}:
+            raise ReviewError(
+                f"this run has no job `{CHECK}`, by which it is known that a newer run has overtaken it; nothing was "
+                "changed. Give the job that compares this very name, in the workflow itself and in no reusable one"
+            )
         query = {"branch": own["head_branch"], "created": f">={own['created_at']}"}
         path = f"{self._at}/actions/workflows/{own['workflow_id']}/runs"
         seen = False
@@ -93,8 +100,12 @@ class Runs:
 
     def _attempts(self, run: int, job: str) -> set[int]:
         """Return the attempts of a run in which a job has succeeded."""
-        found = self._client.pages(f"{self._at}/actions/runs/{run}/jobs", "jobs", filter="all")
+        found = self._jobs(run)
         return {one["run_attempt"] for one in found if one["name"] == job and one["conclusion"] == "success"}
+
+    def _jobs(self, run: int) -> Iterator[Any]:
+        """Yield the jobs of a run, those of all its attempts."""
+        return self._client.pages(f"{self._at}/actions/runs/{run}/jobs", "jobs", filter="all")
 
 
 def _is_of(run: Any, pull: Any) -> bool:

@@ -122,14 +122,27 @@ class GitLab:
                 yield job
 
     def overtaken(self) -> str:
-        """Return which newer pipeline of this branch has applied or does, empty where none has."""
+        """Return which newer pipeline of this branch has applied or does, empty where none has.
+
+        Raises:
+            ReviewError: GitLab does not list this pipeline, or it has no job of the name by which others are known.
+
+        """
         own, branch = int(self._stated("CI_PIPELINE_ID")), self._stated("CI_COMMIT_BRANCH")
+        if not any(self._jobs(own, APPLY)):
+            raise ReviewError(
+                f"this pipeline has no job {APPLY}, by which it is known that a newer one has overtaken it; nothing "
+                "was changed. Give the job that applies this very name"
+            )
         for other in self._client.pages(f"{self._at}/pipelines", ref=branch, order_by="id", sort="desc"):
-            if other["id"] <= own:
-                break
+            if other["id"] == own:
+                return ""
             if any(map(_writes, self._jobs(other["id"], APPLY))):
                 return f"pipeline {other['id']} ({other['web_url']})"
-        return ""
+        raise ReviewError(
+            f"GitLab does not list pipeline {own} among those of {branch}, so nobody can tell whether a newer one has "
+            "overtaken it; nothing was changed. Run a pipeline by hand on this branch"
+        )
 
     def unprotected(self, environment: str) -> tuple[str, ...]:
         """Return what is missing of the settings by which only what was reviewed is applied, or cannot be seen."""
@@ -188,8 +201,16 @@ class GitLab:
 
 
 def _writes(job: Any) -> bool:
-    """Return whether a job that applies may have written: it leaves an archive with its record, once it begins to."""
-    return job["status"] in ("success", "running") or "archive" in [each["file_type"] for each in job["artifacts"]]
+    """Return whether a job that applies may have written: it leaves an archive with its record, once it begins to.
+
+    One that is cut off leaves nothing, as at its timeout (gitlab-org/gitlab issue 19818).
+    """
+    if job["status"] in ("success", "running", "canceling"):
+        return True
+    if "archive" in [each["file_type"] for each in job["artifacts"]]:
+        return True
+    cut_off = job["status"] == "canceled" or job.get("failure_reason") not in (None, "script_failure")
+    return bool(job["started_at"]) and cut_off
 
 
 def _without_actions(text: str) -> str:

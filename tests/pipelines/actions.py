@@ -137,6 +137,7 @@ class Runner:
             if name not in run.jobs:
                 self._count += 1
                 self.before.pop(name, _nothing)()
+                self.api.started(run.id, job["name"], run.attempt)
                 run.jobs[name] = _Worker(self, run, job, self.folder / f"job-{self._count}").work()
                 self.api.ended(run.id, job["name"], run.jobs[name].result, run.attempt)
         # The order is that of the file.

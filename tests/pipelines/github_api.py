@@ -92,8 +92,15 @@ class GitHubApi(Api):
             "html_url": f"https://github.com/{REPOSITORY}/actions/runs/{run}",
         }  # fmt: skip
 
+    def started(self, run: int, name: str, attempt: int) -> None:
+        """Note that a job begins."""
+        self.jobs.append({"run": run, "name": name, "conclusion": None, "run_attempt": attempt})
+
     def ended(self, run: int, name: str, result: str, attempt: int) -> None:
         """Note what a job came to."""
+        self.jobs = [
+            job for job in self.jobs if (job["run"], job["name"], job["run_attempt"]) != (run, name, attempt)
+        ]  # fmt: skip
         self.jobs.append({"run": run, "name": name, "conclusion": result, "run_attempt": attempt})
 
     def pull(self, branch: str, sha: str, *, repository: str = REPOSITORY, base: str = "main") -> int:

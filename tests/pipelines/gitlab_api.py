@@ -137,9 +137,9 @@ class GitLabApi(Api):
         found = [one for one in self.jobs.values() if one["pipeline"] == int(pipeline)]
         newest = {one["name"]: one["id"] for one in found}
         every = call.query.get("include_retried") == "true"
-        keys = ("id", "name", "status", "finished_at")
+        keys = ("id", "name", "status", "finished_at", "started_at", "failure_reason")
         shown = [
-            {key: one[key] for key in keys} | {"artifacts": [{"file_type": "archive"}] if one["artifacts"] else []}
+            {"started_at": None} | {key: one[key] for key in keys if key in one} | {"artifacts": [{"file_type": "archive"}] if one["artifacts"] else []}
             for one in found if every or newest[one["name"]] == one["id"]
         ]  # fmt: skip
         return self._checked(call, self.page(call, shown))

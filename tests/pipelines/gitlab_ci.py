@@ -68,6 +68,10 @@ class Runner:
         assert workflow_begins(self.repository.read(commit, ".gitlab-ci.yml"), {**self._all(commit), **known})
         done: dict[str, Job] = {}
         self._known[number] = (ref, commit, known, done)
+        # All are there from the beginning, those that wait for others or for somebody, too.
+        for name, job in jobs.items():
+            if _wanted(job["rules"], {**self._all(commit), **known}, manual=True):
+                self._note(self.api.number(), name, number, Job("created", ""))
         for name, job in jobs.items():
             if not _wanted(job["rules"], {**self._all(commit), **known}, manual=manual):
                 continue
@@ -123,11 +127,14 @@ class Runner:
         assert TOKEN not in ran.stdout, "the token was told"
         found = Job("success" if ran.returncode == 0 else "failed", f"{ran.stdout}\nexit {ran.returncode}")
         _keep(job.get("artifacts", {}), workspace, found)
+        self._note(number, name, pipeline, found)
+        return found
+
+    def _note(self, number: int, name: str, pipeline: int, job: Job) -> None:
         self.api.jobs[number] = {
-            "id": number, "name": name, "status": found.status, "pipeline": pipeline, "artifacts": found.artifacts,
+            "id": number, "name": name, "status": job.status, "pipeline": pipeline, "artifacts": job.artifacts,
             "finished_at": self.api.now(),
         }  # fmt: skip
-        return found
 
 
 def _keep(artifacts: Mapping[str, Any], workspace: Path, job: Job) -> None:

@@ -126,10 +126,17 @@ def test_a_run_is_overtaken_by_a_newer_one_that_was_let_through(
     assert bool(host.overtaken()) is overtakes
 
 
+@pytest.mark.parametrize("name", ["Compare", "iam / Compare with what was reviewed"])
+def test_a_run_whose_check_has_another_name_is_not_let_through(github: GitHubApi, tmp_path: Path, name: str) -> None:
+    own = run_of(github, check="success", name=name)
+    with pytest.raises(ReviewError, match="this run has no job `Compare with what was reviewed`"):
+        GitHub(job(github, tmp_path, GITHUB_RUN_ID=str(own))).overtaken()
+
+
 def test_where_github_does_not_list_a_run_nobody_can_tell_whether_it_is_overtaken(
     github: GitHubApi, tmp_path: Path
 ) -> None:
-    own = run_of(github)
+    own = run_of(github, check="success")
     github.unlisted = {own}
     with pytest.raises(ReviewError, match=f"GitHub does not list run {own} among those of its workflow"):
         GitHub(job(github, tmp_path, GITHUB_RUN_ID=str(own))).overtaken()
@@ -271,6 +278,10 @@ def test_two_plans_are_one_review_only_where_they_say_the_same(key: str, value: 
 @pytest.mark.parametrize(
     ("name", "status", "left", "ref", "overtakes"),
     [
+        ("xgrant-apply", "canceling", {}, "main", True),
+        ("xgrant-apply", "canceled", {}, "main", True),
+        ("xgrant-apply", "failed for job_execution_timeout", {}, "main", True),  # It leaves nothing.
+        ("xgrant-apply", "failed for script_failure", {}, "main", False),
         ("xgrant-apply", "success", {}, "main", True),
         ("xgrant-apply", "running", {}, "main", True),
         ("xgrant-apply", "failed", {}, "main", False),  # It was stale.
@@ -287,12 +298,32 @@ def test_a_pipeline_is_overtaken_by_a_newer_one_that_writes(
     for number, branch in ((1, "main"), (2, "main"), (3, ref)):
         gitlab.pipelines[number] = {"id": number, "ref": branch, "web_url": f"https://gitlab.com/{number}"}
         gitlab.jobs[number] = {**applied, "id": number, "pipeline": number}
-    gitlab.jobs[3] |= {"name": name, "status": status, "artifacts": left}
+    status, _, reason = status.partition(" for ")
+    gitlab.jobs[3] |= {"name": name, "status": status, "artifacts": left, "started_at": "2026-01-01T00:00:00Z"}
+    gitlab.jobs[3] |= {"failure_reason": reason} if reason else {}
     host = GitLab(on_gitlab(gitlab, CI_PIPELINE_ID="2"))
     assert host.overtaken() == ("pipeline 3 (https://gitlab.com/3)" if overtakes else "")
     # A job that was run again has begun to write before.
     gitlab.jobs[4] = {**applied, "id": 4, "pipeline": 3, "status": "created"}
     assert bool(host.overtaken()) is overtakes
+
+
+@pytest.mark.parametrize(
+    ("number", "job", "says"),
+    [
+        (2, "xgrant-apply", "GitLab does not list pipeline 2 among those of main"),
+        (1, "apply", "this pipeline has no job xgrant-apply, by which it is known"),
+    ],
+)
+def test_where_a_pipeline_is_not_known_by_its_job_or_in_the_list_nobody_can_tell_whether_it_is_overtaken(
+    gitlab: GitLabApi, number: int, job: str, says: str
+) -> None:
+    gitlab.pipelines[1] = {"id": 1, "ref": "main", "web_url": "https://gitlab.com/1"}
+    gitlab.jobs[1] = {
+        "id": 1, "pipeline": number, "name": job, "status": "running", "artifacts": {}, "finished_at": None,
+    }  # fmt: skip
+    with pytest.raises(ReviewError, match=says):
+        GitLab(on_gitlab(gitlab, CI_PIPELINE_ID=str(number))).overtaken()
 
 
 def test_what_gitlab_does_not_protect_or_does_not_show_is_said(gitlab: GitLabApi) -> None:
