@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
 from reconciler.bootstrap.model import (
+    REFERENCE,
     Bucket,
     BucketPolicy,
     ManagedPolicy,
@@ -19,8 +19,6 @@ from reconciler.bootstrap.model import (
     StackSet,
     Template,
 )
-
-_REF = re.compile(r"\$\{([A-Za-z:]+)\}")
 
 
 class _Dumper(yaml.SafeDumper):
@@ -156,10 +154,10 @@ def _filled(value: Any) -> Any:
     match value:
         case Verbatim():
             return str(value)
-        case str() if found := _REF.fullmatch(value):
+        case str() if found := REFERENCE.fullmatch(value):
             return {"Ref": found.group(1)}
         case str():
-            return {"Fn::Sub": value} if _REF.search(value) else value
+            return {"Fn::Sub": value} if REFERENCE.search(value) else value
         case Mapping():
             return {key: _filled(inner) for key, inner in value.items()}
         case list() | tuple():

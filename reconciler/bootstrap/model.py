@@ -6,6 +6,7 @@ when its template changes (AWS CLI, `cloudformation deploy`), so a changed optio
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 Document = Mapping[str, Any]
 
 PARTITION, ACCOUNT = "${AWS::Partition}", "${AWS::AccountId}"
+
+REFERENCE = re.compile(r"\$\{([A-Za-z:]+)\}")
+"""What each format writes in its own way."""
 
 
 @dataclass(frozen=True, slots=True)

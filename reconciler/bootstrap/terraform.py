@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler.bootstrap import cloudformation
 from reconciler.bootstrap.model import (
+    REFERENCE,
     Bucket,
     BucketPolicy,
     Document,
@@ -21,7 +22,6 @@ from reconciler.bootstrap.model import (
     Template,
 )
 
-_REF = re.compile(r"\$\{([A-Za-z:]+)\}")
 _KNOWN = {
     "AWS::Partition": "data.aws_partition.current.partition",
     "AWS::AccountId": "data.aws_caller_identity.current.account_id",
@@ -150,7 +150,7 @@ def _json(document: Document) -> str:
 
 
 def _filled(text: str) -> str:
-    return _REF.sub(lambda found: f"${{{_KNOWN[found.group(1)]}}}", text)
+    return REFERENCE.sub(lambda found: f"${{{_KNOWN[found.group(1)]}}}", text)
 
 
 def _snake(name: str) -> str:
